@@ -1,0 +1,33 @@
+/*
+ * base/arena.h: scratch memory that dies as a whole: a bump allocator, reset when the input record is finished.
+ *
+ * Chunks are kept over a reset, so that a running task does not allocate. Debug builds poison what a reset gives back, so
+ * that a stale borrow dies under ASan at once.
+ */
+#ifndef LEAT__BASE_ARENA_H
+#define LEAT__BASE_ARENA_H
+
+#include <leat/base.h>
+
+typedef struct leat__arena_t leat__arena_t;
+
+struct leat__arena_t {
+    char *at, *end;                 /* free part of the current chunk */
+    struct leat__chunk_t *chunks;   /* all of them, the current one first */
+    struct leat__release_t *hooks;  /* to run at reset, last first */
+};
+
+void leat__arena_init(leat__arena_t *a);
+void leat__arena_release(leat__arena_t *a);
+void leat__arena_reset(leat__arena_t *a);                       /* runs the hooks, keeps the memory */
+void *leat__arena_alloc(leat__arena_t *a, size_t size);         /* 16-byte aligned, NOT zeroed; never NULL */
+void *leat__arena_zalloc(leat__arena_t *a, size_t size);        /* zeroed */
+void *leat__arena_copy(leat__arena_t *a, const void *bytes, size_t size); /* with a terminator behind it */
+void leat__arena_on_reset(leat__arena_t *a, void (*fn)(void *), void *object); /* e.g. json_decref */
+
+/* A mark: everything allocated after it may be given back early (long loops inside one record). Hooks since then run. */
+typedef struct leat__mark_t { char *at; struct leat__chunk_t *chunk; struct leat__release_t *hooks; } leat__mark_t;
+leat__mark_t leat__arena_mark(leat__arena_t *a);
+void leat__arena_rewind(leat__arena_t *a, leat__mark_t mark);
+
+#endif
