@@ -82,6 +82,7 @@ leat__membership_t *leat__membership_ref(leat__membership_t *m);
 void leat__membership_unref(leat__membership_t *m);
 int32_t leat__membership_generation(const leat__membership_t *m);
 const char *leat__membership_member_id(const leat__membership_t *m);
+const char *leat__membership_instance_id(const leat__membership_t *m); /* NULL: dynamic */
 void *leat__membership_native(const leat__membership_t *m);
 
 typedef struct leat__member_opts_t {
