@@ -22,6 +22,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/headers.h"
+#include "setting.h"
 
 typedef struct leat__broker_t leat__broker_t;
 typedef struct leat__member_t leat__member_t;
@@ -39,7 +40,7 @@ typedef struct leat__position_t {
     int code;             /* per partition: 0 or LEAT_E... */
 } leat__position_t;
 
-typedef struct leat__setting_t { const char *key, *value; } leat__setting_t;
+/* leat__setting_t: setting.h */
 
 typedef struct leat__topic_t { /* to create, or as described */
     char *name;
