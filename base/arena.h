@@ -1,9 +1,9 @@
 /*
- * base/arena.h: scratch memory that dies as a whole: a bump allocator, reset when the input record is
- * finished.
+ * base/arena.h: scratch memory that dies as a whole: a bump allocator, reset when the input
+ * record is finished.
  *
- * Chunks are kept over a reset (up to a bound), so that a running task does not allocate. Debug builds
- * poison what a reset gives back, so that a stale borrow dies under ASan at once.
+ * Chunks are kept over a reset (up to a bound), so that a running task does not allocate. Debug
+ * builds poison what a reset gives back, so that a stale borrow dies under ASan at once.
  */
 #ifndef LEAT__BASE_ARENA_H
 #define LEAT__BASE_ARENA_H
@@ -28,13 +28,13 @@ void *leat__arena_alloc(leat__arena_t *a, size_t size);
 void *leat__arena_zalloc(leat__arena_t *a, size_t size); /* zeroed */
 /* With a terminator behind it. */
 void *leat__arena_copy(leat__arena_t *a, const void *bytes, size_t size);
-/* Make an allocation larger: in place if it is the last one, else by a copy. old NULL: a new one. */
+/* Make an allocation larger: in place if it is the last one, else by a copy. old NULL: a new. */
 void *leat__arena_grow(leat__arena_t *a, void *old, size_t old_size, size_t size);
 /* Run fn(object) at the next reset, e.g. json_decref. */
 void leat__arena_on_reset(leat__arena_t *a, void (*fn)(void *), void *object);
 
-/* A mark: everything allocated after it may be given back early (long loops inside one record). Hooks
- * since then run. */
+/* A mark: everything allocated after it may be given back early (long loops inside one record).
+ * Hooks since then run. */
 typedef struct leat__mark_t {
     char *at;
     struct leat__chunk_t *chunk;

@@ -1,6 +1,6 @@
 /*
- * base/buf.c: a growing run of bytes, doubling. One byte more than asked for is always there, so that
- * the text form needs no further memory.
+ * base/buf.c: a growing run of bytes, doubling. One byte more than asked for is always there, so
+ * that the text form needs no further memory.
  */
 #include "buf.h"
 #include "log.h"

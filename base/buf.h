@@ -15,12 +15,16 @@ void leat__buf_put(leat__buf_t *b, const void *bytes, size_t size);
 void leat__buf_put_text(leat__buf_t *b, const char *text);
 void leat__buf_format(leat__buf_t *b, const char *format, ...) LEAT_PRINTF(2, 3);
 const char *leat__buf_text(leat__buf_t *b); /* terminated; not counted in size */
-char *leat__buf_finish(leat__buf_t *b);     /* [own] terminated text (leat__free), the buffer is empty then */
+char *leat__buf_finish(
+    leat__buf_t *b); /* [own] terminated text (leat__free), the buffer is empty then */
 
 static inline void leat__store_be32(void *p, uint32_t v)
 {
     unsigned char *b = (unsigned char *)p;
-    b[0] = (unsigned char)(v >> 24); b[1] = (unsigned char)(v >> 16); b[2] = (unsigned char)(v >> 8); b[3] = (unsigned char)v;
+    b[0] = (unsigned char)(v >> 24);
+    b[1] = (unsigned char)(v >> 16);
+    b[2] = (unsigned char)(v >> 8);
+    b[3] = (unsigned char)v;
 }
 static inline void leat__store_be64(void *p, uint64_t v)
 {

@@ -1,6 +1,7 @@
 /*
- * base/clock.c: the real clocks behind a switch. CLOCK_BOOTTIME goes on while the machine sleeps, as
- * the broker's session timeouts do (PROTOCOLS.md, S1); where it does not exist, CLOCK_MONOTONIC.
+ * base/clock.c: the real clocks behind a switch. CLOCK_BOOTTIME goes on while the machine
+ * sleeps, as the broker's session timeouts do (PROTOCOLS.md, S1); where it does not exist,
+ * CLOCK_MONOTONIC.
  */
 #include "clock.h"
 

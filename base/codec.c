@@ -222,8 +222,8 @@ const leat_headers_t *leat_codec_headers(const leat_codec_t *c)
 
 /* ---- running serdes ---- */
 
-static int decode_value(leat_codec_t *c, void (*decode)(leat_codec_t *c, void *room),
-    const void **value)
+static int decode_value(
+    leat_codec_t *c, void (*decode)(leat_codec_t *c, void *room), const void **value)
 {
     const leat_serde_t *s = c->serde;
     void *room = NULL;
@@ -246,13 +246,18 @@ static int decode_value(leat_codec_t *c, void (*decode)(leat_codec_t *c, void *r
     return 0;
 }
 
-static leat_codec_t taking_codec(const leat_serde_t *s, leat_slice_t bytes,
-    const leat__codec_env_t *env, leat_error_t *err)
+static leat_codec_t taking_codec(
+    const leat_serde_t *s, leat_slice_t bytes, const leat__codec_env_t *env, leat_error_t *err)
 {
     const char *in = bytes.data ? bytes.data : "";
 
-    return (leat_codec_t){.env = env, .serde = s, .in = in, .in_end = in + bytes.size,
-        .in_size = bytes.size, .taking = true, .err = err};
+    return (leat_codec_t){.env = env,
+        .serde = s,
+        .in = in,
+        .in_end = in + bytes.size,
+        .in_size = bytes.size,
+        .taking = true,
+        .err = err};
 }
 
 int leat__encode(const leat_serde_t *s, const void *value, const leat__codec_env_t *env,
@@ -345,8 +350,8 @@ void leat__codec_print(leat_codec_t *c, const leat_serde_t *s, const void *value
 }
 
 /* For a serde that cannot print: its name and how many bytes it makes, or why it makes none. */
-static leat_slice_t print_size(const leat_serde_t *s, const void *value,
-    const leat__codec_env_t *env)
+static leat_slice_t print_size(
+    const leat_serde_t *s, const void *value, const leat__codec_env_t *env)
 {
     leat_error_t err = {.code = LEAT_OK};
     leat_codec_t c = {.env = env, .serde = s, .err = &err};
@@ -386,8 +391,8 @@ bool leat__serde_has_text(const leat_serde_t *s)
 {
     const leat_serde_t *inner = leat__serde_inner(s);
 
-    return leat__builtin_of(s) != LEAT__NOT_BUILTIN
-        || (s->parse && (!inner || leat__serde_has_text(inner)));
+    return leat__builtin_of(s) != LEAT__NOT_BUILTIN ||
+           (s->parse && (!inner || leat__serde_has_text(inner)));
 }
 
 int leat__parse(const leat_serde_t *s, leat_slice_t text, leat__arena_t *scratch,

@@ -1,10 +1,10 @@
 /*
- * base/codec.h: serdes at work. Built-in serdes are recognised by their address and cost no indirect
- * call.
+ * base/codec.h: serdes at work. Built-in serdes are recognised by their address and cost no
+ * indirect call.
  *
- * leat__encode: a string or bytes value is its own encoding (borrowed, no copy); everything else is
- * written into scratch. leat__decode: a string is a slice into the bytes; room for C types comes from
- * scratch. The value lives as long as scratch and the bytes do.
+ * leat__encode: a string or bytes value is its own encoding (borrowed, no copy); everything else
+ * is written into scratch. leat__decode: a string is a slice into the bytes; room for C types
+ * comes from scratch. The value lives as long as scratch and the bytes do.
  */
 #ifndef LEAT__BASE_CODEC_H
 #define LEAT__BASE_CODEC_H
@@ -28,18 +28,18 @@ int leat__encode(const leat_serde_t *s, const void *value, const leat__codec_env
 int leat__decode(const leat_serde_t *s, leat_slice_t bytes, const leat__codec_env_t *env,
     const void **value, leat_error_t *err);
 
-/** As text: the serde's print, or a built-in form (bytes: lower-case hex; no print: "<name: N bytes>").
- *  Never fails; terminated behind its size. value NULL: "null". */
+/** As text: the serde's print, or a built-in form (bytes: lower-case hex; no print:
+ *  "<name: N bytes>"). Never fails; terminated behind its size. value NULL: "null". */
 leat_slice_t leat__print(const leat_serde_t *s, const void *value, leat__arena_t *scratch);
 bool leat__serde_has_text(const leat_serde_t *s); /* can parse */
 int leat__parse(const leat_serde_t *s, leat_slice_t text, leat__arena_t *scratch,
     const void **value, leat_error_t *err);
 
-/** No pointers inside: .size bytes of the value are all of it. True too for the number serdes and for
- *  field tables without a slice. */
+/** No pointers inside: .size bytes of the value are all of it. True too for the number serdes and
+ *  for field tables without a slice. */
 bool leat__serde_is_flat(const leat_serde_t *s);
 
-/* Windowed keys (base owns their bytes): parts of a serde made by leat_serde_windowed / _session_windowed.
+/* Windowed keys (base owns their bytes): parts of a serde made by leat_serde_windowed and its like.
  * The composed serdes below belong to whoever made them (leat__serde_free); NULL without memory. */
 const leat_serde_t *leat__serde_inner(const leat_serde_t *s); /* NULL: not a windowed serde */
 bool leat__serde_is_session(const leat_serde_t *s);           /* {key}{end 8}{start 8} */

@@ -29,15 +29,15 @@ static inline leat__builtin_t leat__builtin_of(const leat_serde_t *s)
 /* One for both ways: encode and print fill out, decode and parse eat in. On the caller's stack. */
 struct leat_codec_t {
     const leat__codec_env_t *env;
-    const leat_serde_t *serde;     /* whose function runs */
-    char *out;                     /* in scratch */
+    const leat_serde_t *serde; /* whose function runs */
+    char *out;                 /* in scratch */
     size_t out_size, out_room;
     const char *in, *in_end;
-    size_t in_size;                /* all of it, for messages */
-    void *value;                   /* leat_codec_value() */
-    bool taking;                   /* decode or parse */
+    size_t in_size; /* all of it, for messages */
+    void *value;    /* leat_codec_value() */
+    bool taking;    /* decode or parse */
     bool failed;
-    leat_error_t *err;             /* never NULL */
+    leat_error_t *err; /* never NULL */
 };
 
 /* Numbers as the built-in serdes write and read them; decode fails with a wrong size. */

@@ -1,9 +1,10 @@
 /*
  * base/config.c: the configuration object: names to checked texts, and the first error.
  *
- * Setting never fails at the call: an unknown name, a bad value or a lack of memory is kept (the first;
- * others are counted and logged) and reported by leat_config_check or by whoever takes the object.
- * Without memory for the object itself a static one stands in, which knows nothing but that error.
+ * Setting never fails at the call: an unknown name, a bad value or a lack of memory is kept (the
+ * first; others are counted and logged) and reported by leat_config_check or by whoever takes
+ * the object. Without memory for the object itself a static one stands in, which knows nothing
+ * but that error.
  */
 #include "config_inside.h"
 #include "log.h"
@@ -63,11 +64,13 @@ static int unknown(const char *where, const char *key, leat_error_t *err)
 
     if (nearest)
         return leat__error(err, LEAT_ECONFIG, 0, where,
-            "there is no property '%s'; did you mean %s? (a program's own options start with program.)",
+            "there is no property '%s'; did you mean %s? (a program's own options start with "
+            "program.)",
             key, nearest);
     return leat__error(err, LEAT_ECONFIG, 0, where,
         "there is no property '%s': docs/CONFIGURATION.md lists all; a program's own options start "
-        "with program.", key);
+        "with program.",
+        key);
 }
 
 /* A tag of this process: few and short, they go to all other processes. */
@@ -78,7 +81,8 @@ static int check_tag(const leat_config_t *c, const char *where, const char *key,
     size_t tags = 0;
 
     for (size_t i = 0; leat__map_next(&c->values, &i, &other, NULL);)
-        tags += strncmp(other, "client.tag.", strlen("client.tag.")) == 0 && strcmp(other, key) != 0;
+        tags +=
+            strncmp(other, "client.tag.", strlen("client.tag.")) == 0 && strcmp(other, key) != 0;
     if (tags >= TAGS_MAX)
         return leat__error(err, LEAT_ECONFIG, 0, where, "%s: at most %d tags", key, TAGS_MAX);
     if (strlen(name) > TAG_NAME_MAX || strlen(value) > TAG_VALUE_MAX)
@@ -222,7 +226,8 @@ bool leat__config_is_set(const leat_config_t *c, const char *key)
     return set_value(c, row ? row->name : key) != NULL;
 }
 
-void leat__config_each(const leat_config_t *c, const char *prefix, leat__config_each_fn fn, void *user)
+void leat__config_each(
+    const leat_config_t *c, const char *prefix, leat__config_each_fn fn, void *user)
 {
     size_t size = strlen(prefix);
     const char *key;
@@ -272,8 +277,10 @@ static int check_times(const leat_config_t *c, leat_error_t *err)
 
     if (is_exactly_once(c) && commit_ms > transaction_ms)
         return leat__error(err, LEAT_ECONFIG, 0, "commit.interval.ms",
-            "commit.interval.ms %lld is more than transaction.timeout.ms %lld: each transaction would "
-            "time out before its commit; make the first smaller (100 is usual) or the second larger",
+            "commit.interval.ms %lld is more than transaction.timeout.ms %lld: each transaction "
+            "would "
+            "time out before its commit; make the first smaller (100 is usual) or the second "
+            "larger",
             (long long)commit_ms, (long long)transaction_ms);
     if (heartbeat_ms >= session_ms)
         return leat__error(err, LEAT_ECONFIG, 0, "heartbeat.interval.ms",

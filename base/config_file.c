@@ -1,11 +1,11 @@
 /*
  * base/config_file.c: properties files, in Java's format, so that a Kafka Streams file can be read.
  *
- * A file is read whole; a logical line is decoded into a second block of the same size, which is enough
- * because no escape is shorter than what it stands for.
- * Natural lines end with \n, \r or both; a backslash at a line's end joins the next one to it, without
- * its leading blanks; # and ! start comments; =, : or blanks part the key from the value. Text is
- * UTF-8 (DIFFERS: Java's oldest reader takes Latin-1), \uXXXX works as well.
+ * A file is read whole; a logical line is decoded into a second block of the same size, which is
+ * enough because no escape is shorter than what it stands for. Natural lines end with \n, \r or
+ * both; a backslash at a line's end joins the next one to it, without its leading blanks; # and
+ * ! start comments; =, : or blanks part the key from the value. Text is UTF-8 (DIFFERS: Java's
+ * oldest reader takes Latin-1), \uXXXX works as well.
  */
 #include "config_inside.h"
 #include "log.h"
@@ -83,8 +83,8 @@ static int unicode(reader_t *r)
 
     if (code < 0)
         return BAD;
-    if (code >= 0xd800 && code <= 0xdbff && r->end - r->at >= 2 && r->at[0] == '\\'
-        && r->at[1] == 'u') {
+    if (code >= 0xd800 && code <= 0xdbff && r->end - r->at >= 2 && r->at[0] == '\\' &&
+        r->at[1] == 'u') {
         r->at += 2;
         low = hex4(r);
         if (low < 0)

@@ -6,7 +6,7 @@
 #include "map.h"
 
 typedef enum leat__property_kind_t {
-    LEAT__P_INT,     /* min..max */
+    LEAT__P_INT, /* min..max */
     LEAT__P_BOOL,
     LEAT__P_TEXT,
     LEAT__P_NAME,    /* min..max characters of [A-Za-z0-9._-] */
@@ -25,14 +25,14 @@ typedef struct leat__property_t {
     leat__property_kind_t kind;
     leat__importance_t importance;
     int64_t min, max;
-    const char *initial;             /* the default; NULL: "" */
+    const char *initial;              /* the default; NULL: "" */
     const char *initial_exactly_once; /* another one under exactly_once_v2 */
-    const char *initial_shown;       /* for the manual, where the default is computed */
-    const char *choices;             /* "fail, continue" */
-    const char *client;              /* librdkafka's name: passed on if set */
+    const char *initial_shown;        /* for the manual, where the default is computed */
+    const char *choices;              /* "fail, continue" */
+    const char *client;               /* librdkafka's name: passed on if set */
     const char *sentence;
-    const char *no_effect;           /* why another value than the default changes nothing; warned of */
-    bool secret;                     /* its value never stands in an error */
+    const char *no_effect; /* why another value than the default changes nothing; warned of */
+    bool secret;           /* its value never stands in an error */
 } leat__property_t;
 
 typedef struct leat__property_prefix_t {
@@ -48,10 +48,11 @@ struct leat_config_t {
 
 /* ---- config_table.c ---- */
 
-const leat__property_t *leat__property_at(size_t index);              /* NULL: behind the last */
+const leat__property_t *leat__property_at(size_t index);               /* NULL: behind the last */
 const leat__property_prefix_t *leat__property_prefix_at(size_t index); /* likewise */
 const leat__property_t *leat__property_find(const char *name);
-const leat__property_prefix_t *leat__property_prefix_of(const char *name); /* with a rest behind it */
+const leat__property_prefix_t *leat__property_prefix_of(
+    const char *name);                                /* with a rest behind it */
 const char *leat__property_nearest(const char *name); /* NULL: nothing is near */
 const char *leat__property_initial(const leat__property_t *p, bool exactly_once); /* never NULL */
 
@@ -60,8 +61,8 @@ const char *leat__property_initial(const leat__property_t *p, bool exactly_once)
 /** raw with its ${env:} and ${file:} replaced; [own]; NULL after an error. */
 char *leat__config_resolve(const char *raw, const char *where, leat_error_t *err);
 /** May cut blanks around value, in place. raw is what errors show. */
-int leat__property_check(const leat__property_t *p, char *value, const char *raw, const char *where,
-    leat_error_t *err);
+int leat__property_check(
+    const leat__property_t *p, char *value, const char *raw, const char *where, leat_error_t *err);
 
 /* ---- config.c ---- */
 

@@ -1,9 +1,9 @@
 /*
  * base/config_table.c: every property that leat knows, one row each, in alphabetical order.
  *
- * The names are Kafka Streams' where it has the property; what only Java can mean has a row too, so
- * that whoever brings a file of properties along reads what to write instead. This table is the only
- * place: docs/CONFIGURATION.md is made from it (tests/unit/test_config_doc.c).
+ * The names are Kafka Streams' where it has the property; what only Java can mean has a row too,
+ * so that whoever brings a file of properties along reads what to write instead. This table is
+ * the only place: docs/CONFIGURATION.md is made from it (tests/unit/test_config_doc.c).
  */
 #include "config_inside.h"
 
@@ -24,13 +24,13 @@
 #define CHOICE(name_, choices_, initial_)                                                          \
     .name = (name_), .kind = LEAT__P_CHOICE, .choices = (choices_), .initial = (initial_)
 #define ALIAS(name_, of_)                                                                          \
-    .name = (name_), .kind = LEAT__P_ALIAS, .initial = (of_), .sentence = "An older name of " of_ "."
-#define REFUSED(name_, sentence_)                                                                  \
-    .name = (name_), .kind = LEAT__P_REFUSED, .sentence = (sentence_)
-#define IGNORED(name_, sentence_)                                                                  \
-    .name = (name_), .kind = LEAT__P_IGNORED, .sentence = (sentence_)
+    .name = (name_), .kind = LEAT__P_ALIAS, .initial = (of_),                                      \
+    .sentence = "An older name of " of_ "."
+#define REFUSED(name_, sentence_) .name = (name_), .kind = LEAT__P_REFUSED, .sentence = (sentence_)
+#define IGNORED(name_, sentence_) .name = (name_), .kind = LEAT__P_IGNORED, .sentence = (sentence_)
 
-#define SERDE_INSTEAD "Serdes stand in the topology, where a type is said: leat_builder_stream() and others."
+#define SERDE_INSTEAD                                                                              \
+    "Serdes stand in the topology, where a type is said: leat_builder_stream() and others."
 #define METRICS_INSTEAD "Metrics are plain counters, summed when somebody reads them."
 #define NO_STANDBY "this version keeps no standby copies"
 #define NO_RACKS "this version places tasks without a look at racks"
@@ -39,18 +39,22 @@
 static const leat__property_t properties[] = {
     {INT("acceptable.recovery.lag", 0, INT64_MAX, "10000"), .importance = LEAT__MEDIUM,
         .no_effect = NO_STANDBY,
-        .sentence = "How many changelog records a copy of a store may lack and still count as caught up."},
+        .sentence =
+            "How many changelog records a copy of a store may lack and still count as caught up."},
     {IGNORED("allow.os.group.write.access",
         "The state directory has the permissions that the process's umask gives.")},
     {NAME("application.id", 1, 200), .importance = LEAT__HIGH,
-        .sentence = "Required. The consumer group, and the first part of the names of internal topics, "
-                    "transactional ids and the state directory. The same in every process of an "
-                    "application, and only there."},
-    {.name = "application.server", .kind = LEAT__P_ADDRESS,
+        .sentence =
+            "Required. The consumer group, and the first part of the names of internal topics, "
+            "transactional ids and the state directory. The same in every process of an "
+            "application, and only there."},
+    {.name = "application.server",
+        .kind = LEAT__P_ADDRESS,
         .sentence = "HOST:PORT under which other processes reach this one for queries."},
     {CHOICE("auto.offset.reset", "earliest, latest, none", "earliest"), .importance = LEAT__MEDIUM,
-        .sentence = "Where to start on a source topic without a committed offset; none: stop with an "
-                    "error. A source's own setting goes first."},
+        .sentence =
+            "Where to start on a source topic without a committed offset; none: stop with an "
+            "error. A source's own setting goes first."},
     {TEXT("bootstrap.servers"), .importance = LEAT__HIGH,
         .sentence = "Required. Brokers to ask first, HOST:PORT with commas between. embedded: or "
                     "embedded:DIR is the log inside the process, in memory or in a folder."},
@@ -64,12 +68,14 @@ static const leat__property_t properties[] = {
                     "process's clients."},
     {INT("commit.interval.ms", 0, MS_MAX, "30000"), .initial_exactly_once = "100",
         .importance = LEAT__MEDIUM,
-        .sentence = "How often progress is committed. The default is 100 under exactly_once_v2, where "
-                    "it is also how late readers see the output."},
+        .sentence =
+            "How often progress is committed. The default is 100 under exactly_once_v2, where "
+            "it is also how late readers see the output."},
     {INT("connections.max.idle.ms", 0, MS_MAX, NULL), .client = "connections.max.idle.ms",
-        .initial_shown = "the client's", .sentence = "Close a connection to a broker after so long without use."},
+        .initial_shown = "the client's",
+        .sentence = "Close a connection to a broker after so long without use."},
     {REFUSED("default.client.supplier", "Clients are made by leat; their properties have the "
-        "prefixes consumer., producer. and admin.")},
+                                        "prefixes consumer., producer. and admin.")},
     {ALIAS("default.deserialization.exception.handler", "deserialization.exception.handler")},
     {REFUSED("default.dsl.store", "Write dsl.store.backend=rocksdb or dsl.store.backend=memory.")},
     {REFUSED("default.key.serde", SERDE_INSTEAD)},
@@ -78,26 +84,31 @@ static const leat__property_t properties[] = {
     {REFUSED("default.list.value.serde.inner", SERDE_INSTEAD)},
     {REFUSED("default.list.value.serde.type", SERDE_INSTEAD)},
     {ALIAS("default.production.exception.handler", "production.exception.handler")},
-    {REFUSED("default.timestamp.extractor", "Give the source a leat_timestamp_fn "
+    {REFUSED("default.timestamp.extractor",
+        "Give the source a leat_timestamp_fn "
         "(leat_source_opts_t.timestamp), e.g. leat_timestamp_skip_invalid.")},
     {REFUSED("default.value.serde", SERDE_INSTEAD)},
     {CHOICE("deserialization.exception.handler", "fail, continue, dead_letter", "fail"),
         .importance = LEAT__MEDIUM,
-        .sentence = "What to do with an input record whose bytes do not decode: stop the application, "
-                    "skip it, or write it to errors.dead.letter.queue.topic.name and go on."},
+        .sentence =
+            "What to do with an input record whose bytes do not decode: stop the application, "
+            "skip it, or write it to errors.dead.letter.queue.topic.name and go on."},
     {CHOICE("dsl.store.backend", "rocksdb, memory", "rocksdb"), .importance = LEAT__MEDIUM,
         .sentence = "Where stores are kept that say nothing else. Both have a changelog; memory is "
                     "rebuilt from it at each start."},
     {CHOICE("dsl.store.format", "DEFAULT", "DEFAULT"),
-        .sentence = "The form of stored values. Stores that keep record headers (HEADERS) do not exist here."},
-    {REFUSED("dsl.store.suppliers.class", "Write dsl.store.backend=rocksdb or memory; a store of your "
+        .sentence = "The form of stored values. Stores that keep record headers (HEADERS) do not "
+                    "exist here."},
+    {REFUSED("dsl.store.suppliers.class",
+        "Write dsl.store.backend=rocksdb or memory; a store of your "
         "own is a leat_backend_t.")},
     {IGNORED("enable.metrics.push", METRICS_INSTEAD)},
     {IGNORED("enable.transactional.statestores",
         "Stores are always transactional: a crash leaves no uncommitted state.")},
     {BOOL("ensure.explicit.internal.resource.naming", "false"),
-        .sentence = "Refuse a topology in which a store or internal topic has a generated name, which "
-                    "would change with the topology."},
+        .sentence =
+            "Refuse a topology in which a store or internal topic has a generated name, which "
+            "would change with the topology."},
     {NAME("errors.dead.letter.queue.topic.name", 0, 249), .importance = LEAT__MEDIUM,
         .sentence = "The topic for records that could not be processed, with the error in their "
                     "headers. Needed by the handlers' dead_letter. It must exist."},
@@ -105,30 +116,37 @@ static const leat__property_t properties[] = {
         .sentence = "The process's name in the group under static membership. Two processes must "
                     "never have the same."},
     {CHOICE("group.membership", "static, dynamic", "static"),
-        .sentence = "static: a restart within session.timeout.ms keeps its tasks without a rebalance. "
-                    "dynamic: each start is a new member."},
+        .sentence =
+            "static: a restart within session.timeout.ms keeps its tasks without a rebalance. "
+            "dynamic: each start is a new member."},
     {CHOICE("group.protocol", "classic", "classic"),
         .sentence = "Kafka's group protocol. The brokers' streams protocol is not spoken."},
     {INT("heartbeat.interval.ms", 50, 60000, "200"),
-        .sentence = "How often the group is told that this process lives, and so how fast all notice a "
-                    "rebalance. Less than session.timeout.ms."},
+        .sentence =
+            "How often the group is told that this process lives, and so how fast all notice a "
+            "rebalance. Less than session.timeout.ms."},
     {INT("linger.ms", 0, 60000, "1"), .importance = LEAT__MEDIUM,
-        .sentence = "How long the producer waits for more records to send with one. A commit does not "
-                    "wait for it."},
+        .sentence =
+            "How long the producer waits for more records to send with one. A commit does not "
+            "wait for it."},
     {IGNORED("log.summary.interval.ms", METRICS_INSTEAD)},
     {INT("max.poll.interval.ms", 10000, 86400000, "60000"), .importance = LEAT__MEDIUM,
-        .sentence = "A thread that does not come back from the program's functions for so long gives "
-                    "its tasks up. At least session.timeout.ms."},
+        .sentence =
+            "A thread that does not come back from the program's functions for so long gives "
+            "its tasks up. At least session.timeout.ms."},
     {INT("max.task.idle.ms", -1, MS_MAX, "0"), .importance = LEAT__MEDIUM,
-        .sentence = "How long a task with several input partitions waits for more records on an empty "
-                    "one, to keep the order of time. 0: only for what the broker already has; -1: not at all."},
+        .sentence =
+            "How long a task with several input partitions waits for more records on an empty "
+            "one, to keep the order of time. 0: only for what the broker already has; -1: not at "
+            "all."},
     {INT("max.warmup.replicas", 1, 10000, "2"), .no_effect = NO_STANDBY,
         .sentence = "How many copies of stores may warm up at once on their next owners."},
     {INT("memory.max.bytes", 0, BYTES_MAX, "0"), .importance = LEAT__MEDIUM,
         .sentence = "One budget for caches, write buffers, RocksDB and input queues, shared out in "
                     "proportion; 0: the single bounds hold. At least 16777216."},
     {INT("metadata.max.age.ms", 1, 86400000, NULL), .client = "metadata.max.age.ms",
-        .initial_shown = "the client's", .sentence = "How old what is known of topics and brokers may get."},
+        .initial_shown = "the client's",
+        .sentence = "How old what is known of topics and brokers may get."},
     {REFUSED("metric.reporters", "Java classes cannot be loaded. " METRICS_INSTEAD)},
     {IGNORED("metrics.num.samples", METRICS_INSTEAD)},
     {IGNORED("metrics.recording.level", METRICS_INSTEAD)},
@@ -143,48 +161,64 @@ static const leat__property_t properties[] = {
         .sentence = "How often to look whether warmed up copies can take over."},
     {CHOICE("processing.exception.handler", "fail, continue, dead_letter", "fail"),
         .importance = LEAT__MEDIUM,
-        .sentence = "What to do with a record on which a function of the program failed: stop the "
-                    "application, skip it, or write it to errors.dead.letter.queue.topic.name and go on."},
+        .sentence =
+            "What to do with a record on which a function of the program failed: stop the "
+            "application, skip it, or write it to errors.dead.letter.queue.topic.name and go on."},
     {BOOL("processing.exception.handler.global.enabled", "false"),
         .no_effect = "a record that fails in a global table stops the application",
         .sentence = "Ask the processing handler for global tables too."},
     {CHOICE("processing.guarantee", "at_least_once, exactly_once_v2", "at_least_once"),
         .importance = LEAT__HIGH,
-        .sentence = "exactly_once_v2: input, state and output are committed in one transaction of "
-                    "Kafka; what Kafka Streams calls exactly_once and exactly_once_beta is this too."},
-    {REFUSED("processor.wrapper.class", "Java classes cannot be loaded; wrap the functions in the program.")},
+        .sentence =
+            "exactly_once_v2: input, state and output are committed in one transaction of "
+            "Kafka; what Kafka Streams calls exactly_once and exactly_once_beta is this too."},
+    {REFUSED("processor.wrapper.class",
+        "Java classes cannot be loaded; wrap the functions in the program.")},
     {CHOICE("production.exception.handler", "fail, continue, retry, dead_letter", "fail"),
         .importance = LEAT__MEDIUM,
-        .sentence = "What to do with an output record that does not encode or that the broker refuses: "
-                    "stop the application, drop it, try again, or write its input record to "
-                    "errors.dead.letter.queue.topic.name."},
+        .sentence =
+            "What to do with an output record that does not encode or that the broker refuses: "
+            "stop the application, drop it, try again, or write its input record to "
+            "errors.dead.letter.queue.topic.name."},
     {CHOICE("rack.aware.assignment.strategy", "none, min_traffic, balance_subtopology", "none"),
         .no_effect = NO_RACKS, .sentence = "Place tasks near their partitions."},
     {TEXT("rack.aware.assignment.tags"), .no_effect = NO_RACKS,
         .sentence = "Tags (client.tag.*) in which the copies of a store shall differ."},
-    {IGNORED("rack.aware.assignment.non_overlap_cost", "Tasks are placed without a look at racks.")},
+    {IGNORED(
+        "rack.aware.assignment.non_overlap_cost", "Tasks are placed without a look at racks.")},
     {IGNORED("rack.aware.assignment.traffic_cost", "Tasks are placed without a look at racks.")},
     {INT("receive.buffer.bytes", -1, 100000000, NULL), .client = "socket.receive.buffer.bytes",
         .initial_shown = "the client's", .sentence = "The socket's receive buffer."},
     {INT("reconnect.backoff.max.ms", 0, 3600000, NULL), .client = "reconnect.backoff.max.ms",
-        .initial_shown = "the client's", .sentence = "The longest wait between two attempts to connect to a broker."},
+        .initial_shown = "the client's",
+        .sentence = "The longest wait between two attempts to connect to a broker."},
     {INT("reconnect.backoff.ms", 0, 3600000, NULL), .client = "reconnect.backoff.ms",
-        .initial_shown = "the client's", .sentence = "The first wait between two attempts to connect to a broker."},
+        .initial_shown = "the client's",
+        .sentence = "The first wait between two attempts to connect to a broker."},
     {INT("repartition.purge.interval.ms", 0, MS_MAX, "30000"),
-        .sentence = "How often processed records are deleted from repartition topics; not more often than "
-                    "commits."},
+        .sentence =
+            "How often processed records are deleted from repartition topics; not more often than "
+            "commits."},
     {INT("replication.factor", -1, 32767, "-1"), .importance = LEAT__MEDIUM,
         .sentence = "Of internal topics; -1: the broker's default."},
     {INT("request.timeout.ms", 10, 300000, NULL), .client = "socket.timeout.ms",
         .initial_shown = "the client's", .sentence = "How long to wait for a broker's answer."},
     {INT("retry.backoff.ms", 1, 300000, NULL), .client = "retry.backoff.ms",
-        .initial_shown = "the client's", .sentence = "The wait before a failed request is sent again."},
-    {REFUSED("rocksdb.config.setter", "Java classes cannot be loaded. Memory is bounded by memory.max.bytes "
+        .initial_shown = "the client's",
+        .sentence = "The wait before a failed request is sent again."},
+    {REFUSED("rocksdb.config.setter",
+        "Java classes cannot be loaded. Memory is bounded by memory.max.bytes "
         "and statestore.buffer.max.bytes.")},
-    {REFUSED("sasl.jaas.config", "Write sasl.username=... and sasl.password=...; the value may be ${env:NAME} or "
-        "${file:PATH}."), .secret = true},
-    {.name = "sasl.mechanism", .kind = LEAT__P_TEXT, .client = "sasl.mechanism", .importance = LEAT__MEDIUM,
-        .initial_shown = "the client's", .sentence = "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or GSSAPI."},
+    {REFUSED("sasl.jaas.config",
+         "Write sasl.username=... and sasl.password=...; the value may be ${env:NAME} or "
+         "${file:PATH}."),
+        .secret = true},
+    {.name = "sasl.mechanism",
+        .kind = LEAT__P_TEXT,
+        .client = "sasl.mechanism",
+        .importance = LEAT__MEDIUM,
+        .initial_shown = "the client's",
+        .sentence = "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or GSSAPI."},
     {TEXT("sasl.password"), .client = "sasl.password", .importance = LEAT__MEDIUM, .secret = true,
         .sentence = "Write ${env:NAME} or ${file:PATH} rather than the password itself."},
     {INT("send.buffer.bytes", -1, 100000000, NULL), .client = "socket.send.buffer.bytes",
@@ -193,8 +227,9 @@ static const leat__property_t properties[] = {
         .client = "security.protocol", .importance = LEAT__MEDIUM,
         .sentence = "How brokers are spoken to."},
     {INT("session.timeout.ms", 6000, 1800000, "10000"), .importance = LEAT__MEDIUM,
-        .sentence = "After so long without a sign of life a process counts as dead and its tasks are "
-                    "given away. The broker's floor is 6000."},
+        .sentence =
+            "After so long without a sign of life a process counts as dead and its tasks are "
+            "given away. The broker's floor is 6000."},
     {TEXT("ssl.key.password"), .client = "ssl.key.password", .secret = true,
         .sentence = "Of the private key in ssl.key.location."},
     {TEXT("ssl.keystore.password"), .client = "ssl.keystore.password", .secret = true,
@@ -209,38 +244,51 @@ static const leat__property_t properties[] = {
         .no_effect = "old state is checked against its changelog and never simply trusted",
         .sentence = "Wipe the state directory at start if it is older than this; -1: never."},
     {TEXT("state.dir"), .importance = LEAT__HIGH, .initial_shown = "$TMPDIR/leat",
-        .sentence = "Where stores are kept, in a folder named application.id. One process at a time may "
-                    "use that folder. A restart needs only the changelog's tail if it is still there."},
+        .sentence =
+            "Where stores are kept, in a folder named application.id. One process at a time may "
+            "use that folder. A restart needs only the changelog's tail if it is still there."},
     {INT("statestore.buffer.max.bytes", 1048576, BYTES_MAX, "67108864"), .importance = LEAT__MEDIUM,
-        .sentence = "All entries of write buffers in this process: changed, committed and cached ones."},
+        .sentence =
+            "All entries of write buffers in this process: changed, committed and cached ones."},
     {INT("statestore.cache.max.bytes", 0, BYTES_MAX, "10485760"), .importance = LEAT__MEDIUM,
-        .sentence = "Changed entries that wait for the commit before they are sent on, in this process. 0: "
-                    "each update is sent on at once."},
+        .sentence =
+            "Changed entries that wait for the commit before they are sent on, in this process. 0: "
+            "each update is sent on at once."},
     {INT("statestore.checkpoint.interval.ms", 100, 86400000, "30000"),
-        .sentence = "The longest time until committed state is written to RocksDB; what is younger is "
-                    "replayed from the changelog after a crash."},
-    {IGNORED("statestore.uncommitted.max.bytes", "statestore.buffer.max.bytes bounds uncommitted state too.")},
+        .sentence =
+            "The longest time until committed state is written to RocksDB; what is younger is "
+            "replayed from the changelog after a crash."},
+    {IGNORED("statestore.uncommitted.max.bytes",
+        "statestore.buffer.max.bytes bounds uncommitted state too.")},
     {REFUSED("task.assignor.class", "Java classes cannot be loaded; tasks are placed by leat.")},
     {INT("task.timeout.ms", 0, MS_MAX, "300000"), .importance = LEAT__MEDIUM,
-        .sentence = "How long a task tries again on a broker that is away or slow, before it fails. 0: "
-                    "not at all."},
+        .sentence =
+            "How long a task tries again on a broker that is away or slow, before it fails. 0: "
+            "not at all."},
     {IGNORED("topology.description.push.enabled", "Nothing is sent to the brokers; the topology is "
-        "printed by leat_topology_describe().")},
-    {.name = "topology.optimization", .kind = LEAT__P_CHOICES, .importance = LEAT__MEDIUM,
+                                                  "printed by leat_topology_describe().")},
+    {.name = "topology.optimization",
+        .kind = LEAT__P_CHOICES,
+        .importance = LEAT__MEDIUM,
         .choices = "none, all, reuse.ktable.source.topics, merge.repartition.topics, "
                    "single.store.self.join",
         .initial = "none",
         .sentence = "Rules by which the topology is made smaller. They change internal topics: "
                     "decide before the first start."},
     {INT("transaction.timeout.ms", 1000, 900000, "10000"), .importance = LEAT__MEDIUM,
-        .sentence = "How long the broker keeps the transaction of a process that died; readers with "
-                    "read_committed wait so long. At least commit.interval.ms under exactly_once_v2."},
-    {REFUSED("upgrade.from", "It serves rolling upgrades between versions of Kafka Streams; a group is "
+        .sentence =
+            "How long the broker keeps the transaction of a process that died; readers with "
+            "read_committed wait so long. At least commit.interval.ms under exactly_once_v2."},
+    {REFUSED("upgrade.from",
+        "It serves rolling upgrades between versions of Kafka Streams; a group is "
         "either all Java or all leat.")},
-    {REFUSED("window.size.ms", "Say it with the serde: leat_serde_windowed(builder, key, size_ms).")},
-    {REFUSED("windowed.inner.class.serde", "Say it with the serde: leat_serde_windowed(builder, key, size_ms).")},
+    {REFUSED(
+        "window.size.ms", "Say it with the serde: leat_serde_windowed(builder, key, size_ms).")},
+    {REFUSED("windowed.inner.class.serde",
+        "Say it with the serde: leat_serde_windowed(builder, key, size_ms).")},
     {INT("windowstore.changelog.additional.retention.ms", 0, INT64_MAX / 4, "86400000"),
-        .sentence = "How much longer than the window's own retention its changelog topic keeps records."},
+        .sentence =
+            "How much longer than the window's own retention its changelog topic keeps records."},
 };
 
 static const leat__property_prefix_t prefixes[] = {
@@ -250,8 +298,10 @@ static const leat__property_prefix_t prefixes[] = {
     {"global.consumer.", false, "For the consumers of global tables; goes before consumer."},
     {"producer.", false, "Properties of librdkafka for the producers."},
     {"admin.", false, "Properties of librdkafka for the admin client."},
-    {"topic.", false, "Settings of internal topics when they are created, e.g. topic.min.insync.replicas."},
-    {"client.tag.", false, "Tags of this process, at most 5: name up to 20, value up to 30 characters."},
+    {"topic.", false,
+        "Settings of internal topics when they are created, e.g. topic.min.insync.replicas."},
+    {"client.tag.", false,
+        "Tags of this process, at most 5: name up to 20, value up to 30 characters."},
     {"program.", false, "The program's own options: leat_builder_setting(), leat_setting()."},
     {"security.", true, "Properties of librdkafka for all clients."},
     {"sasl.", true, "Properties of librdkafka for all clients."},

@@ -2,8 +2,8 @@
  * base/config_value.c: a property's text: its ${env:NAME} and ${file:PATH} replaced, then checked
  * against the property's row.
  *
- * What came out of the environment or a file is a secret until proven otherwise: errors show the text
- * as the program wrote it, never what it stands for.
+ * What came out of the environment or a file is a secret until proven otherwise: errors show the
+ * text as the program wrote it, never what it stands for.
  */
 #include "config_inside.h"
 #include "log.h"
@@ -50,8 +50,8 @@ static bool add_environment(text_t *text, const char *name)
 
     if (!value) {
         leat__error(text->err, LEAT_ECONFIG, 0, text->where,
-            "${env:%s}: the environment has no variable %s: set it, or write the value itself", name,
-            name);
+            "${env:%s}: the environment has no variable %s: set it, or write the value itself",
+            name, name);
         return false;
     }
     return text_add(text, value, strlen(value));
@@ -215,9 +215,10 @@ static bool is_name(const char *value, int64_t min, int64_t max)
 {
     size_t size = strlen(value);
 
-    return size >= (size_t)min && size <= (size_t)max && strcmp(value, ".") != 0
-        && strcmp(value, "..") != 0
-        && strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == size;
+    return size >= (size_t)min && size <= (size_t)max && strcmp(value, ".") != 0 &&
+           strcmp(value, "..") != 0 &&
+           strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
+               size;
 }
 
 static bool is_address(const char *value)
@@ -228,7 +229,8 @@ static bool is_address(const char *value)
 
     if (!*value)
         return true;
-    return colon && colon > value && leat_slice_int64(&port, &number) && number > 0 && number < 65536;
+    return colon && colon > value && leat_slice_int64(&port, &number) && number > 0 &&
+           number < 65536;
 }
 
 static bool is_int(const leat__property_t *p, const char *value)
@@ -291,22 +293,22 @@ static void say_allowed(const leat__property_t *p, char *text, size_t size)
 /* What is often written and means a value under another name. */
 static const char *hint(const leat__property_t *p, const char *value)
 {
-    if (strcmp(p->name, "processing.guarantee") == 0
-        && (strcmp(value, "exactly_once") == 0 || strcmp(value, "exactly_once_beta") == 0))
+    if (strcmp(p->name, "processing.guarantee") == 0 &&
+        (strcmp(value, "exactly_once") == 0 || strcmp(value, "exactly_once_beta") == 0))
         return ": write exactly_once_v2";
     if (p->kind == LEAT__P_CHOICE && is_choice(p->choices, 0, "fail", 4) && strchr(value, '.'))
         return ": Java classes cannot be loaded";
     return "";
 }
 
-int leat__property_check(const leat__property_t *p, char *value, const char *raw, const char *where,
-    leat_error_t *err)
+int leat__property_check(
+    const leat__property_t *p, char *value, const char *raw, const char *where, leat_error_t *err)
 {
     char allowed[160];
 
     if (p->kind == LEAT__P_REFUSED)
-        return leat__error(err, LEAT_ECONFIG, 0, where, "%s is not supported: %s", p->name,
-            p->sentence);
+        return leat__error(
+            err, LEAT_ECONFIG, 0, where, "%s is not supported: %s", p->name, p->sentence);
     if (p->kind != LEAT__P_TEXT && p->kind != LEAT__P_IGNORED)
         trim(value);
     if (fits(p, value))

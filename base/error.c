@@ -48,10 +48,11 @@ const char *leat_error_text(int code)
     }
 }
 
-int leat__error(leat_error_t *err, int code, unsigned flags, const char *where, const char *format,
-    ...)
+int leat__error(
+    leat_error_t *err, int code, unsigned flags, const char *where, const char *format, ...)
 {
-    leat_error_t fresh = {.code = (leat_code_t)code, .flags = flags}; /* arguments may be err's own */
+    leat_error_t fresh = {
+        .code = (leat_code_t)code, .flags = flags}; /* arguments may be err's own */
     va_list args;
 
     if (!err)
@@ -93,7 +94,9 @@ void leat__error_keep(leat_error_t *kept, const leat_error_t *fresh)
 
 void leat__assert_failed(const char *cond, const char *file, int line)
 {
-    leat__log(LEAT_LOG_ERROR, "assert", NULL, "%s:%d: does not hold: %s (a bug in leat, or in how it"
-        " is called: please report it with this line)", file, line, cond);
+    leat__log(LEAT_LOG_ERROR, "assert", NULL,
+        "%s:%d: does not hold: %s (a bug in leat, or in how it"
+        " is called: please report it with this line)",
+        file, line, cond);
     abort();
 }

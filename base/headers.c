@@ -1,6 +1,7 @@
 /*
- * base/headers.c: header lists as values. A changed list is a new one, so that two children of a node
- * never see each other's changes. Every list is one block: the array, then names and values.
+ * base/headers.c: header lists as values. A changed list is a new one, so that two children of a
+ * node never see each other's changes. Every list is one block: the array, then names and
+ * values.
  */
 #include "headers.h"
 #include "mem.h"
@@ -69,16 +70,16 @@ static leat_headers_t *fill(void *block, const leat_header_t *headers, size_t co
     return list;
 }
 
-const leat_headers_t *leat__headers_new(leat__arena_t *a, const leat_header_t *headers,
-    size_t count)
+const leat_headers_t *leat__headers_new(
+    leat__arena_t *a, const leat_header_t *headers, size_t count)
 {
     if (count == 0)
         return NULL;
     return fill(leat__arena_alloc(a, block_size(headers, count)), headers, count);
 }
 
-const leat_headers_t *leat__headers_with(leat__arena_t *a, const leat_headers_t *h,
-    const char *name, const leat_slice_t *value)
+const leat_headers_t *leat__headers_with(
+    leat__arena_t *a, const leat_headers_t *h, const char *name, const leat_slice_t *value)
 {
     leat_header_t fresh = {name, value ? *value : (leat_slice_t){NULL, 0}};
     size_t count = leat_headers_count(h);
@@ -94,8 +95,8 @@ const leat_headers_t *leat__headers_with(leat__arena_t *a, const leat_headers_t 
     return list;
 }
 
-const leat_headers_t *leat__headers_without(leat__arena_t *a, const leat_headers_t *h,
-    const char *name)
+const leat_headers_t *leat__headers_without(
+    leat__arena_t *a, const leat_headers_t *h, const char *name)
 {
     leat_headers_t *list;
     size_t count = leat_headers_count(h);

@@ -1,8 +1,9 @@
 /*
  * base/log.c: log lines to the one callback, by default to standard error.
  *
- * The callback is set before the first app starts and not guarded by a lock: setting it while an app
- * runs is a data race of the program. A line is formatted on the stack; too long a text is cut.
+ * The callback is set before the first app starts and not guarded by a lock: setting it while an
+ * app runs is a data race of the program. A line is formatted on the stack; too long a text is
+ * cut.
  */
 #include "log.h"
 
@@ -13,8 +14,8 @@
 static const char *const level_names[] = {"ERROR", "WARN", "INFO", "DEBUG", "TRACE"};
 
 /* One fprintf is one line even with several threads: stdio locks the stream. */
-static void log_to_stderr(void *user, leat_level_t level, const char *area, const char *text,
-    const char *fields)
+static void log_to_stderr(
+    void *user, leat_level_t level, const char *area, const char *text, const char *fields)
 {
     struct timespec now;
     struct tm utc;

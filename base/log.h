@@ -1,17 +1,23 @@
-/* base/log.h: log lines through the one callback. Never on the record path without a level check first. */
+/*
+ * base/log.h: log lines through the one callback. Never on the record path without a level check
+ * first.
+ */
 #ifndef LEAT__BASE_LOG_H
 #define LEAT__BASE_LOG_H
 
 #include <leat/base.h>
 
 bool leat__log_on(leat_level_t level);
-/** area: "thread", "restore", "control", "kafka", ... Fields ("task=0_1 partition=in-1") may be NULL. */
-void leat__log(leat_level_t level, const char *area, const char *fields, const char *format, ...) LEAT_PRINTF(4, 5);
+/** area: "thread", "restore", "control", "kafka", ... Fields: "task=0_1 partition=in-1", or NULL. */
+void leat__log(leat_level_t level, const char *area, const char *fields, const char *format, ...)
+    LEAT_PRINTF(4, 5);
 
 /* Errors: fill err (if not NULL), keep nothing else. where may be NULL. Returns code. */
-int leat__error(leat_error_t *err, int code, unsigned flags, const char *where, const char *format, ...) LEAT_PRINTF(5, 6);
+int leat__error(leat_error_t *err, int code, unsigned flags, const char *where, const char *format,
+    ...) LEAT_PRINTF(5, 6);
 void leat__error_clear(leat_error_t *err);
-/** First error wins, later ones are counted in .others and logged. Calls leat__error_hook(), a place for a breakpoint. */
+/** First error wins, later ones are counted in .others and logged. Calls leat__error_hook(), a
+ *  place for a breakpoint. */
 void leat__error_keep(leat_error_t *kept, const leat_error_t *fresh);
 void leat__error_hook(const leat_error_t *err);
 

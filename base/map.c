@@ -148,7 +148,10 @@ static uint64_t mixed(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* Eight bytes a step, folded by 64 x 64 -> 128 bit multiplication. Not for hostile keys, not stored. */
+/*
+ * Eight bytes a step, folded by 64 x 64 -> 128 bit multiplication. Not for hostile keys, not
+ * stored.
+ */
 uint64_t leat__hash(const void *bytes, size_t size)
 {
     const unsigned char *p = bytes;
@@ -176,8 +179,8 @@ uint32_t leat__murmur2(const void *bytes, size_t size)
     size_t left = size;
 
     for (; left >= 4; p += 4, left -= 4) {
-        uint32_t k = (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16
-            | (uint32_t)p[3] << 24;
+        uint32_t k =
+            (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 
         k *= m;
         k ^= k >> 24;

@@ -1,8 +1,8 @@
 /*
  * base/number.c: doubles to text and back, with a point as the decimal sign.
  *
- * printf and strtod follow the program's locale; a thread-local switch to the C locale around them is
- * cheaper and surer than repairing their output.
+ * printf and strtod follow the program's locale; a thread-local switch to the C locale around
+ * them is cheaper and surer than repairing their output.
  */
 #include "number.h"
 

@@ -172,8 +172,9 @@ static bool parse(leat__builtin_t kind, leat_slice_t text, void *room, leat__are
 int leat__builtin_parse(leat__builtin_t kind, leat_slice_t text, leat__arena_t *scratch,
     const void **value, leat_error_t *err)
 {
-    static const char *const forms[LEAT__BUILTIN_COUNT] = {"any text", "pairs of hexadecimal digits",
-        "a whole number of 32 bits", "a whole number of 64 bits", "a number", "a number"};
+    static const char *const forms[LEAT__BUILTIN_COUNT] = {"any text",
+        "pairs of hexadecimal digits", "a whole number of 32 bits", "a whole number of 64 bits",
+        "a number", "a number"};
     void *room = leat__arena_zalloc(scratch, sizeof(leat_slice_t));
     leat_slice_t shown = {text.data, text.size < 60 ? text.size : 60};
 

@@ -62,8 +62,8 @@ static void windowed_decode(leat_codec_t *c, void *room)
     windowed->start_ms = leat_codec_take_int64(c);
     if (!own->session)
         windowed->end_ms = windowed->start_ms > INT64_MAX - own->size_ms
-            ? INT64_MAX
-            : windowed->start_ms + own->size_ms;
+                               ? INT64_MAX
+                               : windowed->start_ms + own->size_ms;
 }
 
 static void windowed_print(leat_codec_t *c, const void *value)
@@ -100,8 +100,8 @@ static void windowed_parse(leat_codec_t *c, void *room)
     }
     start = (leat_slice_t){text.data + at + 1, (size_t)(slash - at - 1)};
     end = (leat_slice_t){text.data + slash + 1, text.size - 2 - (size_t)slash};
-    if (!leat_slice_int64(&start, &windowed->start_ms)
-        || !leat_slice_int64(&end, &windowed->end_ms)) {
+    if (!leat_slice_int64(&start, &windowed->start_ms) ||
+        !leat_slice_int64(&end, &windowed->end_ms)) {
         leat_codec_fail(c, "START and END of [KEY@START/END] are milliseconds");
         return;
     }
@@ -169,7 +169,9 @@ static void list_encode(leat_codec_t *c, const void *value)
     }
 }
 
-/* A count of things that are at least `each` bytes long, so that a broken one asks for no memory. */
+/*
+ * A count of things that are at least `each` bytes long, so that a broken one asks for no memory.
+ */
 static size_t take_count(leat_codec_t *c, size_t each, const char *what)
 {
     int32_t count = leat_codec_take_int32(c);
@@ -177,8 +179,8 @@ static size_t take_count(leat_codec_t *c, size_t each, const char *what)
     if (c->failed)
         return 0;
     if (count < 0 || (size_t)count > bytes_left(c) / each) {
-        leat_codec_fail(c, "%d %s do not fit into the %zu bytes left", (int)count, what,
-            bytes_left(c));
+        leat_codec_fail(
+            c, "%d %s do not fit into the %zu bytes left", (int)count, what, bytes_left(c));
         return 0;
     }
     return (size_t)count;
@@ -210,14 +212,14 @@ static void list_take_fixed(leat_codec_t *c, leat_list_t *list)
     int32_t count;
 
     if (size == 0) {
-        leat_codec_fail(c, "a list of fixed-size elements, but %s has no fixed size",
-            element->name);
+        leat_codec_fail(
+            c, "a list of fixed-size elements, but %s has no fixed size", element->name);
         return;
     }
     nulls = list_take_nulls(c, &nulls_count);
     count = leat_codec_take_int32(c);
-    if (c->failed || count < 0 || (size_t)count < nulls_count
-        || ((size_t)count - nulls_count) * size != bytes_left(c)) {
+    if (c->failed || count < 0 || (size_t)count < nulls_count ||
+        ((size_t)count - nulls_count) * size != bytes_left(c)) {
         leat_codec_fail(c, "%d elements of %zu bytes with %zu nulls are not in %zu bytes",
             (int)count, size, nulls_count, bytes_left(c));
         return;
@@ -290,8 +292,8 @@ static composed_t *composed_new(const leat_serde_t *inner, const char *kind, siz
 
 leat_serde_t *leat__serde_windowed_new(const leat_serde_t *key, int64_t size_ms, bool session)
 {
-    composed_t *own = composed_new(key, session ? "session-windowed" : "windowed",
-        sizeof(leat_windowed_t));
+    composed_t *own =
+        composed_new(key, session ? "session-windowed" : "windowed", sizeof(leat_windowed_t));
 
     if (!own)
         return NULL;

@@ -1,8 +1,8 @@
 /*
  * base/serde_fields.c: structs by a table of fields, as bytes and as a JSON object.
  *
- *   bytes  the fields in order: bool 1, int32 4, int64 8, double 8 bytes, big endian; slices and chars
- *          {size 4}{bytes}, a slice without data has the size -1
+ *   bytes  the fields in order: bool 1, int32 4, int64 8, double 8 bytes, big endian; slices and
+ *          chars {size 4}{bytes}, a slice without data has the size -1
  *   JSON   {"name":value,...} in the same order; read back by jansson: unknown members are ignored,
  *          missing and null ones stay zero
  *
@@ -15,8 +15,8 @@
 #include <math.h>
 #include <string.h>
 
-static const char *const type_names[] = {NULL, "BOOL", "INT32", "INT64", "DOUBLE", "SLICE",
-    "CHARS"};
+static const char *const type_names[] = {
+    NULL, "BOOL", "INT32", "INT64", "DOUBLE", "SLICE", "CHARS"};
 
 static bool field_fits(leat_codec_t *c, const leat_field_t *f)
 {
@@ -59,8 +59,8 @@ static void chars_set(leat_codec_t *c, const leat_field_t *f, char *member, leat
     if (c->failed)
         return;
     if (text.size >= f->size)
-        leat_codec_fail(c, "field %s holds %zu bytes, got a text of %zu", f->name, f->size - 1,
-            text.size);
+        leat_codec_fail(
+            c, "field %s holds %zu bytes, got a text of %zu", f->name, f->size - 1, text.size);
     else if (text.size && memchr(text.data, '\0', text.size))
         leat_codec_fail(c, "field %s got a text with a zero byte", f->name);
     else if (text.size)
@@ -209,8 +209,8 @@ static const char *json_kind(const json_t *json)
     }
 }
 
-static bool json_is(leat_codec_t *c, const leat_field_t *f, const json_t *json, bool right,
-    const char *wanted)
+static bool json_is(
+    leat_codec_t *c, const leat_field_t *f, const json_t *json, bool right, const char *wanted)
 {
     if (!right)
         leat_codec_fail(c, "field %s takes %s, got %s", f->name, wanted, json_kind(json));
@@ -251,8 +251,8 @@ static void set_json_field(leat_codec_t *c, const leat_field_t *f, const json_t 
     case LEAT_FIELD_SLICE:
         /* The tree goes before the value does: the text moves to scratch. */
         if (json_is(c, f, json, json_is_string(json), "a string"))
-            *(leat_slice_t *)member = (leat_slice_t){
-                leat__arena_copy(c->env->scratch, text.data, text.size), text.size};
+            *(leat_slice_t *)member =
+                (leat_slice_t){leat__arena_copy(c->env->scratch, text.data, text.size), text.size};
         break;
     case LEAT_FIELD_CHARS:
         if (json_is(c, f, json, json_is_string(json), "a string"))
@@ -286,8 +286,8 @@ bool leat__serde_is_flat(const leat_serde_t *s)
 {
     if (s->flat)
         return true;
-    if ((s->decode != leat_fields_decode && s->decode != leat_fields_decode_json) || !s->user
-        || s->release)
+    if ((s->decode != leat_fields_decode && s->decode != leat_fields_decode_json) || !s->user ||
+        s->release)
         return false;
     for (const leat_field_t *f = s->user; f->name; f++)
         if (f->type == LEAT_FIELD_SLICE)

@@ -1,10 +1,10 @@
 /*
  * base/serde_json.c: the JSON serde, and the writing of JSON text.
  *
- * Text is written here and not by jansson, because a key's bytes choose its partition and must not
- * change with the version of a library: compact, members sorted by their bytes, reals in the shortest
- * form that reads back the same and always told apart from whole numbers ("1.0"). Reading is
- * jansson's.
+ * Text is written here and not by jansson, because a key's bytes choose its partition and must
+ * not change with the version of a library: compact, members sorted by their bytes, reals in the
+ * shortest form that reads back the same and always told apart from whole numbers ("1.0").
+ * Reading is jansson's.
  */
 #include "codec_inside.h"
 #include "number.h"
@@ -114,8 +114,7 @@ static void put_object(leat_codec_t *c, json_t *object, int depth)
     const char *key;
     json_t *member;
 
-    json_object_foreach (object, key, member)
-        keys[filled++] = key;
+    json_object_foreach(object, key, member) keys[filled++] = key;
     qsort(keys, count, sizeof *keys, by_bytes);
     leat_codec_put(c, "{", 1);
     for (size_t i = 0; i < count && !c->failed; i++) {
@@ -142,8 +141,8 @@ static void put_array(leat_codec_t *c, const json_t *array, int depth)
 static void put_json(leat_codec_t *c, const json_t *json, int depth)
 {
     if (depth > DEPTH_MAX) {
-        leat_codec_fail(c, "JSON nested deeper than %d levels, or a value that contains itself",
-            DEPTH_MAX);
+        leat_codec_fail(
+            c, "JSON nested deeper than %d levels, or a value that contains itself", DEPTH_MAX);
         return;
     }
     switch (json_typeof(json)) {
@@ -199,8 +198,11 @@ static void json_release(void *value)
 
 const leat_serde_t *leat_serde_json(void)
 {
-    static const leat_serde_t json_serde = {.name = "json", .encode = json_encode,
-        .decode = json_decode, .release = json_release, .print = json_encode,
+    static const leat_serde_t json_serde = {.name = "json",
+        .encode = json_encode,
+        .decode = json_decode,
+        .release = json_release,
+        .print = json_encode,
         .parse = json_decode};
 
     return &json_serde;

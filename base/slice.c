@@ -43,8 +43,8 @@ static bool is_separator(char c, const char *separators)
 
     if (separators)
         return byte != 0 && strchr(separators, c) != NULL;
-    return !(byte >= 0x80 || (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z')
-        || (byte >= 'A' && byte <= 'Z'));
+    return !(byte >= 0x80 || (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') ||
+             (byte >= 'A' && byte <= 'Z'));
 }
 
 bool leat_slice_token(leat_slice_t *rest, const char *separators, leat_slice_t *token)
