@@ -44,6 +44,7 @@ typedef struct leat__task_opts_t {
     const leat__task_env_t *env;           /* [copy] */
     leat__task_state_t *state;             /* [keep] open; the task opens its stores in it */
     bool log_each;                         /* changelog record per put of uncached stores (test driver) */
+    bool pattern_inputs;                   /* one input per pattern, named by it, instead of one per topic found (test driver) */
     const char *state_dir;                 /* leat_state_dir() */
 } leat__task_opts_t;
 
@@ -61,6 +62,10 @@ const char *leat__task_id(const leat__task_t *t);          /* "0_3" */
 size_t leat__task_input_count(const leat__task_t *t);
 const char *leat__task_input_topic(const leat__task_t *t, int input);
 int leat__task_input_of(const leat__task_t *t, const char *topic); /* -1: none */
+const leat__node_t *leat__task_input_source(const leat__task_t *t, int input);
+const leat__node_t *leat__task_node(const leat__task_t *t);        /* that runs; NULL: none */
+/** The index-th metric of the program's (leat_metric); false: no more. Any order. */
+bool leat__task_metric(const leat__task_t *t, size_t index, const char **node, const char **name, int64_t *value);
 size_t leat__task_store_count(const leat__task_t *t);
 const leat__store_spec_t *leat__task_store_spec(const leat__task_t *t, size_t i);
 leat__store_t *leat__task_store(const leat__task_t *t, size_t i);  /* in flush order, topological */
@@ -70,6 +75,7 @@ const leat__task_counts_t *leat__task_counts(const leat__task_t *t);
 /* ---- records ---- */
 
 void leat__task_feed(leat__task_t *t, int input, leat__batch_t batch); /* [adopt]; records below the input's position are skipped */
+void leat__task_feed_as(leat__task_t *t, int input, leat__batch_t batch, const char *topic); /* topic [keep] of a pattern's input; NULL: its own */
 size_t leat__task_queued(const leat__task_t *t, int input);            /* records waiting */
 size_t leat__task_queued_bytes(const leat__task_t *t, int input);
 void leat__task_set_at_end(leat__task_t *t, int input, bool at_end);   /* known to have nothing more to fetch */

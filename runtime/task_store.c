@@ -1,0 +1,285 @@
+/*
+ * runtime/task_store.c: the stores of a task: who may reach them, what flush forwards, changelog records.
+ *
+ * A flush stands on the node that registered itself with leat__on_flush: the time and headers are the entry's, there is no
+ * input record. Scratch is given back after each entry, so that a flush of a million entries needs the room of one.
+ */
+#include "task_inside.h"
+#include "base/config.h"
+#include "base/log.h"
+
+#include <string.h>
+
+static leat__task_store_t *find(leat_ctx_t *ctx, const char *name)
+{
+    const leat__live_t *live = ctx->node;
+
+    for (size_t i = 0; i < live->store_count; i++)
+        if (live->stores[i]->spec->name == name)
+            return live->stores[i];
+    for (size_t i = 0; i < live->store_count; i++)
+        if (name && strcmp(live->stores[i]->spec->name, name) == 0)
+            return live->stores[i];
+    return NULL;
+}
+
+/* NULL: the call failed. */
+static leat__task_store_t *connected(leat_ctx_t *ctx, const char *name)
+{
+    leat__task_store_t *s = find(ctx, name);
+
+    if (s)
+        return s;
+    if (!name || !leat__plan_find_store(ctx->task->plan, name))
+        leat__ctx_fail(ctx, LEAT_ECONNECT, "the topology has no store named '%s'",
+            name ? name : "(null)");
+    else
+        leat__ctx_fail(ctx, LEAT_ECONNECT, "store '%s' is not connected to this processor: name it in"
+            " its .stores, or call leat_builder_connect()", name);
+    return NULL;
+}
+
+leat_kv_t *leat_kv(leat_ctx_t *ctx, const char *name)
+{
+    leat__task_store_t *s = connected(ctx, name);
+
+    if (s && s->kv)
+        return s->kv;
+    if (s)
+        leat__ctx_fail(ctx, LEAT_ETYPE, "store '%s' is not a key-value store", name);
+    return leat__kv_nil(&ctx->owner);
+}
+
+bool leat__is_cached(leat_ctx_t *ctx, const char *name)
+{
+    leat__task_store_t *s = connected(ctx, name);
+
+    return s && s->cached;
+}
+
+/* ---- flush ---- */
+
+static bool decode_change(leat__task_store_t *s, const leat__change_view_t *change,
+    leat__record_t *record, const void **old)
+{
+    leat_ctx_t *ctx = &s->task->ctx;
+    leat__codec_env_t env = {&ctx->scratch, s->spec->changelog, true, change->headers};
+    leat_error_t err;
+    int rc;
+
+    rc = leat__decode(record->key_serde, change->key, &env, &record->pub.key, &err);
+    env.is_key = false;
+    if (rc == LEAT_OK && change->value)
+        rc = leat__decode(s->spec->value, *change->value, &env, &record->pub.value, &err);
+    if (rc == LEAT_OK && change->old_value)
+        rc = leat__decode(s->spec->value, *change->old_value, &env, old, &err);
+    if (rc != LEAT_OK)
+        leat__ctx_fail(ctx, LEAT_ESERDE, "an entry of store '%s' does not decode: %s", s->spec->name,
+            err.text);
+    return rc == LEAT_OK;
+}
+
+static void on_flush(void *user, leat__store_t *store, const leat__change_view_t *change)
+{
+    leat__task_store_t *s = user;
+    leat_ctx_t *ctx = &s->task->ctx;
+    leat__mark_t mark = leat__arena_mark(&ctx->scratch);
+    const void *old = NULL;
+    leat__record_t record = {
+        .pub = {.time_ms = change->time_ms, .headers = change->headers},
+        .key_bytes = change->key,
+        .key_serde = s->spec->key,
+    };
+
+    (void)store;
+    if (!leat__going(ctx))
+        return;
+    s->task->flushed++;
+    if (change->value) {
+        record.value_bytes = *change->value;
+        record.value_serde = s->spec->value;
+    }
+    ctx->node = s->flush_node;
+    ctx->call = NULL;
+    ctx->record = &record;
+    ctx->owner.time_ms = change->time_ms;
+    ctx->owner.headers = change->headers;
+    if (decode_change(s, change, &record, &old))
+        s->flush(ctx, &record.pub, old);
+    leat__ctx_give_up(ctx);
+    if (ctx->owner.iterators)
+        leat__owner_finish(&ctx->owner);
+    leat__arena_rewind(&ctx->scratch, mark);
+}
+
+void leat__on_flush(leat_ctx_t *ctx, const char *store, leat__flush_fn fn, bool wants_old)
+{
+    leat__task_store_t *s = connected(ctx, store);
+
+    if (!s)
+        return;
+    s->flush_node = ctx->node;
+    s->flush = fn;
+    leat__store_on_flush(s->store, on_flush, s, wants_old);
+}
+
+static void on_log(void *user, leat__store_t *store, leat_slice_t key, const leat_slice_t *value,
+    int64_t time_ms, const leat_headers_t *headers)
+{
+    leat__task_store_t *s = user;
+    leat__task_t *t = s->task;
+    leat_error_t err;
+
+    (void)store;
+    (void)headers; /* changelog records carry none, as in Kafka Streams */
+    if (t->ctx.failed)
+        return;
+    t->flushed++;
+    t->touched = true;
+    if (t->env.log(t->env.user, t, s->index, key, value ? *value : (leat_slice_t){NULL, 0}, time_ms,
+            NULL, &err) == LEAT_OK)
+        return;
+    leat__error_clear(&t->ctx.failure);
+    leat__ctx_fail_error(&t->ctx, &err);
+    leat__ctx_give_up(&t->ctx);
+}
+
+static int failure_of(leat__task_t *t, leat_error_t *err)
+{
+    if (err)
+        *err = t->ctx.failure;
+    return t->ctx.failure.code;
+}
+
+/*
+ * A processor that a flush reaches may put into stores that were flushed already (a shared store): their changelog records
+ * and forwards come in a further pass. A topology in which that never ends is a mistake; it is found here.
+ */
+int leat__task_flush(leat__task_t *t, leat_error_t *err)
+{
+    enum { PASSES_MAX = 1000 };
+    uint64_t before;
+    int passes = 0;
+
+    if (t->ctx.failed)
+        return failure_of(t, err);
+    t->raw = NULL;
+    t->ctx.meta = NULL;
+    do {
+        before = t->flushed;
+        for (size_t i = 0; i < t->store_count && !t->ctx.failed; i++)
+            leat__store_flush(t->stores[i].store);
+        if (++passes == PASSES_MAX && t->flushed != before && !t->ctx.failed) {
+            leat__ctx_fail(&t->ctx, LEAT_ETOPOLOGY, "%d rounds of flushing did not come to an end: a"
+                " processor behind a cached store writes to that store again and again", passes);
+            leat__ctx_give_up(&t->ctx);
+        }
+    } while (t->flushed != before && !t->ctx.failed);
+    t->ctx.node = NULL;
+    t->ctx.record = &leat__no_record;
+    leat__ctx_finish(&t->ctx);
+    return t->ctx.failed ? failure_of(t, err) : LEAT_OK;
+}
+
+void leat__task_committed(leat__task_t *t, const int64_t *next)
+{
+    for (size_t i = 0; i < t->store_count; i++)
+        leat__store_committed(t->stores[i].store, next ? next[i] : -1);
+    t->touched = false;
+}
+
+/* ---- opening ---- */
+
+static const leat_backend_t *backend_of(const leat__task_t *t, const leat__store_spec_t *spec)
+{
+    const char *name;
+
+    if (spec->opts.backend)
+        return spec->opts.backend;
+    name = t->env.config ? leat__config_text(t->env.config, "dsl.store.backend") : "";
+    return strcmp(name, "memory") == 0 ? leat_backend_memory() : leat_backend_rocksdb();
+}
+
+static int open_store(leat__task_t *t, const leat__task_opts_t *o, leat__task_store_t *s,
+    leat_error_t *err)
+{
+    const leat__store_spec_t *spec = s->spec;
+    bool cache = t->env.config && leat__config_int(t->env.config, "statestore.cache.max.bytes") > 0;
+    leat__store_def_t def = {
+        .name = spec->name,
+        .kind = spec->kind,
+        .backend = backend_of(t, spec),
+        .custom = spec->custom,
+        .cached = spec->cached && cache,
+        .logged = spec->logged,
+        .source_logged = spec->source_topic != NULL,
+        .log_each = o->log_each,
+        .entries_max = spec->opts.entries_max,
+        .opts = spec->opts,
+        .hooks = {.log = spec->logged && !spec->source_topic ? on_log : NULL, .user = s},
+    };
+
+    s->cached = def.cached;
+    s->store = leat__store_open(o->state, &def, err);
+    if (!s->store)
+        return err->code != LEAT_OK ? err->code : LEAT_ESTORE;
+    if (spec->kind == LEAT_KV || spec->kind == LEAT_TIMESTAMPED_KV)
+        s->kv = leat__kv_new(s->store, spec->key, spec->value, spec->changelog, &t->ctx.owner);
+    return LEAT_OK;
+}
+
+int leat__task_stores_open(leat__task_t *t, const leat__task_opts_t *o, leat_error_t *err)
+{
+    size_t count = 0;
+    leat_error_t room;
+
+    for (size_t g = 0; g < o->group_count; g++)
+        count += o->groups[g]->store_count;
+    t->stores = leat__must_alloc((count + 1) * sizeof *t->stores);
+    for (size_t g = 0; g < o->group_count; g++) {
+        for (size_t i = 0; i < o->groups[g]->store_count; i++) {
+            leat__task_store_t *s = &t->stores[t->store_count];
+
+            s->spec = o->groups[g]->stores[i];
+            s->task = t;
+            s->index = t->store_count++;
+            if (open_store(t, o, s, err ? err : &room) != LEAT_OK)
+                return err ? err->code : room.code;
+        }
+    }
+    if (o->state)
+        leat__task_state_opened(o->state);
+    return LEAT_OK;
+}
+
+void leat__task_stores_release(leat__task_t *t)
+{
+    for (size_t i = 0; i < t->store_count; i++)
+        leat__kv_free(t->stores[i].kv);
+    leat__free(t->stores);
+}
+
+/* ---- for owners ---- */
+
+size_t leat__task_store_count(const leat__task_t *t)
+{
+    return t->store_count;
+}
+
+const leat__store_spec_t *leat__task_store_spec(const leat__task_t *t, size_t i)
+{
+    return t->stores[i].spec;
+}
+
+leat__store_t *leat__task_store(const leat__task_t *t, size_t i)
+{
+    return t->stores[i].store;
+}
+
+leat_kv_t *leat__task_kv(leat__task_t *t, const char *store)
+{
+    for (size_t i = 0; i < t->store_count; i++)
+        if (strcmp(t->stores[i].spec->name, store) == 0)
+            return t->stores[i].kv;
+    return NULL;
+}
