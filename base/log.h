@@ -8,7 +8,7 @@
 #include <leat/base.h>
 
 bool leat__log_on(leat_level_t level);
-/** area: "thread", "restore", "control", "kafka", ... Fields: "task=0_1 partition=in-1", or NULL. */
+/** area: "thread", "restore", "kafka", ... fields: "task=0_1 partition=in-1", or NULL. */
 void leat__log(leat_level_t level, const char *area, const char *fields, const char *format, ...)
     LEAT_PRINTF(4, 5);
 
