@@ -35,13 +35,14 @@ struct leat__node_t {
 
     /* source, sink */
     char **topics; size_t topic_count; /* as written in describe(): internal ones without the application id */
-    char *pattern;                     /* without "^" */
+    char *pattern;                     /* without "^"; topics: those found by leat__plan_expand */
     bool internal;                     /* a repartition topic: "<app>-" stands before the name; time is the record's, negative fails */
     const leat_serde_t *key, *value;
     leat_timestamp_fn timestamp;       /* source; never NULL */
     leat_reset_t reset;
     int64_t reset_back_ms;
     leat_map_fn choose_topic;          /* sink: emits its topic; topics empty */
+    const char *chooser;               /* sink: what describe() calls choose_topic */
     leat_map_fn partition;             /* sink; NULL: by key */
 
     /* processor */
@@ -64,6 +65,8 @@ struct leat__store_spec_t {
     char *changelog;                   /* full topic name, "" when not logged */
     leat__setting_t *settings; size_t setting_count; /* of the changelog topic at creation */
     int group;
+    leat__node_t *owner;               /* the first node that is connected to it; NULL: none, nobody opens it */
+    const leat_store_opts_t *given;    /* as passed to leat__plan_store, for comparing only */
     size_t order;                      /* order of flushing: topological order of the nodes that own it */
 };
 
@@ -71,7 +74,8 @@ typedef struct leat__internal_topic_t {
     char *name;                        /* full, with the application id */
     bool repartition;                  /* else a changelog */
     bool source_changelog;             /* a user's source topic used as changelog: never created */
-    int32_t partitions;                /* fixed by the topology; 0: derived (resolve fills it) */
+    int32_t fixed;                     /* partitions that the topology demands; 0: derived */
+    int32_t partitions;                /* known after resolve */
     leat__setting_t *settings; size_t setting_count;
 } leat__internal_topic_t;
 
@@ -83,6 +87,7 @@ typedef struct leat__group_t { /* a sub-topology */
     leat__node_t **sources;                      /* of each topic */
     int32_t task_count;                          /* after resolve: partitions of its widest topic */
     int32_t *partition_counts;                   /* of each topic, after resolve */
+    size_t counts_room;
 } leat__group_t;
 
 struct leat__plan_t {
@@ -103,17 +108,29 @@ leat__node_t *leat__plan_processor(leat__plan_t *p, const char *name, const char
     leat_map_fn process, const leat_node_opts_t *opts);
 leat__node_t *leat__plan_sink(leat__plan_t *p, const char *name, const char *const *parents, size_t parent_count,
     const char *topic, leat_map_fn choose_topic, const leat_serde_t *key, const leat_serde_t *value, const leat_sink_opts_t *opts);
-/** processors: "a,b", may be NULL. A store of the same name and the very same spec pointer twice is one (DSL reuse): else an error. */
+/**
+ * opts->processors ("a,b") are connected. The same name twice with the very same opts pointer, kind and serdes is one store
+ * (DSL reuse), else an error. Connections are made when the plan is finished: stores and nodes may come in any order.
+ */
 leat__store_spec_t *leat__plan_store(leat__plan_t *p, const char *name, leat_store_kind_t kind, const leat_serde_t *key,
     const leat_serde_t *value, const leat_store_opts_t *opts, const leat_custom_t *custom, bool cached_by_default);
 void leat__plan_connect(leat__plan_t *p, const char *processor, const char *store);
-/** name without the application id; partitions 0: as many as upstream. Its source and sink nodes name it as their topic. */
+/**
+ * name without the application id; partitions 0: as many as upstream, negative: an error of resolve ("at least 1"). Its
+ * source and sink nodes name it as their topic; .internal is set on them when the plan is finished. Twice: once.
+ */
 void leat__plan_repartition_topic(leat__plan_t *p, const char *name, int32_t partitions);
 void leat__plan_copartition(leat__plan_t *p, const char *const *source_nodes, size_t count);
 void leat__plan_source_changelog(leat__plan_t *p, const char *store, const char *topic);
 void leat__plan_fail(leat__plan_t *p, int code, const char *where, const char *format, ...) LEAT_PRINTF(4, 5);
-/** Kafka's rules for names: 1-249 of [A-Za-z0-9._-], not "." or "..". False: error recorded as LEAT_EARGUMENT? see topology.c. */
+/**
+ * A name that was generated where the program may ask for its own (ensure.explicit.internal.resource.naming): refused when
+ * the plan is finished, all of one kind in one error. what: "repartition topic", "changelog topic", "state store".
+ */
+void leat__plan_generated(leat__plan_t *p, const char *what, const char *name);
+/** Kafka's rules for names: 1-249 of [A-Za-z0-9._-], not "." or "..". */
 bool leat__name_legal(const char *name);
+bool leat__name_check(const char *name, leat_error_t *err); /* false: LEAT_ETOPOLOGY and why, in the words of the rule */
 
 /* ---- the builder's private side ---- */
 
@@ -145,8 +162,15 @@ void leat__plan_describe(const leat__plan_t *p, leat_format_t format, leat__buf_
  * Patterns must have been expanded before (leat__plan_expand).
  */
 int leat__plan_resolve(leat__plan_t *p, int32_t (*partitions)(void *user, const char *topic), void *user, leat_error_t *err);
-/** The topics that match pattern sources, from a list of existing ones; internal topics never match. Before resolve, again after changes. */
+/**
+ * The topics that match pattern sources, from a list of existing ones; internal topics never match. Before resolve, again
+ * after changes: resolve and expand write to the plan, so no task may run on it meanwhile. A topic that two patterns match
+ * is an error, which resolve reports.
+ */
 void leat__plan_expand(leat__plan_t *p, const char *const *topics, size_t count);
+/** The source node that reads a topic (full name), by name or by pattern; also one that expand has not seen. NULL: none. */
+leat__node_t *leat__plan_source_of(const leat__plan_t *p, const char *topic);
+leat__node_t *leat__plan_find_node(const leat__plan_t *p, const char *name);
 leat__store_spec_t *leat__plan_find_store(const leat__plan_t *p, const char *name);
 
 #endif
