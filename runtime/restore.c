@@ -1,0 +1,249 @@
+/*
+ * runtime/restore.c: changelog → backend, beside the tasks that already run.
+ *
+ *    local state fits its changelog? ──no──▶ emptied, from the log's start
+ *          │ yes: from the offset of the last checkpoint
+ *          ▼
+ *    read_committed batches ──▶ straight into the backend ──▶ position ≥ high watermark ──▶ RUNNING
+ *
+ * The target is the high watermark taken after `committed` had answered, not the stable end: a transaction whose offsets
+ * are committed may not have its markers in the changelog yet, and its records count (PROTOCOLS.md 1). So it is waited
+ * for, however long it takes; fencing the dead writer is the leader's work. A source topic that serves as changelog is
+ * replayed to the committed offset only (23). Fits means: same making of the topic, offset inside it, young enough (9).
+ */
+#include <stdio.h>
+
+#include "base/log.h"
+#include "thread_inside.h"
+
+enum { BATCH = 1000, BATCHES_ALONE = 32, BATCHES_BESIDE = 2 };
+
+static void tell(const leat__owned_t *o, const leat__changelog_t *c, leat_restore_event_t event)
+{
+    const leat_app_opts_t *opts = o->thread->w->opts;
+    leat_restore_t progress = {.event = event,
+        .store = c->spec->name,
+        .topic = c->topic,
+        .partition = o->ref.partition,
+        .start = c->start,
+        .at = c->at,
+        .end = c->end};
+
+    if (opts && opts->on_restore)
+        opts->on_restore(opts->user, &progress);
+}
+
+static void ended(leat__owned_t *o, leat__changelog_t *c)
+{
+    leat__thread_t *t = o->thread;
+    int64_t ms = leat__clock_steady_ms(t->w->clock) - c->since_ms;
+
+    if (c->slot >= 0)
+        t->vt->reader_remove(t->restorer, c->slot);
+    c->slot = -1;
+    c->restored = true;
+    leat__log(LEAT_LOG_INFO, "restore", o->id,
+        "restored %llu records of %s from offset %lld to %lld in %lld ms (%llu/s)",
+        (unsigned long long)c->records, c->spec->name, (long long)c->start, (long long)c->end,
+        (long long)ms, (unsigned long long)(c->records * 1000 / (uint64_t)(ms > 0 ? ms : 1)));
+    tell(o, c, LEAT_RESTORE_END);
+}
+
+/* NULL: the local state may stay. */
+static const char *misfit(const leat__changelog_t *c, const leat__store_meta_t *meta, uint64_t made)
+{
+    if (made && meta->incarnation && made != meta->incarnation)
+        return "the changelog was deleted and made anew";
+    if (meta->changelog_next < c->low)
+        return "it is older than the changelog's first record";
+    if (meta->changelog_next > c->end)
+        return "it is ahead of the changelog's end";
+    return NULL;
+}
+
+static int64_t committed_of(const leat__owned_t *o, const char *topic)
+{
+    int input = leat__task_input_of(o->task, topic);
+
+    return input >= 0 && o->inputs[input].committed > 0 ? o->inputs[input].committed : 0;
+}
+
+static bool begin_store(leat__owned_t *o, leat__changelog_t *c)
+{
+    leat__thread_t *t = o->thread;
+    leat__store_meta_t meta = leat__store_meta(c->store);
+    uint64_t made = t->w->incarnation ? t->w->incarnation(t->w->incarnation_user, c->topic) : 0;
+    const char *why = meta.changelog_next >= 0 ? misfit(c, &meta, made) : NULL;
+    leat_error_t err;
+
+    if (c->spec->source_topic && committed_of(o, c->topic) < c->end)
+        c->end = committed_of(o, c->topic);
+    if (why)
+        leat__log(LEAT_LOG_WARN, "restore", o->id,
+            "local state of %s (offset %lld) does not fit %s [%lld, %lld]: %s; rebuilding it",
+            c->spec->name, (long long)meta.changelog_next, c->topic, (long long)c->low,
+            (long long)c->end, why);
+    if (why || meta.changelog_next < 0)
+        leat__store_clear(c->store);
+    c->start = why || meta.changelog_next < 0 ? c->low : meta.changelog_next;
+    leat__store_set_meta(c->store, made ? made : why ? 0 : meta.incarnation, why ? -1 : meta.observed_ms);
+    c->at = c->start;
+    c->records = 0;
+    c->since_ms = leat__clock_steady_ms(t->w->clock);
+    tell(o, c, LEAT_RESTORE_START);
+    if (c->at >= c->end) {
+        ended(o, c);
+        return true;
+    }
+    c->restored = false;
+    c->slot = t->vt->reader_add(t->restorer, c->topic, o->ref.partition, c->at, &err);
+    if (c->slot < 0)
+        leat__starts_refused(o, &err, "reading the changelog");
+    return c->slot >= 0;
+}
+
+static void run_if_restored(leat__owned_t *o)
+{
+    for (size_t i = 0; i < o->store_count; i++)
+        if (!o->stores[i].restored)
+            return;
+    leat__life_run(o);
+}
+
+void leat__restore_begin(leat__owned_t *o)
+{
+    o->phase = LEAT__PHASE_RESTORING;
+    o->thread->busy = true;
+    for (size_t i = 0; i < o->store_count; i++) {
+        leat__changelog_t *c = &o->stores[i];
+
+        if (!c->topic) {
+            c->restored = true;
+        } else if (!begin_store(o, c)) {
+            leat__restore_stop(o);
+            o->phase = LEAT__PHASE_CREATED;
+            return;
+        }
+    }
+    run_if_restored(o);
+}
+
+void leat__restore_stop(leat__owned_t *o)
+{
+    for (size_t i = 0; i < o->store_count; i++) {
+        leat__changelog_t *c = &o->stores[i];
+
+        if (c->slot < 0)
+            continue;
+        o->thread->vt->reader_remove(o->thread->restorer, c->slot);
+        c->slot = -1;
+        tell(o, c, LEAT_RESTORE_SUSPEND);
+    }
+}
+
+uint64_t leat__restore_left(const leat__owned_t *o)
+{
+    uint64_t left = 0;
+
+    for (size_t i = 0; i < o->store_count && o->phase == LEAT__PHASE_RESTORING; i++)
+        if (!o->stores[i].restored && o->stores[i].end > o->stores[i].at)
+            left += (uint64_t)(o->stores[i].end - o->stores[i].at);
+    return left;
+}
+
+/* ---- records ---- */
+
+static bool apply(leat__owned_t *o, leat__changelog_t *c, const leat__batch_t *batch)
+{
+    leat__restore_record_t records[BATCH];
+    leat_error_t err;
+    size_t at = 0;
+
+    do {
+        size_t count = 0;
+
+        for (; at < batch->count && count < BATCH; at++) {
+            const leat__raw_t *raw = &batch->records[at];
+
+            if (raw->key.data) /* others are no entries of a map */
+                records[count++] = (leat__restore_record_t){raw->key, raw->value, raw->time_ms};
+        }
+        if (leat__store_restore(c->store, records, count,
+                at < batch->count ? batch->records[at].offset : batch->next, &err)) {
+            leat__starts_refused(o, &err, "restoring");
+            return false;
+        }
+        c->records += count;
+    } while (at < batch->count);
+    c->at = batch->next;
+    return true;
+}
+
+/* The part of a batch that lies before the end: a source topic goes on behind the committed offset. */
+static void cut(const leat__changelog_t *c, leat__batch_t *batch)
+{
+    if (!c->spec->source_topic || batch->next <= c->end)
+        return;
+    while (batch->count && batch->records[batch->count - 1].offset >= c->end)
+        batch->count--;
+    batch->next = c->end;
+}
+
+static bool take(leat__owned_t *o, leat__changelog_t *c)
+{
+    leat__thread_t *t = o->thread;
+    leat__batch_t batch, part;
+    bool well = true;
+
+    if (!t->vt->reader_take(t->restorer, c->slot, BATCH, &batch))
+        return false;
+    t->busy = true;
+    if (batch.code) {
+        leat_error_t err;
+
+        leat__error(&err, batch.code, batch.code == LEAT_EAUTH ? LEAT_FATAL : LEAT_RETRIABLE, c->topic,
+            "offset %lld cannot be read: %s", (long long)c->at, leat_error_text(batch.code));
+        leat__starts_refused(o, &err, "reading the changelog");
+        well = false;
+    } else {
+        part = batch;
+        cut(c, &part);
+        well = apply(o, c, &part);
+    }
+    t->vt->reader_release(t->restorer, &batch);
+    if (!well) {
+        leat__owned_drop(o, true); /* measured anew: what does not fit by then is rebuilt */
+        return false;
+    }
+    o->unanswered_since_ms = -1;
+    if (c->at >= c->end)
+        ended(o, c);
+    else
+        tell(o, c, LEAT_RESTORE_BATCH);
+    return !c->restored;
+}
+
+static bool anything_runs(const leat__thread_t *t)
+{
+    for (size_t i = 0; i < t->task_count; i++)
+        if (t->tasks[i]->phase == LEAT__PHASE_RUNNING)
+            return true;
+    return false;
+}
+
+void leat__restore_step(leat__thread_t *t)
+{
+    int batches = anything_runs(t) ? BATCHES_BESIDE : BATCHES_ALONE;
+
+    for (size_t i = 0; i < t->task_count && !t->paused; i++) {
+        leat__owned_t *o = t->tasks[i];
+
+        if (o->phase != LEAT__PHASE_RESTORING)
+            continue;
+        for (size_t k = 0; k < o->store_count && o->phase == LEAT__PHASE_RESTORING; k++)
+            for (int n = 0; n < batches && !o->stores[k].restored && take(o, &o->stores[k]); n++)
+                continue;
+        if (o->phase == LEAT__PHASE_RESTORING)
+            run_if_restored(o);
+    }
+}
