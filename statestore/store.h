@@ -111,14 +111,21 @@ void leat__cursor_close(leat__cursor_t *c);
 
 /** Cached stores forward and log each DIRTY entry in order of last write; uncached ones log what is not logged yet. */
 void leat__store_flush(leat__store_t *s);
+/** The second pass of a commit (PROTOCOLS.md 22): logs what a later store's flush made dirty again; the next flush forwards it. */
+void leat__store_flush_rest(leat__store_t *s);
 /** What flush forwards of a cached store; set when the node that owns the store is opened. fn NULL: nobody listens. */
 void leat__store_on_flush(leat__store_t *s, void (*fn)(void *user, leat__store_t *s, const leat__change_view_t *change),
     void *user, bool wants_old);
 bool leat__store_cached(const leat__store_t *s);
 const char *leat__store_name(const leat__store_t *s);
 leat_store_kind_t leat__store_kind(const leat__store_t *s);
+void *leat__store_custom_self(const leat__store_t *s);   /* LEAT_CUSTOM: what .open gave; else NULL */
+/** A read of the backend failed since open: nothing the task computed may be committed. err: the first failure. */
+bool leat__store_failed(const leat__store_t *s, leat_error_t *err);
+bool leat__task_state_failed(const leat__task_state_t *state, leat_error_t *err);
 bool leat__store_dirty(const leat__store_t *s);          /* anything since the last committed/abort */
-/** After a successful commit: DIRTY and LOGGED become COMMITTED; changelog_next: offset after the last record logged (-1: unchanged). */
+/** After a successful commit: LOGGED becomes COMMITTED, DIRTY too where nothing is to be logged; what is still to be logged is in
+ *  no transaction and stays dirty. changelog_next: offset after the last record logged (-1: unchanged). */
 void leat__store_committed(leat__store_t *s, int64_t changelog_next);
 void leat__store_abort(leat__store_t *s);                /* back to the last committed version */
 void leat__store_clear(leat__store_t *s);                /* empty, buffer and backend, meta gone: before a replay from the beginning */

@@ -1,0 +1,351 @@
+/*
+ * statestore/beneath.c: what lies beneath the write buffer: a column family of the task's database, a
+ * backend of the program's own, or nothing (memory, least recently used: the buffer itself holds all).
+ *
+ * Rows of timestamped stores begin with 8 bytes of time. A read that fails is kept in the task's state,
+ * where runtime looks before it commits: a failure must never pass for "there is no such key".
+ */
+#include "statestore/inside.h"
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "statestore/db.h"
+
+/* ---- leat's own backends are known by their address ---- */
+
+static const leat_backend_t memory = {.name = "memory"};
+static const leat_backend_t rocksdb = {.name = "rocksdb", .persistent = true};
+static const leat_backend_t lru = {.name = "lru"};
+
+const leat_backend_t *leat_backend_memory(void)
+{
+    return &memory;
+}
+
+const leat_backend_t *leat_backend_rocksdb(void)
+{
+    return &rocksdb;
+}
+
+const leat_backend_t *leat_backend_lru(void)
+{
+    return &lru;
+}
+
+/* ---- failures ---- */
+
+void leat__state_fail(leat__task_state_t *state, const leat_error_t *err)
+{
+    leat__log(LEAT_LOG_ERROR, "store", NULL, "%s: %s", err->where, err->text);
+    if (state->failed)
+        return;
+    state->failed = true;
+    state->failure = *err;
+}
+
+static int backend_failed(leat__store_t *s, int code, const char *doing, leat_error_t *err)
+{
+    return leat__error(err, LEAT_ESTORE, 0, s->name, "backend %s: %s returned %d (%s)",
+        s->backend->name ? s->backend->name : "without name", doing, code, leat_error_text(code));
+}
+
+/* ---- metadata of a store, as bytes ---- */
+
+void leat__meta_encode(const leat__store_meta_t *meta, char bytes[LEAT__META_BYTES])
+{
+    bytes[0] = 1; /* version of this layout */
+    leat__store_be64(bytes + 1, (uint64_t)meta->changelog_next);
+    leat__store_be64(bytes + 9, (uint64_t)meta->observed_ms);
+    leat__store_be64(bytes + 17, meta->incarnation);
+    leat__store_be64(bytes + 25, (uint64_t)meta->wall_ms);
+}
+
+bool leat__meta_decode(leat_slice_t bytes, leat__store_meta_t *meta)
+{
+    if (bytes.size != LEAT__META_BYTES || bytes.data[0] != 1)
+        return false;
+    meta->changelog_next = (int64_t)leat__load_be64(bytes.data + 1);
+    meta->observed_ms = (int64_t)leat__load_be64(bytes.data + 9);
+    meta->incarnation = leat__load_be64(bytes.data + 17);
+    meta->wall_ms = (int64_t)leat__load_be64(bytes.data + 25);
+    return true;
+}
+
+static const leat_slice_t backend_meta = {LEAT_BACKEND_META, sizeof LEAT_BACKEND_META - 1};
+
+static void read_meta(leat__store_t *s, leat_slice_t bytes)
+{
+    if (!leat__meta_decode(bytes, &s->written)) {
+        leat__log(LEAT_LOG_WARN, "store", NULL,
+            "%s: metadata of an unknown form: the store is restored from the beginning", s->name);
+        return;
+    }
+    s->meta = s->written;
+}
+
+/* ---- opening ---- */
+
+/* "s-NAME", so that no store can be called "default". */
+static leat__family_t *family_of(leat__store_t *s, leat_error_t *err)
+{
+    char *name = leat__must_format("s-%s", s->name);
+    leat__family_t *f = leat__db_family(s->state->db, name, err);
+    leat__free(name);
+    return f;
+}
+
+static int open_family(leat__store_t *s, leat_error_t *err)
+{
+    leat__db_t *db = s->state->db;
+    if (!db)
+        return leat__error(err, LEAT_ECONFIG, 0, s->name,
+            "the store is kept in RocksDB, but there is no state directory: set state.dir or give the "
+            "store another backend");
+    s->family = family_of(s, err);
+    if (!s->family)
+        return LEAT_ESTORE;
+    leat_slice_t none = {NULL, 0}, key, value;
+    leat__db_iter_t *it = leat__db_scan(db, s->family, &none, &none, LEAT_ASCENDING);
+    int code = leat__db_next(it, &key, &value, err);
+    leat__db_end(it);
+    s->vacant = code == 0;
+    if (code < 0)
+        return code;
+    char *name = leat__must_format("m%s", s->name);
+    void *pin = NULL;
+    code = leat__db_get(db, leat__db_meta(db), leat_slice(name), &value, &pin, err);
+    leat__free(name);
+    if (code == 0)
+        read_meta(s, value);
+    leat__db_unpin(pin);
+    return code < 0 ? code : 0;
+}
+
+static int open_backend(leat__store_t *s, const leat__store_def_t *def, leat_error_t *err)
+{
+    const leat_backend_t *b = s->backend;
+    if (!b->open || !b->get || !b->write || !b->scan || !b->next || !b->end || !b->unpin || !b->close)
+        return leat__error(err, LEAT_EARGUMENT, 0, s->name,
+            "backend %s lacks a function: all but count are needed", b->name ? b->name : "without name");
+    leat_error_t why = {0};
+    int code = b->open(&s->backend_self, s->state->dir, s->name, &def->opts, &why);
+    if (code) {
+        s->backend_self = NULL;
+        return leat__error(err, LEAT_ESTORE, 0, s->name, "backend %s: open returned %d: %s",
+            b->name ? b->name : "without name", code, why.text[0] ? why.text : leat_error_text(code));
+    }
+    if (!b->persistent)
+        return 0;
+    leat_slice_t value;
+    void *pin = NULL;
+    code = b->get(s->backend_self, backend_meta, &value, &pin);
+    if (code == 0) {
+        read_meta(s, value);
+        b->unpin(s->backend_self, pin);
+    }
+    return code < 0 ? backend_failed(s, code, "get", err) : 0;
+}
+
+int leat__beneath_open(leat__store_t *s, const leat__store_def_t *def, leat_error_t *err)
+{
+    s->lru = s->backend == &lru;
+    s->resident = s->lru || s->backend == &memory;
+    if (s->resident)
+        return 0;
+    return s->backend == &rocksdb ? open_family(s, err) : open_backend(s, def, err);
+}
+
+void leat__beneath_close(leat__store_t *s)
+{
+    leat__beneath_unpin(s);
+    if (s->backend_self)
+        s->backend->close(s->backend_self);
+    s->backend_self = NULL;
+}
+
+/* ---- reading ---- */
+
+void leat__beneath_unpin(leat__store_t *s)
+{
+    if (!s->pin)
+        return;
+    if (s->family)
+        leat__db_unpin(s->pin);
+    else
+        s->backend->unpin(s->backend_self, s->pin);
+    s->pin = NULL;
+}
+
+/* False: a row that a timestamped store cannot have written. */
+static bool split(const leat__store_t *s, leat_slice_t row, leat__view_t *value)
+{
+    size_t head = s->timestamped ? 8 : 0;
+    if (row.size < head || row.size - head >= LEAT__ABSENT)
+        return false;
+    *value = (leat__view_t){row.data + head, (uint32_t)(row.size - head),
+        head ? (int64_t)leat__load_be64(row.data) : -1};
+    return true;
+}
+
+static int bad_row(leat__store_t *s, leat_error_t *err)
+{
+    return leat__error(err, LEAT_ESTORE, 0, s->name,
+        "a row is too short to hold its time: the backend's data are damaged, or were written by a "
+        "store of another kind; remove the state directory, it is rebuilt from the changelog");
+}
+
+bool leat__beneath_get(leat__store_t *s, leat_slice_t key, leat__view_t *value)
+{
+    leat_error_t err = {0};
+    leat_slice_t row = {NULL, 0};
+    int code;
+    leat__beneath_unpin(s);
+    if (s->family) {
+        code = leat__db_get(s->state->db, s->family, key, &row, &s->pin, &err);
+    } else {
+        code = s->backend->get(s->backend_self, key, &row, &s->pin);
+        if (code < 0)
+            code = backend_failed(s, code, "get", &err);
+    }
+    if (code == 0 && !split(s, row, value))
+        code = bad_row(s, &err);
+    if (code < 0)
+        leat__state_fail(s->state, &err);
+    return code == 0;
+}
+
+uint64_t leat__beneath_count(leat__store_t *s)
+{
+    if (s->family)
+        return leat__db_count(s->state->db, s->family);
+    return s->backend->count ? s->backend->count(s->backend_self) : 0;
+}
+
+struct leat__scan_t {
+    leat__store_t *s;
+    leat__db_iter_t *rows;
+    void *cursor;
+    leat_slice_t from, until;
+};
+
+leat__scan_t *leat__beneath_scan(
+    leat__store_t *s, leat_slice_t from, leat_slice_t until, leat_order_t order)
+{
+    if (s->resident || s->vacant)
+        return NULL;
+    leat__scan_t *scan = leat__must_alloc(sizeof *scan);
+    scan->s = s;
+    scan->from = from;
+    scan->until = until;
+    if (s->family) {
+        scan->rows = leat__db_scan(s->state->db, s->family, &scan->from, &scan->until, order);
+        return scan;
+    }
+    int code = s->backend->scan(s->backend_self, from, until, order, &scan->cursor);
+    if (code) {
+        leat_error_t err;
+        backend_failed(s, code, "scan", &err);
+        leat__state_fail(s->state, &err);
+        leat__free(scan);
+        return NULL;
+    }
+    return scan;
+}
+
+static int next_row(leat__scan_t *scan, leat_slice_t *key, leat_slice_t *row, leat_error_t *err)
+{
+    leat__store_t *s = scan->s;
+    if (scan->rows)
+        return leat__db_next(scan->rows, key, row, err);
+    int code;
+    do
+        code = s->backend->next(scan->cursor, key, row);
+    while (code == 0 && leat_slice_equal(key, &backend_meta));
+    return code < 0 ? backend_failed(s, code, "next", err) : code == 0;
+}
+
+bool leat__beneath_next(leat__scan_t *scan, leat_slice_t *key, leat__view_t *value)
+{
+    leat_error_t err = {0};
+    leat_slice_t row = {NULL, 0};
+    int code = next_row(scan, key, &row, &err);
+    if (code > 0 && !split(scan->s, row, value))
+        code = bad_row(scan->s, &err);
+    if (code < 0)
+        leat__state_fail(scan->s->state, &err);
+    return code > 0;
+}
+
+void leat__beneath_end(leat__scan_t *scan)
+{
+    if (!scan)
+        return;
+    if (scan->rows)
+        leat__db_end(scan->rows);
+    else
+        scan->s->backend->end(scan->cursor);
+    leat__free(scan);
+}
+
+/* ---- emptying ---- */
+
+static int clear_family(leat__store_t *s, leat_error_t *err)
+{
+    leat__db_t *db = s->state->db;
+    leat__batch_t *b = leat__batch_new();
+    char *name = leat__must_format("m%s", s->name);
+    leat__batch_delete(b, leat__db_meta(db), leat_slice(name));
+    leat__free(name);
+    int code = leat__db_write(db, b, err); /* first: what is half emptied must not look whole */
+    leat__batch_free(b);
+    if (code || s->vacant)
+        return code;
+    code = leat__db_drop(db, s->family, err);
+    if (code)
+        return code;
+    s->family = family_of(s, err);
+    return s->family ? 0 : LEAT_ESTORE;
+}
+
+enum { CLEAR_ROWS = 1024 };
+
+/* A backend has no "empty it": its rows are deleted in batches, the metadata first. */
+static int clear_backend(leat__store_t *s, leat_error_t *err)
+{
+    const leat_backend_t *b = s->backend;
+    leat_change_t changes[CLEAR_ROWS] = {{.key = backend_meta}};
+    int code = b->persistent ? b->write(s->backend_self, changes, 1) : 0;
+    size_t count = CLEAR_ROWS;
+    while (!code && count == CLEAR_ROWS) {
+        leat_slice_t key, value, open = {NULL, 0};
+        leat__buf_t keys = {0};
+        void *cursor;
+        count = 0;
+        code = b->scan(s->backend_self, open, open, LEAT_ASCENDING, &cursor);
+        if (code)
+            break;
+        for (; count < CLEAR_ROWS && b->next(cursor, &key, &value) == 0; count++) {
+            changes[count] = (leat_change_t){.key = {NULL, key.size}};
+            leat__buf_put(&keys, key.data, key.size);
+        }
+        b->end(cursor);
+        for (size_t i = 0, at = 0; i < count; at += changes[i++].key.size)
+            changes[i].key.data = keys.data ? keys.data + at : "";
+        if (count)
+            code = b->write(s->backend_self, changes, count);
+        leat__buf_release(&keys);
+    }
+    return code ? backend_failed(s, code, "emptying", err) : 0;
+}
+
+int leat__beneath_clear(leat__store_t *s, leat_error_t *err)
+{
+    leat__beneath_unpin(s);
+    if (s->resident)
+        return 0;
+    int code = s->family ? clear_family(s, err) : clear_backend(s, err);
+    if (!code)
+        s->vacant = s->family != NULL;
+    return code;
+}

@@ -1,0 +1,457 @@
+/*
+ * statestore/checkpoint.c: what is committed goes to the backend, in order of the keys, on any thread.
+ *
+ *   begin (owner)  ──▶  write (any thread)  ──▶  end (owner)
+ *   the list `committed`      sorted batches,         FROZEN entries become clean,
+ *   becomes items             metadata in the last    or go back on the list
+ *
+ * An item is an entry's inline value, LOCKED for the time being, or a counted block: what the writer reads
+ * does not change, and the owner goes on meanwhile. The metadata of all stores of a task stand in the
+ * last batch (PROTOCOLS.md 5, 19). After a failed write the database is closed and opened again by the
+ * next begin, with growing pauses (PROTOCOLS.md 18): RocksDB 7.8 has no other way out of a full disk.
+ */
+#include "statestore/inside.h"
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "statestore/db.h"
+
+#include <stdlib.h>
+
+enum { BATCH_BYTES = 4 << 20, BATCH_CHANGES = 16384, RETRY_MS = 1000, RETRY_MS_MAX = 30000 };
+
+typedef struct item_t {
+    uint64_t prefix; /* first 8 bytes of the key: most comparisons end here */
+    leat__entry_t *e;
+    leat__block_t *block; /* NULL: the inline value */
+} item_t;
+
+typedef struct part_t {
+    leat__store_t *s;
+    item_t *items;
+    size_t count;
+    leat__store_meta_t meta;
+    uint64_t logged_count;
+} part_t;
+
+typedef enum phase_t { BEGUN, WRITING, WRITTEN, FAILED, CANCELLED } phase_t;
+
+struct leat__frozen_t {
+    leat__task_state_t *state; /* NULL: detached, only to be freed */
+    part_t *parts;
+    size_t count;
+    leat__note_t *notes; /* copies */
+    size_t note_count;
+    int64_t wall_ms;
+    uint64_t prepared; /* parts of stores without changelog that this makes superfluous */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    phase_t phase;
+};
+
+/* ---- begin ---- */
+
+static uint64_t prefix_of(const leat__entry_t *e)
+{
+    char head[8] = {0};
+    memcpy(head, e->bytes, e->key_size < 8 ? e->key_size : 8);
+    return leat__load_be64(head);
+}
+
+static void freeze(leat__store_t *s, part_t *part)
+{
+    part->s = s;
+    part->meta = s->meta;
+    part->logged_count = s->logged_count;
+    part->count = s->committed.count;
+    part->items = part->count ? leat__must_alloc(part->count * sizeof *part->items) : NULL;
+    for (size_t i = 0; i < part->count; i++) {
+        leat__entry_t *e = s->committed.at[i];
+        item_t *item = &part->items[i];
+        item->e = e;
+        item->prefix = prefix_of(e);
+        uint32_t set = LEAT__FROZEN;
+        if (e->flags & LEAT__UNCOMMITTED)
+            item->block = e->versions->committed;
+        else if (e->flags & LEAT__MOVED)
+            item->block = e->versions->current;
+        if (item->block)
+            item->block->refs++;
+        else
+            set |= LEAT__LOCKED;
+        e->flags = (e->flags & ~(uint32_t)LEAT__LISTED) | set;
+    }
+    if (part->count)
+        s->vacant = false;
+    s->committed.count = 0;
+    s->logged_count = 0;
+}
+
+static bool changed(const leat__store_t *s)
+{
+    return s->committed.count > 0 ||
+           (!s->resident && !s->custom &&
+               (s->meta.changelog_next != s->written.changelog_next ||
+                   s->meta.observed_ms != s->written.observed_ms ||
+                   s->meta.incarnation != s->written.incarnation));
+}
+
+/* Idle tasks write too, often enough not to look too old at the next open (PROTOCOLS.md 9). */
+static bool growing_old(const leat__task_state_t *state, int64_t wall_ms)
+{
+    return state->db && state->age_max_ms > 0 &&
+           wall_ms - state->checkpoint_ms >= state->age_max_ms / 4;
+}
+
+static bool anything(const leat__task_state_t *state, int64_t wall_ms)
+{
+    for (size_t i = 0; i < state->count; i++)
+        if (changed(state->stores[i]))
+            return true;
+    for (size_t i = 0; state->db && i < state->note_count; i++)
+        if (state->notes[i].fresh)
+            return true;
+    return growing_old(state, wall_ms);
+}
+
+/* After a failed write. False: not now. */
+static bool recover(leat__task_state_t *state, int64_t wall_ms)
+{
+    leat_error_t err;
+    if (!state->reopen)
+        return true;
+    if (wall_ms < state->retry_ms || state->cursors)
+        return false;
+    for (size_t i = 0; i < state->count; i++)
+        leat__beneath_unpin(state->stores[i]);
+    if (leat__db_reopen(state->db, &err)) {
+        leat__log(LEAT_LOG_WARN, "store", NULL, "%s: %s", err.where, err.text);
+        state->failures++;
+        state->retry_ms = wall_ms + RETRY_MS_MAX;
+        return false;
+    }
+    state->reopen = false;
+    return true;
+}
+
+static void copy_notes(leat__frozen_t *f)
+{
+    leat__task_state_t *state = f->state;
+    f->notes = state->note_count ? leat__must_alloc(state->note_count * sizeof *f->notes) : NULL;
+    for (size_t i = 0; i < state->note_count; i++) {
+        leat__note_t *n = &state->notes[i], *copy = &f->notes[f->note_count];
+        if (!n->fresh)
+            continue;
+        f->note_count++;
+        copy->name = leat__must_strdup(n->name);
+        copy->size = n->size;
+        copy->bytes = leat__must_alloc(n->size + 1);
+        memcpy(copy->bytes, n->bytes, n->size);
+        n->fresh = false;
+    }
+}
+
+leat__frozen_t *leat__checkpoint_begin(leat__task_state_t *state, int64_t wall_ms)
+{
+    if (state->frozen || !anything(state, wall_ms) || !recover(state, wall_ms) ||
+        wall_ms < state->retry_ms)
+        return NULL;
+    leat__frozen_t *f = leat__must_alloc(sizeof *f);
+    f->state = state;
+    f->wall_ms = wall_ms;
+    f->parts = leat__must_alloc((state->count + 1) * sizeof *f->parts);
+    pthread_mutex_init(&f->lock, NULL);
+    pthread_cond_init(&f->changed, NULL);
+    for (size_t i = 0; i < state->count; i++) {
+        leat__store_t *s = state->stores[i];
+        if (s->resident || s->custom)
+            continue;
+        s->meta.wall_ms = wall_ms;
+        freeze(s, &f->parts[f->count++]);
+    }
+    f->prepared = leat__prepare_decided(state);
+    copy_notes(f);
+    state->checkpoint_ms = wall_ms;
+    return state->frozen = f;
+}
+
+/* ---- write ---- */
+
+static int by_key(const void *a, const void *b)
+{
+    const item_t *x = a, *y = b;
+    if (x->prefix != y->prefix)
+        return x->prefix < y->prefix ? -1 : 1;
+    return leat__bytes_compare(leat__entry_key(x->e), leat__entry_key(y->e));
+}
+
+static leat__view_t item_view(const item_t *i)
+{
+    return i->block ? leat__block_view(i->block) : leat__entry_inline(i->e);
+}
+
+static void put_item(leat__batch_t *b, const leat__store_t *s, const item_t *item)
+{
+    leat__view_t v = item_view(item);
+    char time[8];
+    if (v.size == LEAT__ABSENT) {
+        leat__batch_delete(b, s->family, leat__entry_key(item->e));
+        return;
+    }
+    leat__store_be64(time, (uint64_t)v.time_ms);
+    leat__batch_put(b, s->family, leat__entry_key(item->e),
+        (leat_slice_t){time, s->timestamped ? 8 : 0}, (leat_slice_t){v.data, v.size});
+}
+
+static int write_family(leat__db_t *db, leat__batch_t *b, const part_t *part, leat_error_t *err)
+{
+    size_t in_batch = 0;
+    for (size_t i = 0; i < part->count; i++) {
+        put_item(b, part->s, &part->items[i]);
+        if (++in_batch < BATCH_CHANGES && leat__batch_bytes(b) < BATCH_BYTES)
+            continue;
+        in_batch = 0;
+        int code = leat__db_write(db, b, err);
+        if (code)
+            return code;
+    }
+    return 0;
+}
+
+static leat_slice_t backend_value(const leat__store_t *s, leat__view_t v, leat__buf_t *room)
+{
+    char time[8];
+    if (v.size == LEAT__ABSENT)
+        return (leat_slice_t){NULL, 0};
+    if (!s->timestamped)
+        return (leat_slice_t){v.data, v.size};
+    size_t at = room->size;
+    leat__store_be64(time, (uint64_t)v.time_ms);
+    leat__buf_put(room, time, 8);
+    leat__buf_put(room, v.data, v.size);
+    return (leat_slice_t){room->data + at, v.size + 8U};
+}
+
+/* A backend of the program's: its own batches, its own metadata in the last of them. */
+static int write_backend(const part_t *part, leat_error_t *err)
+{
+    const leat__store_t *s = part->s;
+    enum { STEP = 4096 };
+    leat_change_t *changes = leat__must_alloc((STEP + 1) * sizeof *changes);
+    leat__buf_t room = {0};
+    char meta[LEAT__META_BYTES];
+    int code = 0;
+    size_t at = 0;
+    do {
+        size_t count = 0, bytes = 0;
+        for (size_t i = at; i < part->count && i - at < STEP; i++)
+            bytes += 8 + (item_view(&part->items[i]).size == LEAT__ABSENT
+                                 ? 0
+                                 : item_view(&part->items[i]).size);
+        room.size = 0;
+        leat__buf_reserve(&room, bytes); /* at once: slices point into it */
+        for (; at < part->count && count < STEP; at++)
+            changes[count++] = (leat_change_t){leat__entry_key(part->items[at].e),
+                backend_value(s, item_view(&part->items[at]), &room)};
+        if (at == part->count && s->backend->persistent) {
+            leat__meta_encode(&part->meta, meta);
+            changes[count++] =
+                (leat_change_t){{LEAT_BACKEND_META, sizeof LEAT_BACKEND_META - 1}, {meta, sizeof meta}};
+        }
+        code = count ? s->backend->write(s->backend_self, changes, count) : 0;
+    } while (!code && at < part->count);
+    leat__buf_release(&room);
+    leat__free(changes);
+    return code ? leat__error(err, LEAT_ESTORE, LEAT_RETRIABLE, s->name,
+                      "backend %s: write returned %d (%s)", s->backend->name ? s->backend->name : "",
+                      code, leat_error_text(code))
+                : 0;
+}
+
+static void put_named(
+    leat__batch_t *b, leat__family_t *meta, char kind, const char *name, leat_slice_t value)
+{
+    char *key = leat__must_format("%c%s", kind, name);
+    leat__batch_put(b, meta, leat_slice(key), (leat_slice_t){NULL, 0}, value);
+    leat__free(key);
+}
+
+static int write_database(leat__frozen_t *f, leat_error_t *err)
+{
+    leat__db_t *db = f->state->db;
+    leat__batch_t *b = leat__batch_new();
+    int code = 0;
+    for (size_t i = 0; !code && i < f->count; i++)
+        if (f->parts[i].s->family)
+            code = write_family(db, b, &f->parts[i], err);
+    for (size_t i = 0; !code && i < f->count; i++) {
+        char bytes[LEAT__META_BYTES];
+        if (!f->parts[i].s->family)
+            continue;
+        leat__meta_encode(&f->parts[i].meta, bytes);
+        put_named(b, leat__db_meta(db), 'm', f->parts[i].s->name, (leat_slice_t){bytes, sizeof bytes});
+    }
+    for (size_t i = 0; !code && i < f->note_count; i++)
+        put_named(b, leat__db_meta(db), 'n', f->notes[i].name,
+            (leat_slice_t){f->notes[i].bytes, f->notes[i].size});
+    if (!code) {
+        leat__prepare_forget(b, leat__db_meta(db), f->prepared);
+        code = leat__db_write(db, b, err);
+    }
+    leat__batch_free(b);
+    return code;
+}
+
+static phase_t set_phase(leat__frozen_t *f, phase_t from, phase_t to)
+{
+    pthread_mutex_lock(&f->lock);
+    phase_t was = f->phase;
+    if (was == from)
+        f->phase = to;
+    pthread_cond_broadcast(&f->changed);
+    pthread_mutex_unlock(&f->lock);
+    return was;
+}
+
+int leat__checkpoint_write(leat__frozen_t *f, leat_error_t *err)
+{
+    int code = 0;
+    set_phase(f, FAILED, BEGUN); /* another try */
+    if (set_phase(f, BEGUN, WRITING) != BEGUN)
+        return leat__error(err, LEAT_ESTORE, 0, "checkpoint", "cancelled: its stores were closed or "
+                                                              "emptied before it was written");
+    for (size_t i = 0; i < f->count; i++)
+        qsort(f->parts[i].items, f->parts[i].count, sizeof(item_t), by_key);
+    for (size_t i = 0; !code && i < f->count; i++)
+        if (f->parts[i].s->backend_self || !f->parts[i].s->family)
+            code = write_backend(&f->parts[i], err);
+    if (!code && f->state->db)
+        code = write_database(f, err);
+    set_phase(f, WRITING, code ? FAILED : WRITTEN);
+    return code;
+}
+
+/* ---- end ---- */
+
+static void thaw_item(leat__store_t *s, item_t *item, bool ok)
+{
+    leat__entry_t *e = item->e;
+    bool listed = (e->flags & LEAT__LISTED) != 0; /* a later version was committed meanwhile */
+    uint32_t clear = LEAT__FROZEN;
+    leat__block_drop(s, &item->block);
+    if (ok && !listed) {
+        clear |= LEAT__AHEAD;
+        if (e->flags & LEAT__UNCOMMITTED && e->versions)
+            leat__block_drop(s, &e->versions->committed);
+    } else if (!listed) {
+        leat__list_push(s, &s->committed, e);
+        e->flags |= LEAT__LISTED;
+    }
+    leat__entry_flags(s, e, clear, 0);
+    if (e->flags & LEAT__LOCKED)
+        leat__entry_unlock(s, e);
+    else
+        leat__entry_tidy(s, e);
+}
+
+static void note_again(leat__task_state_t *state, const char *name)
+{
+    for (size_t i = 0; i < state->note_count; i++)
+        if (strcmp(state->notes[i].name, name) == 0)
+            state->notes[i].fresh = true;
+}
+
+static void note_failure(leat__task_state_t *state, int64_t wall_ms)
+{
+    unsigned shift = state->failures < 5 ? state->failures : 5;
+    int64_t pause = (int64_t)RETRY_MS << shift;
+    state->failures++;
+    state->reopen = state->db != NULL;
+    state->retry_ms = wall_ms + (pause < RETRY_MS_MAX ? pause : RETRY_MS_MAX);
+}
+
+/* The stores and the frozen part are done with each other. */
+static void detach(leat__frozen_t *f, bool ok)
+{
+    leat__task_state_t *state = f->state;
+    if (!state)
+        return;
+    for (size_t i = 0; i < f->count; i++) {
+        part_t *part = &f->parts[i];
+        for (size_t k = 0; k < part->count; k++)
+            thaw_item(part->s, &part->items[k], ok);
+        if (ok)
+            part->s->written = part->meta;
+        else
+            part->s->logged_count += part->logged_count;
+    }
+    for (size_t i = 0; !ok && i < f->note_count; i++)
+        note_again(state, f->notes[i].name);
+    if (ok)
+        state->failures = 0, state->retry_ms = 0;
+    else if (f->phase == FAILED)
+        note_failure(state, f->wall_ms);
+    state->frozen = NULL;
+    f->state = NULL;
+}
+
+static void frozen_free(leat__frozen_t *f)
+{
+    for (size_t i = 0; i < f->count; i++)
+        leat__free(f->parts[i].items);
+    for (size_t i = 0; i < f->note_count; i++) {
+        leat__free(f->notes[i].name);
+        leat__free(f->notes[i].bytes);
+    }
+    leat__free(f->parts);
+    leat__free(f->notes);
+    pthread_mutex_destroy(&f->lock);
+    pthread_cond_destroy(&f->changed);
+    leat__free(f);
+}
+
+void leat__checkpoint_end(leat__frozen_t *f, bool ok)
+{
+    pthread_mutex_lock(&f->lock);
+    LEAT_ASSERT(f->phase != WRITING);
+    ok = ok && f->phase == WRITTEN;
+    pthread_mutex_unlock(&f->lock);
+    detach(f, ok);
+    frozen_free(f);
+}
+
+void leat__checkpoint_settle(leat__task_state_t *state)
+{
+    leat__frozen_t *f = state->frozen;
+    if (!f)
+        return;
+    pthread_mutex_lock(&f->lock);
+    while (f->phase == WRITING)
+        pthread_cond_wait(&f->changed, &f->lock);
+    bool ok = f->phase == WRITTEN;
+    if (f->phase == BEGUN)
+        f->phase = CANCELLED;
+    pthread_mutex_unlock(&f->lock);
+    detach(f, ok);
+}
+
+bool leat__checkpoint_due(const leat__task_state_t *state, int64_t wall_ms, int64_t interval_ms,
+    size_t bytes, int64_t records)
+{
+    uint64_t logged = 0;
+    bool committed = false;
+    if (state->frozen || wall_ms < state->retry_ms)
+        return false;
+    for (size_t i = 0; i < state->count; i++) {
+        const leat__store_t *s = state->stores[i];
+        if (s->resident || s->custom)
+            continue;
+        logged += s->logged_count;
+        committed = committed || s->committed.count > 0;
+    }
+    if (committed && ((bytes && state->budget->frozen_bytes >= bytes) ||
+                         (records > 0 && logged >= (uint64_t)records)))
+        return true;
+    return wall_ms - state->checkpoint_ms >= interval_ms && anything(state, wall_ms);
+}

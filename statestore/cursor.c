@@ -1,0 +1,176 @@
+/*
+ * statestore/cursor.c: a range over a store as it is now: the buffer's part copied, merged with the
+ * backend's rows.
+ *
+ * The copy is taken first, the backend's iterator second (PROTOCOLS.md 11), so an entry is in one of
+ * them at least, whatever a checkpoint does meanwhile; where it is in both, the copy is newer or the
+ * same. Clean entries are left out: the backend has them.
+ */
+#include "statestore/inside.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+
+typedef struct copied_t {
+    size_t at; /* in bytes: the key, then the value */
+    size_t key_size;
+    uint32_t size;
+    int64_t time_ms;
+} copied_t;
+
+struct leat__cursor_t {
+    leat__store_t *s;
+    leat__buf_t bytes;
+    copied_t *rows;
+    size_t count, room, taken;
+    bool descending;
+    leat__scan_t *scan;
+    bool row_valid; /* a row of the backend waits */
+    leat_slice_t row_key;
+    leat__view_t row;
+    char *from, *until; /* what the backend's iterator borrows */
+};
+
+static void copy_entry(leat__cursor_t *c, const leat__entry_t *e)
+{
+    leat__view_t v = leat__entry_view(e);
+    LEAT__GROW(c->rows, c->count, c->room);
+    c->rows[c->count++] = (copied_t){c->bytes.size, e->key_size, v.size, v.time_ms};
+    leat__buf_put(&c->bytes, e->bytes, e->key_size);
+    if (v.size != LEAT__ABSENT)
+        leat__buf_put(&c->bytes, v.data, v.size);
+}
+
+static void copy_range(leat__cursor_t *c, leat_slice_t from, leat_slice_t until)
+{
+    leat__store_t *s = c->s;
+    if (!s->order)
+        s->order = leat__order_new(s);
+    const leat__order_node_t *n = leat__order_seek(s->order, from.data ? from : leat_slice(""));
+    for (; n; n = leat__order_next(n)) {
+        const leat__entry_t *e = leat__order_entry(n);
+        if (until.data && leat__bytes_compare(leat__entry_key(e), until) >= 0)
+            break;
+        if (s->resident ? leat__entry_view(e).size != LEAT__ABSENT
+                        : e->flags & (LEAT__UNCOMMITTED | LEAT__AHEAD))
+            copy_entry(c, e);
+    }
+    for (size_t i = 0; c->descending && i < c->count / 2; i++) {
+        copied_t swap = c->rows[i];
+        c->rows[i] = c->rows[c->count - 1 - i];
+        c->rows[c->count - 1 - i] = swap;
+    }
+}
+
+static void next_row(leat__cursor_t *c)
+{
+    c->row_valid = c->scan && leat__beneath_next(c->scan, &c->row_key, &c->row);
+}
+
+/* Rows of [from, until); the cursor adopts both strings. */
+static leat__cursor_t *open_cursor(
+    leat__store_t *s, leat_slice_t from, leat_slice_t until, leat_order_t order)
+{
+    leat__cursor_t *c = leat__must_alloc(sizeof *c);
+    c->s = s;
+    c->from = (char *)(uintptr_t)from.data;
+    c->until = (char *)(uintptr_t)until.data;
+    c->descending = order == LEAT_DESCENDING;
+    s->state->cursors++;
+    if (s->custom)
+        return c;
+    copy_range(c, from, until);
+    c->scan = leat__beneath_scan(s, from, until, order);
+    next_row(c);
+    return c;
+}
+
+static leat_slice_t copy_key(leat_slice_t key, bool and_zero)
+{
+    if (!key.data)
+        return key;
+    char *copy = leat__must_alloc(key.size + 1);
+    if (key.size)
+        memcpy(copy, key.data, key.size);
+    return (leat_slice_t){copy, key.size + and_zero};
+}
+
+leat__cursor_t *leat__store_range(
+    leat__store_t *s, leat_slice_t from, leat_slice_t to, leat_order_t order)
+{
+    bool nothing = from.data && to.data && leat__bytes_compare(from, to) > 0;
+    if (nothing)
+        to = from; /* and the end is not included: no rows */
+    return open_cursor(s, copy_key(from, false), copy_key(to, !nothing), order);
+}
+
+leat__cursor_t *leat__store_prefix(leat__store_t *s, leat_slice_t prefix, leat_order_t order)
+{
+    leat_slice_t until = copy_key(prefix, false);
+    char *bytes = (char *)(uintptr_t)until.data;
+    while (until.size && (unsigned char)bytes[until.size - 1] == 0xff)
+        until.size--;
+    if (until.size) {
+        bytes[until.size - 1] = (char)((unsigned char)bytes[until.size - 1] + 1);
+    } else {
+        leat__free(bytes); /* no end: the prefix is empty or all 0xff */
+        until.data = NULL;
+    }
+    return open_cursor(s, copy_key(prefix, false), until, order);
+}
+
+/* Which comes next: below 0 the copied one, above 0 the backend's, 0 both at once. */
+static int which(const leat__cursor_t *c)
+{
+    if (c->taken == c->count)
+        return 1;
+    if (!c->row_valid)
+        return -1;
+    const copied_t *r = &c->rows[c->taken];
+    int way = leat__bytes_compare((leat_slice_t){c->bytes.data + r->at, r->key_size}, c->row_key);
+    return c->descending ? -way : way;
+}
+
+bool leat__cursor_next(leat__cursor_t *c, leat_slice_t *key, leat_slice_t *value, int64_t *time_ms)
+{
+    while (c->taken < c->count || c->row_valid) {
+        int way = which(c);
+        leat__view_t v;
+        if (way > 0) {
+            leat__buf_t *held = &c->bytes; /* the backend's row goes behind the copies: it may move on */
+            size_t at = held->size;
+            leat__buf_put(held, c->row_key.data, c->row_key.size);
+            leat__buf_put(held, c->row.data, c->row.size);
+            held->size = at;
+            *key = (leat_slice_t){held->data + at, c->row_key.size};
+            v = (leat__view_t){held->data + at + key->size, c->row.size, c->row.time_ms};
+        } else {
+            const copied_t *r = &c->rows[c->taken++];
+            const char *bytes = c->bytes.data ? c->bytes.data + r->at : "";
+            *key = (leat_slice_t){bytes, r->key_size};
+            v = (leat__view_t){bytes + r->key_size, r->size, r->time_ms};
+        }
+        if (way >= 0)
+            next_row(c);
+        if (v.size == LEAT__ABSENT)
+            continue;
+        *value = (leat_slice_t){v.data, v.size};
+        if (time_ms)
+            *time_ms = c->s->timestamped ? v.time_ms : -1;
+        return true;
+    }
+    return false;
+}
+
+void leat__cursor_close(leat__cursor_t *c)
+{
+    if (!c)
+        return;
+    c->s->state->cursors--;
+    leat__beneath_end(c->scan);
+    leat__buf_release(&c->bytes);
+    leat__free(c->rows);
+    leat__free(c->from);
+    leat__free(c->until);
+    leat__free(c);
+}

@@ -1,0 +1,469 @@
+/*
+ * statestore/db_rocksdb.c: db.h on RocksDB (7.8 and newer, through its C API).
+ *
+ * WAL on, no fsync: a killed process finds all it wrote, a power cut leaves a consistent prefix
+ * (PROTOCOLS.md, "tried, not broken"). max_total_wal_size keeps quiet families from pinning old logs
+ * (PROTOCOLS.md 29). Corruption is told by the text, since the C API has no codes.
+ */
+#include "statestore/db.h"
+#include "statestore/store.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <rocksdb/c.h>
+
+enum {
+    MEMTABLE_BYTES = 16 << 20, /* all families of a database together */
+    WAL_BYTES = 64 << 20,
+    BLOCK_CACHE_BYTES = 8 << 20, /* where the process gives none */
+    BLOOM_BITS = 10,
+    OPEN_FILES = 256,
+};
+
+struct leat__family_t {
+    char *name;
+    rocksdb_column_family_handle_t *handle;
+};
+
+struct leat__db_t {
+    char *path;
+    rocksdb_t *db;
+    rocksdb_options_t *options;
+    rocksdb_readoptions_t *read;
+    rocksdb_writeoptions_t *write;
+    rocksdb_cache_t *own_cache;
+    leat__family_t **families; /* [0]: default */
+    size_t count, room;
+    atomic_bool damaged;
+};
+
+struct leat__batch_t {
+    rocksdb_writebatch_t *batch;
+};
+
+struct leat__db_iter_t {
+    leat__db_t *db;
+    rocksdb_iterator_t *it;
+    rocksdb_readoptions_t *read;
+    bool descending, started;
+};
+
+/* ---- errors ---- */
+
+static bool is_damage(const char *text)
+{
+    return strncmp(text, "Corruption", 10) == 0 || strstr(text, "ahead of WALs") ||
+           strncmp(text, "Invalid argument", 16) == 0 ||
+           (strstr(text, "No such file") && strstr(text, ".sst"));
+}
+
+/* Takes over text, which RocksDB allocated. */
+static int fail(leat__db_t *db, char *text, const char *doing, leat_error_t *err)
+{
+    int code = LEAT_ESTORE;
+    if (is_damage(text)) {
+        atomic_store(&db->damaged, true);
+        leat__error(err, code, 0, db->path, "%s: the database is damaged: %s", doing, text);
+    } else if (strstr(text, "lock")) {
+        code = LEAT_ELOCKED;
+        leat__error(err, code, LEAT_FATAL, db->path,
+            "%s: another process, or another task of this one, has the database open (%s): stop it "
+            "or give this one a state.dir of its own",
+            doing, text);
+    } else if (strstr(text, "No space left") || strstr(text, "File too large")) {
+        leat__error(err, code, LEAT_RETRIABLE, db->path,
+            "%s: the disk is full (%s): make room; it goes on by itself", doing, text);
+    } else {
+        leat__error(err, code, LEAT_RETRIABLE, db->path, "%s: %s", doing, text);
+    }
+    rocksdb_free(text);
+    return code;
+}
+
+/* ---- open and close ---- */
+
+static rocksdb_options_t *make_options(leat__db_t *db, const leat__db_opts_t *opts)
+{
+    rocksdb_options_t *o = rocksdb_options_create();
+    rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
+    rocksdb_cache_t *cache = opts->block_cache;
+    size_t memtables = opts->memtable_bytes ? opts->memtable_bytes : MEMTABLE_BYTES;
+    if (!cache)
+        cache = db->own_cache = rocksdb_cache_create_lru(BLOCK_CACHE_BYTES);
+    rocksdb_block_based_options_set_block_cache(table, cache);
+    rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1);
+    rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(table, 1);
+    rocksdb_block_based_options_set_filter_policy(
+        table, rocksdb_filterpolicy_create_bloom_full(BLOOM_BITS));
+    rocksdb_options_set_block_based_table_factory(o, table);
+    rocksdb_block_based_options_destroy(table);
+    rocksdb_options_set_create_if_missing(o, 1);
+    rocksdb_options_set_create_missing_column_families(o, 1);
+    rocksdb_options_set_compression(o, rocksdb_no_compression);
+    rocksdb_options_set_write_buffer_size(o, memtables / 2);
+    rocksdb_options_set_db_write_buffer_size(o, memtables);
+    rocksdb_options_set_max_total_wal_size(o, WAL_BYTES);
+    rocksdb_options_set_max_open_files(o, OPEN_FILES);
+    rocksdb_options_set_max_background_jobs(o, 2);
+    rocksdb_options_set_keep_log_file_num(o, 2);
+    rocksdb_options_set_max_log_file_size(o, 1 << 20);
+    rocksdb_options_set_info_log_level(o, 3); /* errors */
+    rocksdb_options_set_stats_dump_period_sec(o, 0);
+    return o;
+}
+
+static leat__family_t *add_family(
+    leat__db_t *db, const char *name, rocksdb_column_family_handle_t *handle)
+{
+    leat__family_t *f = leat__must_alloc(sizeof *f);
+    f->name = leat__must_strdup(name);
+    f->handle = handle;
+    LEAT__GROW(db->families, db->count, db->room);
+    return db->families[db->count++] = f;
+}
+
+/* All families that are there must be opened; handles are as many as names. */
+static int open_names(leat__db_t *db, size_t count, char **names, bool read_only,
+    rocksdb_column_family_handle_t **handles, leat_error_t *err)
+{
+    const rocksdb_options_t **options = leat__must_alloc(count * sizeof(rocksdb_options_t *));
+    const char **texts = leat__must_alloc(count * sizeof(char *));
+    char *text = NULL;
+    for (size_t i = 0; i < count; i++) {
+        options[i] = db->options;
+        texts[i] = names[i];
+    }
+    db->db = read_only
+                 ? rocksdb_open_for_read_only_column_families(
+                       db->options, db->path, (int)count, texts, options, handles, 0, &text)
+                 : rocksdb_open_column_families(
+                       db->options, db->path, (int)count, texts, options, handles, &text);
+    leat__free(options);
+    leat__free(texts);
+    if (!text)
+        return 0;
+    db->db = NULL;
+    return fail(db, text, "open", err);
+}
+
+static bool has_database(const char *path)
+{
+    char *current = leat__must_format("%s/CURRENT", path);
+    struct stat st;
+    bool there = stat(current, &st) == 0;
+    leat__free(current);
+    return there;
+}
+
+static int open_all(leat__db_t *db, leat_error_t *err)
+{
+    char *fresh[] = {(char *)(uintptr_t) "default"}, **names = fresh, *text = NULL;
+    size_t count = 1;
+    if (has_database(db->path)) {
+        names = rocksdb_list_column_families(db->options, db->path, &count, &text);
+        if (text)
+            return fail(db, text, "list the column families", err);
+    }
+    rocksdb_column_family_handle_t **handles = leat__must_alloc(count * sizeof *handles);
+    int code = open_names(db, count, names, false, handles, err);
+    for (size_t i = 0; !code && i < count; i++)
+        add_family(db, names[i], handles[i]);
+    leat__free(handles);
+    if (names != fresh)
+        rocksdb_list_column_families_destroy(names, count);
+    return code;
+}
+
+int leat__db_open(leat__db_t **out, const char *path, const leat__db_opts_t *opts, bool *damaged,
+    leat_error_t *err)
+{
+    leat__db_t *db = leat__must_alloc(sizeof *db);
+    db->path = leat__must_strdup(path);
+    db->options = make_options(db, opts);
+    db->read = rocksdb_readoptions_create();
+    db->write = rocksdb_writeoptions_create();
+    atomic_init(&db->damaged, false);
+    int code = open_all(db, err);
+    *damaged = atomic_load(&db->damaged);
+    if (code) {
+        leat__db_close(db);
+        return code;
+    }
+    *out = db;
+    return 0;
+}
+
+static void close_handles(leat__db_t *db)
+{
+    for (size_t i = 0; i < db->count; i++)
+        if (db->families[i]->handle) {
+            rocksdb_column_family_handle_destroy(db->families[i]->handle);
+            db->families[i]->handle = NULL;
+        }
+    if (db->db)
+        rocksdb_close(db->db);
+    db->db = NULL;
+}
+
+void leat__db_close(leat__db_t *db)
+{
+    if (!db)
+        return;
+    close_handles(db);
+    for (size_t i = 0; i < db->count; i++) {
+        leat__free(db->families[i]->name);
+        leat__free(db->families[i]);
+    }
+    leat__free(db->families);
+    rocksdb_readoptions_destroy(db->read);
+    rocksdb_writeoptions_destroy(db->write);
+    rocksdb_options_destroy(db->options);
+    if (db->own_cache)
+        rocksdb_cache_destroy(db->own_cache);
+    leat__free(db->path);
+    leat__free(db);
+}
+
+int leat__db_reopen(leat__db_t *db, leat_error_t *err)
+{
+    char **names = leat__must_alloc(db->count * sizeof(char *));
+    rocksdb_column_family_handle_t **handles = leat__must_alloc(db->count * sizeof *handles);
+    close_handles(db);
+    for (size_t i = 0; i < db->count; i++)
+        names[i] = db->families[i]->name;
+    int code = open_names(db, db->count, names, false, handles, err);
+    if (code) {
+        leat_error_t why;
+        if (open_names(db, db->count, names, true, handles, &why))
+            leat__log(LEAT_LOG_ERROR, "store", NULL, "%s: %s", why.where, why.text);
+    }
+    for (size_t i = 0; db->db && i < db->count; i++)
+        db->families[i]->handle = handles[i];
+    leat__free(names);
+    leat__free(handles);
+    return code;
+}
+
+bool leat__db_damaged(const leat__db_t *db)
+{
+    return atomic_load(&db->damaged);
+}
+
+/* ---- families ---- */
+
+leat__family_t *leat__db_meta(leat__db_t *db)
+{
+    for (size_t i = 0; i < db->count; i++)
+        if (strcmp(db->families[i]->name, "default") == 0)
+            return db->families[i];
+    return NULL;
+}
+
+leat__family_t *leat__db_family(leat__db_t *db, const char *name, leat_error_t *err)
+{
+    for (size_t i = 0; i < db->count; i++)
+        if (strcmp(db->families[i]->name, name) == 0)
+            return db->families[i];
+    char *text = NULL;
+    rocksdb_column_family_handle_t *handle =
+        rocksdb_create_column_family(db->db, db->options, name, &text);
+    if (text) {
+        fail(db, text, "make a column family", err);
+        return NULL;
+    }
+    return add_family(db, name, handle);
+}
+
+int leat__db_drop(leat__db_t *db, leat__family_t *f, leat_error_t *err)
+{
+    char *text = NULL;
+    rocksdb_drop_column_family(db->db, f->handle, &text);
+    if (text)
+        return fail(db, text, "drop a column family", err);
+    rocksdb_column_family_handle_destroy(f->handle);
+    for (size_t i = 0; i < db->count; i++)
+        if (db->families[i] == f) {
+            db->count--;
+            memmove(&db->families[i], &db->families[i + 1], (db->count - i) * sizeof *db->families);
+            break;
+        }
+    leat__free(f->name);
+    leat__free(f);
+    return 0;
+}
+
+leat__family_t *leat__db_family_at(leat__db_t *db, size_t i)
+{
+    for (size_t k = 0; k < db->count; k++)
+        if (strcmp(db->families[k]->name, "default") != 0 && i-- == 0)
+            return db->families[k];
+    return NULL;
+}
+
+const char *leat__family_name(const leat__family_t *f)
+{
+    return f->name;
+}
+
+/* ---- reading ---- */
+
+static int closed(const leat__db_t *db, leat_error_t *err)
+{
+    return leat__error(err, LEAT_ESTORE, LEAT_RETRIABLE, db->path,
+        "the database could not be opened again after a failed write");
+}
+
+int leat__db_get(leat__db_t *db, leat__family_t *f, leat_slice_t key, leat_slice_t *value, void **pin,
+    leat_error_t *err)
+{
+    char *text = NULL;
+    if (!db->db)
+        return closed(db, err);
+    rocksdb_pinnableslice_t *slice =
+        rocksdb_get_pinned_cf(db->db, db->read, f->handle, key.data, key.size, &text);
+    if (text)
+        return fail(db, text, "read", err);
+    *pin = slice;
+    if (!slice)
+        return 1;
+    value->data = rocksdb_pinnableslice_value(slice, &value->size);
+    return 0;
+}
+
+void leat__db_unpin(void *pin)
+{
+    if (pin)
+        rocksdb_pinnableslice_destroy(pin);
+}
+
+uint64_t leat__db_count(leat__db_t *db, leat__family_t *f)
+{
+    uint64_t count = 0;
+    if (db->db)
+        rocksdb_property_int_cf(db->db, f->handle, "rocksdb.estimate-num-keys", &count);
+    return count;
+}
+
+leat__db_iter_t *leat__db_scan(leat__db_t *db, leat__family_t *f, const leat_slice_t *from,
+    const leat_slice_t *until, leat_order_t order)
+{
+    leat__db_iter_t *it = leat__must_alloc(sizeof *it);
+    it->db = db;
+    it->descending = order == LEAT_DESCENDING;
+    it->read = rocksdb_readoptions_create();
+    if (from->data)
+        rocksdb_readoptions_set_iterate_lower_bound(it->read, from->data, from->size);
+    if (until->data)
+        rocksdb_readoptions_set_iterate_upper_bound(it->read, until->data, until->size);
+    if (db->db)
+        it->it = rocksdb_create_iterator_cf(db->db, it->read, f->handle);
+    return it;
+}
+
+int leat__db_next(leat__db_iter_t *it, leat_slice_t *key, leat_slice_t *value, leat_error_t *err)
+{
+    if (!it->it)
+        return closed(it->db, err);
+    if (!it->started && it->descending)
+        rocksdb_iter_seek_to_last(it->it);
+    else if (!it->started)
+        rocksdb_iter_seek_to_first(it->it);
+    else if (it->descending)
+        rocksdb_iter_prev(it->it);
+    else
+        rocksdb_iter_next(it->it);
+    it->started = true;
+    if (!rocksdb_iter_valid(it->it)) {
+        char *text = NULL;
+        rocksdb_iter_get_error(it->it, &text);
+        return text ? fail(it->db, text, "scan", err) : 0;
+    }
+    key->data = rocksdb_iter_key(it->it, &key->size);
+    value->data = rocksdb_iter_value(it->it, &value->size);
+    return 1;
+}
+
+void leat__db_end(leat__db_iter_t *it)
+{
+    if (it->it)
+        rocksdb_iter_destroy(it->it);
+    rocksdb_readoptions_destroy(it->read);
+    leat__free(it);
+}
+
+/* ---- writing ---- */
+
+leat__batch_t *leat__batch_new(void)
+{
+    leat__batch_t *b = leat__must_alloc(sizeof *b);
+    b->batch = rocksdb_writebatch_create();
+    return b;
+}
+
+void leat__batch_free(leat__batch_t *b)
+{
+    if (!b)
+        return;
+    rocksdb_writebatch_destroy(b->batch);
+    leat__free(b);
+}
+
+void leat__batch_put(leat__batch_t *b, leat__family_t *f, leat_slice_t key, leat_slice_t head,
+    leat_slice_t value)
+{
+    if (!head.size) {
+        rocksdb_writebatch_put_cf(b->batch, f->handle, key.data, key.size, value.data, value.size);
+        return;
+    }
+    const char *parts[] = {head.data, value.data};
+    size_t sizes[] = {head.size, value.size};
+    rocksdb_writebatch_putv_cf(b->batch, f->handle, 1, &key.data, &key.size, 2, parts, sizes);
+}
+
+void leat__batch_delete(leat__batch_t *b, leat__family_t *f, leat_slice_t key)
+{
+    rocksdb_writebatch_delete_cf(b->batch, f->handle, key.data, key.size);
+}
+
+void leat__batch_delete_range(
+    leat__batch_t *b, leat__family_t *f, leat_slice_t from, leat_slice_t until)
+{
+    rocksdb_writebatch_delete_range_cf(
+        b->batch, f->handle, from.data, from.size, until.data, until.size);
+}
+
+size_t leat__batch_bytes(const leat__batch_t *b)
+{
+    size_t size;
+    rocksdb_writebatch_data(b->batch, &size);
+    return size;
+}
+
+int leat__db_write(leat__db_t *db, leat__batch_t *b, leat_error_t *err)
+{
+    char *text = NULL;
+    if (!db->db)
+        return closed(db, err);
+    rocksdb_write(db->db, db->write, b->batch, &text);
+    rocksdb_writebatch_clear(b->batch);
+    return text ? fail(db, text, "write", err) : 0;
+}
+
+/* ---- the process' block cache, and the backend by name ---- */
+
+
+void *leat__block_cache_new(size_t bytes)
+{
+    return rocksdb_cache_create_lru(bytes);
+}
+
+void leat__block_cache_free(void *cache)
+{
+    if (cache)
+        rocksdb_cache_destroy(cache);
+}

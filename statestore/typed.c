@@ -1,0 +1,340 @@
+/*
+ * statestore/typed.c: the verbs of leat/store.h on key-value stores.
+ *
+ * A call is: encode the key, work on bytes, decode what comes back. Decoded values may point into the
+ * bytes they come from, so those are copied into the owner's scratch first, unless the serde is one of
+ * the fixed-size numbers, which never do. Whatever fails is said to the owner, once per call.
+ */
+#include "statestore/typed.h"
+
+#include "statestore/inside.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <stdio.h>
+
+struct leat_kv_t {
+    leat__store_t *store; /* NULL: nil */
+    const leat_serde_t *key, *value;
+    const char *topic; /* [own] */
+    leat__owner_t *owner;
+    bool value_flat; /* decoded values do not point into the bytes */
+};
+
+struct leat_iter_t {
+    leat_iter_t *next; /* of the owner's */
+    const leat_kv_t *kv;
+    leat__cursor_t *cursor; /* NULL: at its end */
+    leat__arena_t scratch;  /* one row */
+    leat_row_t row;
+};
+
+static void fail(const leat_kv_t *kv, int code, const char *text)
+{
+    kv->owner->fail(kv->owner, code, text);
+}
+
+static void fail_about(const leat_kv_t *kv, int code, const char *what, const char *text)
+{
+    char line[512];
+    snprintf(line, sizeof line, "store %s: %s%s%s", leat__store_name(kv->store), what,
+        *what ? ": " : "", text);
+    fail(kv, code, line);
+}
+
+/* ---- making ---- */
+
+static bool is_number(const leat_serde_t *s)
+{
+    return s == leat_serde_int64() || s == leat_serde_int32() || s == leat_serde_double() ||
+           s == leat_serde_float();
+}
+
+leat_kv_t *leat__kv_new(leat__store_t *store, const leat_serde_t *key, const leat_serde_t *value,
+    const char *topic, leat__owner_t *owner)
+{
+    leat_kv_t *kv = leat__must_alloc(sizeof *kv);
+    *kv = (leat_kv_t){store, key, value, leat__must_strdup(topic), owner, is_number(value)};
+    return kv;
+}
+
+void leat__kv_free(leat_kv_t *kv)
+{
+    if (!kv || (!kv->store && !kv->topic))
+        return;
+    leat__free((void *)(uintptr_t)kv->topic);
+    leat__free(kv);
+}
+
+leat_kv_t *leat__kv_nil(leat__owner_t *owner)
+{
+    static leat_kv_t nil;
+    (void)owner; /* a nil store never speaks to it */
+    return &nil;
+}
+
+leat__store_t *leat__kv_store(const leat_kv_t *kv)
+{
+    return kv->store;
+}
+
+const leat_serde_t *leat__kv_key_serde(const leat_kv_t *kv)
+{
+    return kv->key;
+}
+
+const leat_serde_t *leat__kv_value_serde(const leat_kv_t *kv)
+{
+    return kv->value;
+}
+
+/* ---- to and from bytes ---- */
+
+static bool encode(const leat_kv_t *kv, const void *value, bool is_key, leat_slice_t *bytes)
+{
+    leat_error_t err;
+    leat__codec_env_t env = {kv->owner->scratch, kv->topic, is_key, kv->owner->headers};
+    int code = leat__encode(is_key ? kv->key : kv->value, value, &env, bytes, &err);
+    if (code)
+        fail_about(kv, code, is_key ? "key" : "value", err.text);
+    return code == 0;
+}
+
+static bool encode_key(const leat_kv_t *kv, const void *key, leat_slice_t *bytes)
+{
+    if (!kv->store)
+        return false;
+    if (!key) {
+        fail_about(kv, LEAT_ENULL, "", "the key must not be NULL");
+        return false;
+    }
+    return encode(kv, key, true, bytes);
+}
+
+static const void *decode(const leat_kv_t *kv, const leat_serde_t *serde, leat_slice_t bytes,
+    leat__arena_t *scratch, bool is_key)
+{
+    leat_error_t err;
+    const void *value = NULL;
+    leat__codec_env_t env = {scratch, kv->topic, is_key, NULL};
+    int code = leat__decode(serde, bytes, &env, &value, &err);
+    if (code)
+        fail_about(kv, code, is_key ? "key" : "value", err.text);
+    return code ? NULL : value;
+}
+
+/* A value of the store, as the owner may keep it until its record is finished. */
+static const void *decode_value(const leat_kv_t *kv, leat_slice_t bytes)
+{
+    leat__arena_t *scratch = kv->owner->scratch;
+    if (!kv->value_flat)
+        bytes.data = leat__arena_copy(scratch, bytes.data, bytes.size);
+    return decode(kv, kv->value, bytes, scratch, false);
+}
+
+static void check_backend(const leat_kv_t *kv)
+{
+    leat_error_t err;
+    if (leat__store_failed(kv->store, &err))
+        fail_about(kv, LEAT_ESTORE, err.where, err.text);
+}
+
+/* ---- reading ---- */
+
+const void *leat__kv_get_bytes(const leat_kv_t *kv, leat_slice_t key, int64_t *time_ms)
+{
+    leat_slice_t bytes;
+    *time_ms = -1;
+    if (!kv->store)
+        return NULL;
+    if (leat__store_get(kv->store, key, &bytes, time_ms))
+        return decode_value(kv, bytes);
+    check_backend(kv);
+    return NULL;
+}
+
+const void *leat__kv_get_timed(const leat_kv_t *kv, const void *key, int64_t *time_ms)
+{
+    leat_slice_t bytes;
+    *time_ms = -1;
+    return encode_key(kv, key, &bytes) ? leat__kv_get_bytes(kv, bytes, time_ms) : NULL;
+}
+
+const void *leat_kv_get(const leat_kv_t *s, const void *key)
+{
+    int64_t time_ms;
+    return leat__kv_get_timed(s, key, &time_ms);
+}
+
+const leat_row_t *leat_kv_row(const leat_kv_t *s, const void *key)
+{
+    int64_t time_ms;
+    const void *value = leat__kv_get_timed(s, key, &time_ms);
+    if (!value)
+        return NULL;
+    leat_row_t *row = leat__arena_alloc(s->owner->scratch, sizeof *row);
+    *row = (leat_row_t){key, value, time_ms};
+    return row;
+}
+
+size_t leat_kv_get_many(
+    const leat_kv_t *s, const void *const *keys, const void **values, size_t count)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < count; i++) {
+        values[i] = leat_kv_get(s, keys[i]);
+        found += values[i] != NULL;
+    }
+    return found;
+}
+
+uint64_t leat_kv_count(const leat_kv_t *s)
+{
+    return s->store ? leat__store_count(s->store) : 0;
+}
+
+/* ---- writing ---- */
+
+void leat__kv_put_bytes(leat_kv_t *kv, leat_slice_t key, const void *value, int64_t time_ms)
+{
+    leat_slice_t bytes;
+    if (!kv->store || (value && !encode(kv, value, false, &bytes)))
+        return;
+    leat__store_put(kv->store, key, value ? &bytes : NULL, time_ms, kv->owner->headers);
+}
+
+/* A deletion happens at the record's time, whatever time was asked for: there is no value to have one. */
+void leat_kv_put_at(leat_kv_t *s, const void *key, const void *value, int64_t time_ms)
+{
+    leat_slice_t bytes;
+    if (encode_key(s, key, &bytes))
+        leat__kv_put_bytes(s, bytes, value, value ? time_ms : s->owner->time_ms);
+}
+
+void leat_kv_put(leat_kv_t *s, const void *key, const void *value)
+{
+    leat_slice_t bytes;
+    if (encode_key(s, key, &bytes))
+        leat__kv_put_bytes(s, bytes, value, s->owner->time_ms);
+}
+
+const void *leat_kv_put_if_absent(leat_kv_t *s, const void *key, const void *value)
+{
+    leat_slice_t bytes;
+    int64_t time_ms;
+    if (!encode_key(s, key, &bytes))
+        return NULL;
+    const void *old = leat__kv_get_bytes(s, bytes, &time_ms);
+    if (!old)
+        leat__kv_put_bytes(s, bytes, value, s->owner->time_ms);
+    return old;
+}
+
+const void *leat_kv_delete(leat_kv_t *s, const void *key)
+{
+    leat_slice_t bytes;
+    int64_t time_ms;
+    if (!encode_key(s, key, &bytes))
+        return NULL;
+    const void *old = leat__kv_get_bytes(s, bytes, &time_ms);
+    leat__kv_put_bytes(s, bytes, NULL, s->owner->time_ms);
+    return old;
+}
+
+/* ---- iterators ---- */
+
+static leat_iter_t *iter_new(const leat_kv_t *kv, leat__cursor_t *cursor)
+{
+    leat_iter_t *it = leat__must_alloc(sizeof *it);
+    it->kv = kv;
+    it->cursor = cursor;
+    leat__arena_init(&it->scratch);
+    it->next = kv->owner->iterators;
+    kv->owner->iterators = it;
+    return it;
+}
+
+/* After an error, and of a nil store: no rows, nothing to free. */
+static leat_iter_t *nil_iter(void)
+{
+    static leat_iter_t nil;
+    return &nil;
+}
+
+static bool is_ordered(const leat_kv_t *kv)
+{
+    if (!kv->store->lru)
+        return true;
+    fail_about(kv, LEAT_EUNSUPPORTED, "",
+        "a least-recently-used store has no order: leat_kv_range and leat_kv_prefix need "
+        "leat_backend_memory() or leat_backend_rocksdb()");
+    return false;
+}
+
+leat_iter_t *leat_kv_range(const leat_kv_t *s, const void *from, const void *to, leat_order_t order)
+{
+    leat_slice_t first = {NULL, 0}, last = {NULL, 0};
+    if (!s->store || !is_ordered(s) || (from && !encode(s, from, true, &first)) ||
+        (to && !encode(s, to, true, &last)))
+        return nil_iter();
+    if (from && to && leat__bytes_compare(first, last) > 0)
+        leat__log(LEAT_LOG_WARN, "store", NULL,
+            "store %s: a range from a key that lies after its end has no rows; keys are compared as "
+            "unsigned bytes, in which negative numbers come after positive ones",
+            leat__store_name(s->store));
+    leat__cursor_t *cursor = leat__store_range(s->store, first, last, order);
+    check_backend(s);
+    return iter_new(s, cursor);
+}
+
+leat_iter_t *leat_kv_prefix(const leat_kv_t *s, const void *prefix, leat_order_t order)
+{
+    leat_slice_t bytes;
+    if (!encode_key(s, prefix, &bytes) || !is_ordered(s))
+        return nil_iter();
+    leat__cursor_t *cursor = leat__store_prefix(s->store, bytes, order);
+    check_backend(s);
+    return iter_new(s, cursor);
+}
+
+const leat_row_t *leat_iter_next(leat_iter_t *it)
+{
+    leat_slice_t key, value;
+    int64_t time_ms;
+    if (!it->cursor)
+        return NULL;
+    leat__arena_reset(&it->scratch);
+    if (!leat__cursor_next(it->cursor, &key, &value, &time_ms)) {
+        check_backend(it->kv);
+        leat_iter_close(it);
+        return NULL;
+    }
+    it->row.key = decode(it->kv, it->kv->key, key, &it->scratch, true);
+    it->row.value = decode(it->kv, it->kv->value, value, &it->scratch, false);
+    it->row.time_ms = time_ms;
+    if (it->row.key && it->row.value)
+        return &it->row;
+    leat_iter_close(it); /* the record has failed */
+    return NULL;
+}
+
+/* The handle itself stays until the owner's record is finished, so that a close after the end is fine. */
+void leat_iter_close(leat_iter_t *it)
+{
+    if (!it->cursor)
+        return;
+    leat__cursor_close(it->cursor);
+    it->cursor = NULL;
+}
+
+void leat__owner_finish(leat__owner_t *o)
+{
+    while (o->iterators) {
+        leat_iter_t *it = o->iterators;
+        o->iterators = it->next;
+        leat_iter_close(it);
+        leat__arena_release(&it->scratch);
+        leat__free(it);
+    }
+}
