@@ -1,0 +1,102 @@
+/* runtime/control_inside.h: shared by control.c (membership, obeying) and leader.c (placing). */
+#ifndef LEAT__RUNTIME_CONTROL_INSIDE_H
+#define LEAT__RUNTIME_CONTROL_INSIDE_H
+
+#include "control.h"
+#include "control_log.h"
+
+typedef enum leat__lead_state_t {
+    LEAT__LEAD_NO,
+    LEAT__LEAD_CLAIM,    /* the claim is being written */
+    LEAT__LEAD_MEASURE,  /* the control topic's high watermark, taken after the claim */
+    LEAT__LEAD_READ,     /* up to it */
+    LEAT__LEAD_DESCRIBE, /* who is in the group */
+    LEAT__LEAD_PLACED    /* published; again whenever a status changes or a fence is up */
+} leat__lead_state_t;
+
+typedef struct leat__lead_t {
+    leat__lead_state_t state;
+    leat__op_t *op;
+    int64_t target, retry_ms;
+    leat__group_member_t *members; size_t member_count; /* as described */
+    uint64_t changes;            /* log->changes that the last placement knew */
+    int64_t revision;
+    char *published;             /* the last placement's text but for its revision */
+    leat__op_t *fence;           /* under way, for `fencing` */
+    char **fencing; size_t fencing_count;
+    leat__map_t fenced;          /* process ids that can commit nothing any more, in this term */
+    bool again;                  /* compute once more */
+} leat__lead_t;
+
+typedef struct leat__holding_t { /* a task that this process owns */
+    leat__task_ref_t ref;
+    int thread;
+    bool restored, releasing;
+} leat__holding_t;
+
+typedef enum leat__control_phase_t {
+    LEAT__CONTROL_FENCE,   /* this process' own ids of an earlier life */
+    LEAT__CONTROL_MEASURE, /* the control topic's end */
+    LEAT__CONTROL_READ,    /* up to it: incarnations, statuses */
+    LEAT__CONTROL_MEMBER,  /* in the group */
+    LEAT__CONTROL_RELEASE, /* all threads have let go: said so, to be read back */
+    LEAT__CONTROL_LEAVE,   /* the last records are being written */
+    LEAT__CONTROL_CLOSE,   /* the member is being closed */
+    LEAT__CONTROL_OVER
+} leat__control_phase_t;
+
+typedef struct leat__seat_t { /* a stream thread */
+    leat__thread_t *thread;
+    bool stopped;          /* or failed: no more mail to it */
+    bool barrier_due, lost_due;
+} leat__seat_t;
+
+struct leat__control_t {
+    leat__worker_t *w;
+    leat__control_hooks_t hooks;
+    leat__control_log_t log;
+    char **created; size_t created_count;
+    pthread_t pthread;
+    bool started;
+
+    leat__control_phase_t phase;
+    leat__op_t *op;
+    int64_t target;        /* of the first reading */
+    int64_t now_ms;
+    _Atomic int64_t heard_at_ms; /* steady time when the group was last heard */
+
+    leat__seat_t *seats;
+    int seat_count;
+    pthread_mutex_t seats_lock; /* view against replacement */
+
+    leat__member_t *member;
+    leat__membership_t *membership; /* adopted; NULL before the first and after LOST */
+    leat__membership_t *next;       /* assigned, but threads still let go */
+    bool next_leads, leads;
+    bool settled;                   /* between ASSIGN and the answer to the revoke */
+    int64_t epoch;
+    int64_t barrier;                /* number of the last one */
+    bool revoking, losing;
+    int64_t revoke_deadline_ms;
+
+    leat__holding_t *owned; size_t owned_count, owned_room;
+    int64_t obeyed;                 /* offset of the placement obeyed in this generation; -1 */
+    char *status_text;              /* the last one written */
+    bool running_said, running;
+
+    leat__lead_t lead;
+    bool stopping, failed, shutdown_all;
+    leat_error_t failure;
+};
+
+/* leader.c */
+void leat__lead_begin(leat__control_t *c);
+void leat__lead_end(leat__control_t *c);
+bool leat__lead_step(leat__control_t *c); /* true: busy */
+/** Clean stop of the leader: give its tasks to the others before it goes. */
+void leat__lead_hand_over(leat__control_t *c);
+
+/* control.c */
+void leat__control_fail(leat__control_t *c, const leat_error_t *err);
+
+#endif
