@@ -274,7 +274,7 @@ static void read_topics(leat__plan_t *p, leat__node_t *node, const char *topics)
             leat__plan_fail(p, LEAT_ETOPOLOGY, node->name, "source '%s' has a topic without a name",
                 node->name);
     }
-    if (node->topic_count == 0)
+    if (node->topic_count == 0 && !failed(p))
         leat__plan_fail(p, LEAT_ETOPOLOGY, node->name, "source '%s' has no topic", node->name);
 }
 
