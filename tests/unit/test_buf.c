@@ -1,4 +1,6 @@
-/* Goal: buffers grow, stay whole, end in a terminator; the stored forms of numbers are big endian. */
+/*
+ * Goal: buffers grow, stay whole, end in a terminator; the stored forms of numbers are big endian.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

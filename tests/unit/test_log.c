@@ -1,6 +1,6 @@
 /*
- * Goal: errors are kept first wins, texts are whole also when they quote themselves; the log goes to
- * the callback up to its level; the clock can be set.
+ * Goal: errors are kept first wins, texts are whole also when they quote themselves; the log
+ * goes to the callback up to its level; the clock can be set.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,8 +20,8 @@ static struct {
     char area[32], text[2000], fields[64];
 } logged;
 
-static void keep(void *user, leat_level_t level, const char *area, const char *text,
-    const char *fields)
+static void keep(
+    void *user, leat_level_t level, const char *area, const char *text, const char *fields)
 {
     assert_ptr_equal(user, &logged);
     logged.lines++;

@@ -92,8 +92,8 @@ static void test_murmur2_is_kafkas(void **state)
     static const struct {
         const char *text;
         int32_t hash;
-    } cases[] = {{"21", -973932308}, {"foobar", -790332482}, {"a-little-bit-long-string", -985981536},
-        {"a-little-bit-longer-string", -1486304829},
+    } cases[] = {{"21", -973932308}, {"foobar", -790332482},
+        {"a-little-bit-long-string", -985981536}, {"a-little-bit-longer-string", -1486304829},
         {"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971}, {"abc", 479470107}};
 
     (void)state;
