@@ -1,0 +1,48 @@
+/* dsl/merge.c: two streams as one. A stream merged with itself yields each record once, as in Kafka Streams. */
+#include "runtime/ctx.h"
+#include "step.h"
+
+/* A handle that this builder cannot use must not go unnoticed: it may be nil for a reason that only its own builder knows. */
+static bool same_builder(leat_stream_t *a, leat_stream_t *b)
+{
+    if (a->graph == b->graph)
+        return a->graph != NULL;
+    if (a->graph)
+        leat__builder_error(a->graph->builder, LEAT_ETOPOLOGY, "leat_stream_merge",
+            "leat_stream_merge: the other stream belongs to another builder");
+    if (b->graph)
+        leat__builder_error(b->graph->builder, LEAT_ETOPOLOGY, "leat_stream_merge",
+            "leat_stream_merge: the other stream belongs to another builder");
+    return false;
+}
+
+static bool same_types(leat_stream_t *a, leat_stream_t *b, const char *name)
+{
+    const char *what = a->key != b->key ? "key" : "value";
+    const leat_serde_t *x = a->key != b->key ? a->key : a->value;
+    const leat_serde_t *y = a->key != b->key ? b->key : b->value;
+
+    if (x == y)
+        return true;
+    leat__builder_error(a->graph->builder, LEAT_ETYPE, name ? name : "leat_stream_merge",
+        "leat_stream_merge: the streams '%s' and '%s' have different %s serdes, '%s' and '%s': map one "
+        "of them first", a->part->name, b->part->name, what, x->name, y->name);
+    return false;
+}
+
+leat_stream_t *leat_stream_merge(leat_stream_t *a, leat_stream_t *b, const char *name,
+    const leat_node_opts_t *opts)
+{
+    static const leat__operator_t o = {"leat_stream_merge", "KSTREAM-MERGE-", leat__pass, false};
+    leat_stream_t *merged;
+
+    leat__adopt_node(a->graph, opts);
+    if (!same_builder(a, b) || a->nil || b->nil || !same_types(a, b, name))
+        return leat__nil_stream(a->graph);
+    merged = leat__stream_step(a, &o, name, &o, a->key, a->value, opts);
+    if (merged->nil)
+        return merged;
+    leat__part_parent(merged->part, b->part);
+    merged->rekeyed = a->rekeyed || b->rekeyed;
+    return merged;
+}

@@ -1,0 +1,176 @@
+/* dsl/rows.c: stores of table operators: names, keeping, putting, forwarding. */
+#include <string.h>
+#include "rows.h"
+
+enum { ALIGNMENT = 16 };
+
+/* ---- building ---- */
+
+static const char *given_name(const leat_store_opts_t *opts, const char *operator_name)
+{
+    if (!opts || !opts->name)
+        return operator_name;
+    return strcmp(opts->name, LEAT_AUTO) == 0 ? NULL : opts->name;
+}
+
+bool leat__rows_unnamed(const leat_store_opts_t *opts, const char *operator_name)
+{
+    return !given_name(opts, operator_name);
+}
+
+static bool asked_for(const leat_store_opts_t *opts)
+{
+    return opts && (opts->materialize || (opts->name && strcmp(opts->name, LEAT_AUTO) != 0));
+}
+
+static bool copy_opts(leat__rows_t *r, leat__graph_t *g, const leat_store_opts_t *opts)
+{
+    if (!opts)
+        return true;
+    r->opts = *opts;
+    r->opts.name = NULL;
+    if (opts->changelog_config)
+        r->opts.changelog_config = leat__builder_strdup(g->builder, opts->changelog_config);
+    if (opts->processors)
+        r->opts.processors = leat__builder_strdup(g->builder, opts->processors);
+    return (!opts->changelog_config || r->opts.changelog_config)
+        && (!opts->processors || r->opts.processors);
+}
+
+static const char *generate_store(leat__graph_t *g, const char *prefix)
+{
+    const char *whole = leat__graph_join(g, prefix, "STATE-STORE-", "");
+
+    return whole ? leat__graph_generate(g, whole) : NULL;
+}
+
+bool leat__rows_init(leat__rows_t *r, leat__graph_t *g, const char *call, leat__rows_kind_t kind,
+    const leat_store_opts_t *opts, const char *operator_name, const char *prefix)
+{
+    const char *given = given_name(opts, operator_name);
+
+    r->kind = kind;
+    r->materialized = kind == LEAT__ROWS_FOLD || asked_for(opts);
+    if (!LEAT__RESERVED_ZERO(g, call, opts) || !copy_opts(r, g, opts))
+        return false;
+    if (kind == LEAT__ROWS_DERIVED && !r->materialized)
+        return true;
+    r->generated = !given;
+    r->store = given ? leat__graph_given(g, given) : generate_store(g, prefix);
+    return r->store != NULL;
+}
+
+bool leat__rows_enable_old(leat__rows_t *r, bool force)
+{
+    if (r->send_old)
+        return true;
+    if (r->kind == LEAT__ROWS_DERIVED) {
+        r->send_old = r->materialized || leat__rows_enable_old(r->upstream, force);
+    } else {
+        r->materialized = r->materialized || force;
+        r->send_old = r->materialized;
+    }
+    return r->send_old;
+}
+
+static void rows_open(leat_ctx_t *ctx);
+
+leat_table_t *leat__rows_table(leat__graph_t *g, leat__rows_t *r, const char *name,
+    leat__part_t *parent, leat_map_fn process, const leat_node_opts_t *opts)
+{
+    leat_node_opts_t node = opts ? *opts : (leat_node_opts_t){0};
+    leat_table_t *t = leat__builder_alloc(g->builder, sizeof *t);
+    leat__step_t *step;
+
+    r->open = node.open;
+    r->local_offset = (node.local_size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    node.local_size = r->local_offset + sizeof(leat__rows_local_t);
+    node.open = rows_open;
+    step = t ? leat__step_add(g, name, parent, process, r, &node) : NULL;
+    if (!step)
+        return g->nil_table;
+    step->rows = r;
+    *t = (leat_table_t){.graph = g, .part = &step->part, .key = r->key, .value = r->value, .rows = r};
+    return t;
+}
+
+void leat__rows_write(const leat__rows_t *r, leat__plan_t *plan, const char *node)
+{
+    bool logged = r->opts.changelog != LEAT_OFF;
+
+    if (!r->materialized)
+        return;
+    leat__plan_store(plan, r->store, LEAT_TIMESTAMPED_KV, r->key, r->value, &r->opts, NULL, true);
+    leat__plan_connect(plan, node, r->store);
+    if (r->generated)
+        leat__plan_generated(plan, logged ? "changelog topic" : "state store", r->store);
+}
+
+/* ---- running ---- */
+
+static void forward(leat_ctx_t *ctx, const leat_record_t *in, const leat__change_t *change,
+    int64_t time_ms)
+{
+    const leat_record_t out = {in->key, change, time_ms, in->headers};
+
+    leat__forward(ctx, &out);
+}
+
+static void flush(leat_ctx_t *ctx, const leat_record_t *in, const void *old)
+{
+    const leat__rows_t *r = leat__operator(ctx);
+    const leat__change_t change = {in->value, r->send_old ? old : NULL};
+
+    if (r->send_old && !change.now && !change.old)
+        return; /* a row that came and went between two flushes */
+    forward(ctx, in, &change, in->time_ms);
+}
+
+static void rows_open(leat_ctx_t *ctx)
+{
+    const leat__rows_t *r = leat__operator(ctx);
+    leat__rows_local_t *local = leat__rows_local(ctx, r);
+
+    if (r->materialized) {
+        local->kv = leat_kv(ctx, r->store);
+        local->cached = leat__is_cached(ctx, r->store);
+    }
+    if (local->cached)
+        leat__on_flush(ctx, r->store, flush, r->send_old);
+    if (r->open)
+        r->open(ctx);
+}
+
+const void *leat__rows_get(leat_ctx_t *ctx, const leat__rows_t *r, const leat_record_t *in)
+{
+    leat_slice_t key;
+    int64_t time_ms;
+
+    if (!leat__key_bytes(ctx, in, r->key, &key))
+        return NULL;
+    return leat__kv_get_bytes(leat__rows_local(ctx, r)->kv, key, &time_ms);
+}
+
+void leat__rows_put_bytes(leat_ctx_t *ctx, const leat__rows_t *r, const leat__rows_local_t *local,
+    const leat_record_t *in, leat_slice_t key, const leat__change_t *change, int64_t time_ms)
+{
+    const leat__change_t without_old = {change->now, NULL};
+
+    leat__kv_put_bytes(local->kv, key, change->now, time_ms);
+    if (!local->cached)
+        forward(ctx, in, r->send_old ? change : &without_old, time_ms);
+}
+
+void leat__rows_put(leat_ctx_t *ctx, const leat__rows_t *r, const leat_record_t *in, const void *now,
+    const void *old, int64_t time_ms)
+{
+    const leat__change_t change = {now, r->send_old ? old : NULL};
+    leat_slice_t key;
+
+    if (!leat__ok(ctx))
+        return;
+    if (!r->materialized)
+        forward(ctx, in, &change, time_ms);
+    else if (leat__key_bytes(ctx, in, r->key, &key))
+        leat__rows_put_bytes(ctx, r, leat__rows_local(ctx, r), in, key, &change, time_ms);
+}
