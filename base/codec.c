@@ -200,6 +200,11 @@ void *leat_codec_scratch(leat_codec_t *c, size_t size)
     return leat__arena_zalloc(c->env->scratch, size);
 }
 
+const leat__codec_env_t *leat__codec_env(const leat_codec_t *c)
+{
+    return c->env;
+}
+
 const void *leat_codec_user(const leat_codec_t *c)
 {
     return c->serde->user;

@@ -28,6 +28,9 @@ int leat__encode(const leat_serde_t *s, const void *value, const leat__codec_env
 int leat__decode(const leat_serde_t *s, leat_slice_t bytes, const leat__codec_env_t *env,
     const void **value, leat_error_t *err);
 
+/** For serdes made of others: what leat__encode and leat__decode of the parts are to be told. */
+const leat__codec_env_t *leat__codec_env(const leat_codec_t *c);
+
 /** As text: the serde's print, or a built-in form (bytes: lower-case hex; no print:
  *  "<name: N bytes>"). Never fails; terminated behind its size. value NULL: "null". */
 leat_slice_t leat__print(const leat_serde_t *s, const void *value, leat__arena_t *scratch);
