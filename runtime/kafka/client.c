@@ -21,6 +21,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+enum { SAY_EVERY_MS = 10000 };
+
 /* ---- settings ---- */
 
 static const char *const ours[][3] = {
@@ -186,14 +188,14 @@ rd_kafka_conf_t *leat__kconf_new(leat__kbroker_t *b, leat__kuse_t use, const cha
 
 /* ---- what the library says ---- */
 
+/* Said again by our own errors (connections that fail), or harmless (what the library retries). */
+static const char *const quiet[] = {"CONFWARN", "ADDPARTS", "ADDOFFSETS", "TXNERR", "GETPID", "FAIL", "ERROR"};
+
 static leat_level_t level_of(int severity, const char *facility)
 {
-    /* Said again by our own errors, or harmless on a healthy broker: concurrent transactions are retried inside. */
-    if (strcmp(facility, "CONFWARN") == 0 || strcmp(facility, "ADDPARTS") == 0 ||
-        strcmp(facility, "ADDOFFSETS") == 0 || strcmp(facility, "TXNERR") == 0)
-        return LEAT_LOG_DEBUG;
-    if (severity <= LOG_ERR)
-        return LEAT_LOG_WARN;
+    for (size_t i = 0; i < sizeof quiet / sizeof *quiet; i++)
+        if (strcmp(facility, quiet[i]) == 0)
+            return LEAT_LOG_DEBUG;
     if (severity <= LOG_WARNING)
         return LEAT_LOG_INFO;
     return severity <= LOG_INFO ? LEAT_LOG_DEBUG : LEAT_LOG_TRACE;
@@ -219,8 +221,22 @@ static bool is_refusal(rd_kafka_resp_err_t code, const leat__kclient_t *c)
     return leat__kcode(code, &flags) == LEAT_EAUTH;
 }
 
+/* One line for all clients of the process: they lose the same brokers. */
+static void say_trouble(rd_kafka_resp_err_t code, const char *text)
+{
+    static _Atomic int64_t said_ms;
+    int64_t now = leat__clock_steady_ms(NULL), before = said_ms;
+
+    if (code != RD_KAFKA_RESP_ERR__TRANSPORT && code != RD_KAFKA_RESP_ERR__RESOLVE &&
+        code != RD_KAFKA_RESP_ERR__SSL && code != RD_KAFKA_RESP_ERR__AUTHENTICATION)
+        return;
+    if ((!before || now - before >= SAY_EVERY_MS) && atomic_compare_exchange_strong(&said_ms, &before, now))
+        leat__log(LEAT_LOG_WARN, "kafka", NULL, "no connection to a Kafka broker: %s", text);
+}
+
 void leat__kclient_note(leat__kclient_t *c, rd_kafka_resp_err_t code, const char *text)
 {
+    say_trouble(code, text);
     if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
         c->down++;
         return;

@@ -427,6 +427,7 @@ static void run_close(leat__kjob_t *job)
     rd_kafka_event_t *event;
 
     leat__kworker_free(m->worker);
+    m->leaves &= !m->failed; /* the group does not know a member that it refused */
     e = m->leaves ? rd_kafka_consumer_close_queue(m->client->rk, m->queue) : NULL;
     if (e)
         rd_kafka_error_destroy(e);
