@@ -115,13 +115,18 @@ static bool anything(const leat__task_state_t *state, int64_t wall_ms)
     return growing_old(state, wall_ms);
 }
 
+static bool pausing(const leat__task_state_t *state, int64_t wall_ms)
+{
+    return state->failures && wall_ms < state->retry_ms;
+}
+
 /* After a failed write. False: not now. */
 static bool recover(leat__task_state_t *state, int64_t wall_ms)
 {
     leat_error_t err;
     if (!state->reopen)
         return true;
-    if (wall_ms < state->retry_ms || state->cursors)
+    if (state->cursors)
         return false;
     for (size_t i = 0; i < state->count; i++)
         leat__beneath_unpin(state->stores[i]);
@@ -154,8 +159,8 @@ static void copy_notes(leat__frozen_t *f)
 
 leat__frozen_t *leat__checkpoint_begin(leat__task_state_t *state, int64_t wall_ms)
 {
-    if (state->frozen || !anything(state, wall_ms) || !recover(state, wall_ms) ||
-        wall_ms < state->retry_ms)
+    if (state->frozen || pausing(state, wall_ms) || !anything(state, wall_ms) ||
+        !recover(state, wall_ms))
         return NULL;
     leat__frozen_t *f = leat__must_alloc(sizeof *f);
     f->state = state;
@@ -322,7 +327,8 @@ int leat__checkpoint_write(leat__frozen_t *f, leat_error_t *err)
         return leat__error(err, LEAT_ESTORE, 0, "checkpoint", "cancelled: its stores were closed or "
                                                               "emptied before it was written");
     for (size_t i = 0; i < f->count; i++)
-        qsort(f->parts[i].items, f->parts[i].count, sizeof(item_t), by_key);
+        if (f->parts[i].count)
+            qsort(f->parts[i].items, f->parts[i].count, sizeof(item_t), by_key);
     for (size_t i = 0; !code && i < f->count; i++)
         if (f->parts[i].s->backend_self || !f->parts[i].s->family)
             code = write_backend(&f->parts[i], err);
@@ -441,7 +447,7 @@ bool leat__checkpoint_due(const leat__task_state_t *state, int64_t wall_ms, int6
 {
     uint64_t logged = 0;
     bool committed = false;
-    if (state->frozen || wall_ms < state->retry_ms)
+    if (state->frozen || pausing(state, wall_ms))
         return false;
     for (size_t i = 0; i < state->count; i++) {
         const leat__store_t *s = state->stores[i];

@@ -175,7 +175,8 @@ static void flush(leat__store_t *s, bool rest)
     }
     s->flushing = false;
     s->dirty.count -= count;
-    memmove(s->dirty.at, s->dirty.at + count, s->dirty.count * sizeof *s->dirty.at);
+    if (s->dirty.count)
+        memmove(s->dirty.at, s->dirty.at + count, s->dirty.count * sizeof *s->dirty.at);
     for (size_t i = 0; i < s->dirty.count; i++)
         if (s->dirty.at[i]->flags & LEAT__QUEUED && s->dirty.at[i]->at == count + i)
             s->dirty.at[i]->at = (uint32_t)i;
