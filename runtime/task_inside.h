@@ -127,7 +127,6 @@ struct leat__task_t {
 
     const leat__raw_t *raw;    /* the record being worked on; NULL in ticks and flush */
     leat__task_counts_t counts;
-    uint64_t flushed;          /* changelog records and forwards of flushes, to see whether a pass did anything */
     bool touched, opened;
     leat_metric_t *metrics;
 

@@ -50,6 +50,34 @@ leat_kv_t *leat_kv(leat_ctx_t *ctx, const char *name)
     return leat__kv_nil(&ctx->owner);
 }
 
+static leat__task_store_t *custom_store(leat_ctx_t *ctx, const char *name)
+{
+    leat__task_store_t *s = connected(ctx, name);
+
+    if (s && s->spec->kind != LEAT_CUSTOM) {
+        leat__ctx_fail(ctx, LEAT_ETYPE, "store '%s' is not a custom store", name);
+        return NULL;
+    }
+    return s;
+}
+
+void *leat_custom(leat_ctx_t *ctx, const char *name)
+{
+    leat__task_store_t *s = custom_store(ctx, name);
+
+    return s ? leat__store_custom_self(s->store) : NULL;
+}
+
+void leat_custom_log(leat_ctx_t *ctx, const char *name, leat_slice_t key, leat_slice_t value)
+{
+    leat__task_store_t *s = custom_store(ctx, name);
+
+    if (s && !key.data)
+        leat__ctx_fail(ctx, LEAT_ENULL, "the key of a change of store '%s' is NULL", name);
+    else if (s)
+        leat__store_put(s->store, key, value.data ? &value : NULL, ctx->owner.time_ms, ctx->owner.headers);
+}
+
 bool leat__is_cached(leat_ctx_t *ctx, const char *name)
 {
     leat__task_store_t *s = connected(ctx, name);
@@ -94,7 +122,6 @@ static void on_flush(void *user, leat__store_t *store, const leat__change_view_t
     (void)store;
     if (!leat__going(ctx))
         return;
-    s->task->flushed++;
     if (change->value) {
         record.value_bytes = *change->value;
         record.value_serde = s->spec->value;
@@ -134,7 +161,6 @@ static void on_log(void *user, leat__store_t *store, leat_slice_t key, const lea
     (void)headers; /* changelog records carry none, as in Kafka Streams */
     if (t->ctx.failed)
         return;
-    t->flushed++;
     t->touched = true;
     if (t->env.log(t->env.user, t, s->index, key, value ? *value : (leat_slice_t){NULL, 0}, time_ms,
             NULL, &err) == LEAT_OK)
@@ -151,30 +177,35 @@ static int failure_of(leat__task_t *t, leat_error_t *err)
     return t->ctx.failure.code;
 }
 
+/* A store that could not be read has given wrong answers: nothing made of them may be committed. */
+static void check_stores(leat__task_t *t)
+{
+    leat_error_t err;
+
+    for (size_t i = 0; i < t->store_count && !t->ctx.failed; i++) {
+        if (!leat__store_failed(t->stores[i].store, &err))
+            continue;
+        leat__error_clear(&t->ctx.failure);
+        leat__ctx_fail_error(&t->ctx, &err);
+        leat__ctx_give_up(&t->ctx);
+    }
+}
+
 /*
- * A processor that a flush reaches may put into stores that were flushed already (a shared store): their changelog records
- * and forwards come in a further pass. A topology in which that never ends is a mistake; it is found here.
+ * Each store once, in topological order. What a processor behind a later store puts into an earlier one (a shared store) is
+ * only logged in a second pass; the next commit forwards it. Going on until nothing is left may never end (PROTOCOLS.md 22).
  */
 int leat__task_flush(leat__task_t *t, leat_error_t *err)
 {
-    enum { PASSES_MAX = 1000 };
-    uint64_t before;
-    int passes = 0;
-
     if (t->ctx.failed)
         return failure_of(t, err);
     t->raw = NULL;
     t->ctx.meta = NULL;
-    do {
-        before = t->flushed;
-        for (size_t i = 0; i < t->store_count && !t->ctx.failed; i++)
-            leat__store_flush(t->stores[i].store);
-        if (++passes == PASSES_MAX && t->flushed != before && !t->ctx.failed) {
-            leat__ctx_fail(&t->ctx, LEAT_ETOPOLOGY, "%d rounds of flushing did not come to an end: a"
-                " processor behind a cached store writes to that store again and again", passes);
-            leat__ctx_give_up(&t->ctx);
-        }
-    } while (t->flushed != before && !t->ctx.failed);
+    for (size_t i = 0; i < t->store_count && !t->ctx.failed; i++)
+        leat__store_flush(t->stores[i].store);
+    for (size_t i = 0; i < t->store_count && !t->ctx.failed; i++)
+        leat__store_flush_rest(t->stores[i].store);
+    check_stores(t);
     t->ctx.node = NULL;
     t->ctx.record = &leat__no_record;
     leat__ctx_finish(&t->ctx);
