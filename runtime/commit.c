@@ -492,7 +492,8 @@ static void succeeded(leat__thread_t *t)
     if (t->transaction && t->writer_count > 1)
         t->active = !t->active; /* PROTOCOLS.md 21: only now */
     t->transaction = false;
-    t->work_since_ms = t->trouble_since_ms = -1;
+    t->trouble_since_ms = -1;
+    t->work_since_ms = leat__commit_has_work(t) ? t->now_ms : -1; /* PROTOCOLS.md 22: a second pass */
     t->fenced_in_row = 0;
     t->commits++;
     t->busy = true;

@@ -64,20 +64,6 @@ bool leat__keep_checkpoint_done(leat__owned_t *o)
     return true;
 }
 
-/* PROTOCOLS.md 9: also an idle task's state must not look too old. */
-static void sign_of_life(leat__owned_t *o)
-{
-    leat_error_t err;
-    char text[32];
-
-    if (!o->state || !o->store_count || o->thread->wall_ms - o->alive_ms < o->age_max_ms / 4)
-        return;
-    o->alive_ms = o->thread->wall_ms;
-    snprintf(text, sizeof text, "%lld", (long long)o->alive_ms);
-    if (leat__task_state_note(o->state, "alive", leat_slice(text), &err))
-        leat__log(LEAT_LOG_WARN, "checkpoint", o->id, "%s", err.text);
-}
-
 static bool due(const leat__owned_t *o, size_t bytes)
 {
     const leat__thread_t *t = o->thread;
@@ -88,18 +74,9 @@ static bool due(const leat__owned_t *o, size_t bytes)
                 CHECKPOINT_RECORDS));
 }
 
-static size_t running(const leat__thread_t *t)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < t->task_count; i++)
-        count += t->tasks[i]->phase == LEAT__PHASE_RUNNING && t->tasks[i]->store_count > 0;
-    return count ? count : 1;
-}
-
 void leat__keep_step(leat__thread_t *t)
 {
-    size_t bytes = t->buffer_bytes / (4 * running(t));
+    size_t bytes = t->buffer_bytes / 4;
 
     if (t->now_ms < t->keep_at_ms && !t->full)
         return;
@@ -109,8 +86,7 @@ void leat__keep_step(leat__thread_t *t)
 
         if (o->phase != LEAT__PHASE_RUNNING || !o->state)
             continue;
-        sign_of_life(o);
-        if (leat__keep_checkpoint_done(o) && due(o, bytes ? bytes : 1))
+        if (leat__keep_checkpoint_done(o) && due(o, bytes))
             leat__keep_checkpoint(o);
     }
     leat__keep_room(t);

@@ -271,9 +271,9 @@ static void step_asked(leat__owned_t *o)
             return;
     o->thread->busy = true;
     if (o->phase == LEAT__PHASE_ASKING)
-        well = leat__starts_take(o) && resolve_prepared(o);
+        well = leat__starts_take(o);
     else if (o->phase == LEAT__PHASE_MEASURING)
-        well = !o->ops[0] || leat__starts_measured(o);
+        well = leat__starts_measured(o) && resolve_prepared(o); /* not before doubts are settled */
     else
         well = leat__starts_resolved(o);
     drop_ops(o);

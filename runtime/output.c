@@ -40,8 +40,7 @@ leat__target_t *leat__output_target(leat__thread_t *t, const char *topic, leat_e
         leat__free(target);
         return NULL;
     }
-    if (!leat__map_put(&t->targets, topic, target))
-        LEAT_ASSERT(!"memory for a topic's name");
+    LEAT_ASSERT(leat__map_put(&t->targets, topic, target)); /* else: no memory for a name */
     return target;
 }
 

@@ -120,7 +120,9 @@ static const char *past(const leat__owned_t *o)
         if (c->topic && !c->spec->source_topic && c->end > c->low)
             return c->topic;
     }
-    if (o->state && leat__task_state_noted(o->state, "inputs", &note) && note.size)
+    if (o->state && o->dir
+        && ((leat__task_state_noted(o->state, "inputs", &note) && note.size)
+            || leat__task_state_prepared(o->state, &note)))
         return o->dir;
     return NULL;
 }
@@ -154,8 +156,9 @@ static bool doubted(leat__owned_t *o)
 
 bool leat__starts_measured(leat__owned_t *o)
 {
-    if (!answered(o, o->ops[0], "asking for the changelogs' starts")
-        || !answered(o, o->ops[1], "asking for the changelogs' ends"))
+    if (o->ops[0]
+        && (!answered(o, o->ops[0], "asking for the changelogs' starts")
+            || !answered(o, o->ops[1], "asking for the changelogs' ends")))
         return false;
     for (size_t i = 0; i < o->store_count; i++) {
         leat__changelog_t *c = &o->stores[i];

@@ -95,7 +95,6 @@ typedef struct leat__owned_t { /* a task of this thread */
     _Atomic int frozen_result;
     int64_t checkpoint_retry_ms;
     int64_t checkpoint_backoff_ms;
-    int64_t alive_ms;                    /* wall time of the last sign of life in the notes */
     int64_t age_max_ms;
 } leat__owned_t;
 
