@@ -268,6 +268,8 @@ static int open_task(leat_test_t *t, leat_error_t *err)
         return code;
     t->offsets = leat__must_alloc((leat__task_input_count(t->task) + 1) * sizeof *t->offsets);
     t->stores = leat__must_alloc((leat__task_store_count(t->task) + 1) * sizeof *t->stores);
+    for (size_t i = 0; i < leat__task_input_count(t->task); i++)
+        leat__task_set_at_end(t->task, (int)i, true);
     leat__task_set_wall(t->task, t->clock.wall_ms);
     return leat__task_open(t->task, err);
 }
