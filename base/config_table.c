@@ -74,6 +74,10 @@ static const leat__property_t properties[] = {
     {INT("connections.max.idle.ms", 0, MS_MAX, NULL), .client = "connections.max.idle.ms",
         .initial_shown = "the client's",
         .sentence = "Close a connection to a broker after so long without use."},
+    {INT("default.api.timeout.ms", 1000, 600000, "30000"),
+        .sentence =
+            "How long to wait for a broker when a topic is created, described or a position is "
+            "looked up, before it counts as a failure that can be tried again."},
     {REFUSED("default.client.supplier", "Clients are made by leat; their properties have the "
                                         "prefixes consumer., producer. and admin.")},
     {ALIAS("default.deserialization.exception.handler", "deserialization.exception.handler")},
