@@ -184,12 +184,12 @@ static const leat__property_t properties[] = {
             "What to do with an output record that does not encode or that the broker refuses: "
             "stop the application, drop it, try again, or write its input record to "
             "errors.dead.letter.queue.topic.name."},
+    {IGNORED(
+        "rack.aware.assignment.non_overlap_cost", "Tasks are placed without a look at racks.")},
     {CHOICE("rack.aware.assignment.strategy", "none, min_traffic, balance_subtopology", "none"),
         .no_effect = NO_RACKS, .sentence = "Place tasks near their partitions."},
     {TEXT("rack.aware.assignment.tags"), .no_effect = NO_RACKS,
         .sentence = "Tags (client.tag.*) in which the copies of a store shall differ."},
-    {IGNORED(
-        "rack.aware.assignment.non_overlap_cost", "Tasks are placed without a look at racks.")},
     {IGNORED("rack.aware.assignment.traffic_cost", "Tasks are placed without a look at racks.")},
     {INT("receive.buffer.bytes", -1, 100000000, NULL), .client = "socket.receive.buffer.bytes",
         .initial_shown = "the client's", .sentence = "The socket's receive buffer."},

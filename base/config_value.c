@@ -314,6 +314,6 @@ int leat__property_check(
     if (fits(p, value))
         return 0;
     say_allowed(p, allowed, sizeof allowed);
-    return leat__error(err, LEAT_ECONFIG, 0, where, "%s is '%.60s'%s; allowed: %s", p->name,
+    return leat__error(err, LEAT_ECONFIG, 0, where, "%s is '%.80s'%s; allowed: %s", p->name,
         p->secret ? "..." : raw, hint(p, value), allowed);
 }

@@ -290,7 +290,7 @@ static void test_bad_values_say_what_is_allowed(void **state)
         {"deserialization.exception.handler",
             "org.apache.kafka.streams.errors.LogAndContinueExceptionHandler",
             "deserialization.exception.handler is "
-            "'org.apache.kafka.streams.errors.LogAndContinueExceptionHand': Java classes cannot be "
+            "'org.apache.kafka.streams.errors.LogAndContinueExceptionHandler': Java classes cannot be "
             "loaded; allowed: fail, continue, dead_letter"},
         {"application.id", "my app",
             "application.id is 'my app'; allowed: 1 to 200 letters, digits, '.', '_' and '-' (not "
