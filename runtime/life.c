@@ -75,6 +75,8 @@ leat__owned_t *leat__owned_new(leat__thread_t *t, leat__task_ref_t ref)
             .committed_time_ms = -1};
     o->store_count = group->store_count;
     o->stores = leat__must_alloc((group->store_count + 1) * sizeof *o->stores);
+    for (size_t i = 0; i < o->store_count; i++)
+        o->stores[i].slot = -1;
     o->retry_at_ms = o->unanswered_since_ms = o->doubt_since_ms = -1;
     o->age_max_ms = age_max_ms(group);
     return o;

@@ -59,6 +59,7 @@ void rig_world_open(rig_world_t *w, leat_build_fn build, int32_t partitions, con
 {
     leat_error_t err = {0};
 
+    leat_log_to(NULL, NULL, getenv("LEAT_TEST_LOG") ? LEAT_LOG_DEBUG : LEAT_LOG_ERROR);
     *w = (rig_world_t){.build = build, .partitions = partitions, .static_member = true};
     w->clock = (leat__clock_t){.manual = true, .wall_ms = 1700000000000, .steady_ms = 1000000};
     snprintf(w->dir, sizeof w->dir, "/tmp/leat-rig-XXXXXX");
