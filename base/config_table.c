@@ -129,6 +129,9 @@ static const leat__property_t properties[] = {
         .sentence =
             "How often the group is told that this process lives, and so how fast all notice a "
             "rebalance. Less than session.timeout.ms."},
+    {INT("leat.start.timeout.ms", 0, 3600000, "15000"),
+        .sentence =
+            "How long a start waits for brokers that do not answer, before it fails."},
     {INT("linger.ms", 0, 60000, "1"), .importance = LEAT__MEDIUM,
         .sentence =
             "How long the producer waits for more records to send with one. A commit does not "

@@ -13,6 +13,8 @@ typedef struct leat__log_t leat__log_t;
 leat__log_t *leat__log_open(const char *dir, leat__clock_t *clock, leat_error_t *err);
 leat__log_t *leat__log_ref(leat__log_t *log);
 void leat__log_unref(leat__log_t *log);
+/** From now on a topic that is written to and does not exist is made, with so many partitions; 0: refused, as Kafka Streams wants it. */
+void leat__log_auto_create(leat__log_t *log, int32_t partitions);
 /** A client of that log. */
 leat__broker_t *leat__embedded_client(leat__log_t *log, const leat_config_t *config);
 /** "embedded:" a log of its own; "embedded:DIR" one per directory and process, locked against other processes. */

@@ -374,6 +374,7 @@ struct leat__log_t {
     struct leat__faults_t faults;
     uint64_t random;
     uint32_t next_pid, next_topic;
+    int32_t auto_partitions;  /* of topics made by being written to; 0: none are */
     uint64_t next_seq;        /* of offset commits */
     int64_t ticked_ms, kept_ms;
     leat__disk_t *disk;       /* NULL: in memory */

@@ -295,3 +295,10 @@ void leat__log_unref(leat__log_t *log)
     }
     pthread_mutex_unlock(&registry_lock);
 }
+
+void leat__log_auto_create(leat__log_t *log, int32_t partitions)
+{
+    leat__log_enter(log);
+    log->auto_partitions = partitions;
+    leat__log_leave(log);
+}

@@ -297,6 +297,13 @@ leat__out_t *leat__writer_topic(leat__writer_t *w, const char *topic, leat_error
         return t;
     leat__log_enter(log_of(w));
     found = leat__topic_find(log_of(w), topic);
+    if (!found && log_of(w)->auto_partitions > 0) {
+        leat__topic_t want = {.name = (char *)(uintptr_t)topic, .partitions = log_of(w)->auto_partitions};
+
+        if (leat__topic_create(log_of(w), &want, 0, err) != 0)
+            goto out;
+        found = leat__topic_find(log_of(w), topic);
+    }
     if (!found) {
         leat__error(err, LEAT_ETOPIC, 0, topic, "topic %s does not exist: create it first", topic);
         goto out;
@@ -345,15 +352,11 @@ static bool has_room(leat__writer_t *w)
     return room;
 }
 
-static int check_record(leat__writer_t *w, leat__out_t *t, int32_t partition, size_t bytes, leat_error_t *err)
+static int check_record(leat__writer_t *w, leat__out_t *t, int32_t partition, leat_error_t *err)
 {
     if (partition >= t->count)
         return leat__error(err, LEAT_ETOPIC, 0, t->name, "topic %s has %d partitions, there is no %d",
             t->name, (int)t->count, (int)partition);
-    if (bytes > t->message_bytes_max)
-        return leat__error(err, LEAT_EARGUMENT, 0, t->name,
-            "a record of %zu bytes is larger than max.message.bytes of topic %s (%zu)", bytes, t->name,
-            t->message_bytes_max);
     if (w->transactional_id && !w->in_txn)
         return leat__error(err, LEAT_ESTATE, 0, t->name,
             "a transactional writer writes inside a transaction only: begin one first");
@@ -363,11 +366,11 @@ static int check_record(leat__writer_t *w, leat__out_t *t, int32_t partition, si
     return 0;
 }
 
-static int refuse_keyless(leat__writer_t *w, outpart_t *to)
+/* As a broker would, later: the call itself is well, writer_failure tells. */
+static int refuse(leat__writer_t *w, outpart_t *to, int code, const char *why)
 {
     leat__log_enter(log_of(w));
-    fail(w, to, LEAT_EBROKER, "the topic is compacted, so every record needs a key, and this one has"
-        " none (INVALID_RECORD)");
+    fail(w, to, code, why);
     leat__log_leave(log_of(w));
     return 0;
 }
@@ -382,7 +385,7 @@ static outpart_t *choose(leat__out_t *t, int32_t partition, leat_slice_t key)
 int leat__produce(leat__writer_t *w, leat__out_t *t, int32_t partition, leat_slice_t key, leat_slice_t value,
     int64_t time_ms, const leat_headers_t *headers, leat_error_t *err)
 {
-    int rc = check_record(w, t, partition, key.size + value.size, err);
+    int rc = check_record(w, t, partition, err);
     outpart_t *to;
 
     if (rc)
@@ -390,7 +393,10 @@ int leat__produce(leat__writer_t *w, leat__out_t *t, int32_t partition, leat_sli
     leat__error_clear(err);
     to = choose(t, partition, key);
     if (t->compact && !key.data)
-        return refuse_keyless(w, to);
+        return refuse(w, to, LEAT_EBROKER, "the topic is compacted, so every record needs a key, and"
+            " this one has none (INVALID_RECORD)");
+    if (key.size + value.size > t->message_bytes_max)
+        return refuse(w, to, LEAT_EARGUMENT, "a record is larger than the topic's max.message.bytes");
     if (time_ms == -1)
         time_ms = leat__log_wall(log_of(w));
     leat__pack_put(&to->filling, to->filling.count, key, value, time_ms, headers);
@@ -489,12 +495,21 @@ static bool must_abort(leat__writer_t *w, leat_error_t *err)
     return true;
 }
 
+/* Done when nothing waits; what was refused meanwhile is its error, and is still told by writer_failure. */
 static bool run_flush(leat__log_t *log, leat__request_t *r)
 {
+    leat__writer_t *w = r->writer;
+
     (void)log;
-    if (fenced_out(r->writer, &r->op->err))
+    if (fenced_out(w, &r->op->err))
         return true;
-    return send_waiting(r->writer);
+    if (!send_waiting(w))
+        return false;
+    if (!fenced_out(w, &r->op->err) && w->failure_at < w->failure_count) {
+        r->op->err = w->failures[w->failure_at].err;
+        r->op->err.others = (unsigned)(w->failure_count - w->failure_at - 1);
+    }
+    return true;
 }
 
 leat__op_t *leat__writer_flush(leat__writer_t *w)

@@ -1,0 +1,480 @@
+/*
+ * runtime/app.c: the life of an app.
+ *
+ *   CREATED ─start─▶ REBALANCING ◀─▶ RUNNING ─stop─▶ PENDING_SHUTDOWN ─▶ NOT_RUNNING
+ *                          └──────── failure ───────▶ PENDING_ERROR ─▶ ERROR
+ *
+ * start() does what may fail for reasons that a user can mend (configuration, topology, state directory, broker, topics) before
+ * any thread runs, and says so in one error. After it only the control thread and the stream threads act; whoever calls stop,
+ * run or free waits for them and takes everything down.
+ */
+#include "app.h"
+
+#include "base/config.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <math.h>
+#include <poll.h>
+#include <string.h>
+#include <time.h>
+
+static leat_app_t nil_app = { .nil = true, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+
+/* ---- states ---- */
+
+static bool is_final(leat_state_t state)
+{
+    return state == LEAT_STATE_NOT_RUNNING || state == LEAT_STATE_ERROR;
+}
+
+/* from: only if it is in one of these states (a bit each). */
+static void change_state(leat_app_t *app, unsigned from, leat_state_t to)
+{
+    pthread_mutex_lock(&app->lock);
+    leat_state_t before = app->state;
+    bool change = before != to && (from & 1u << before) != 0;
+    if (change)
+        app->state = to;
+    pthread_cond_broadcast(&app->changed);
+    pthread_mutex_unlock(&app->lock);
+    if (change && app->opts.on_state != NULL)
+        app->opts.on_state(app->opts.user, to, before);
+}
+
+enum {
+    ALIVE = 1u << LEAT_STATE_REBALANCING | 1u << LEAT_STATE_RUNNING,
+    ANY_STARTED = ALIVE | 1u << LEAT_STATE_PENDING_SHUTDOWN | 1u << LEAT_STATE_PENDING_ERROR
+};
+
+static void on_control_state(void *user, bool running)
+{
+    change_state(user, ALIVE, running ? LEAT_STATE_RUNNING : LEAT_STATE_REBALANCING);
+}
+
+static leat_rescue_t on_thread_failed(void *user, const leat_error_t *err)
+{
+    leat_app_t *app = user;
+
+    if (app->opts.on_thread_failure == NULL)
+        return LEAT_SHUTDOWN_CLIENT;
+    return app->opts.on_thread_failure(app->opts.user, err);
+}
+
+static void on_control_failed(void *user, const leat_error_t *err)
+{
+    leat_app_t *app = user;
+
+    leat__log(LEAT_LOG_ERROR, "app", NULL, "%s: %s", err->where, err->text);
+    pthread_mutex_lock(&app->lock);
+    leat__error_keep(&app->failure, err);
+    pthread_mutex_unlock(&app->lock);
+    change_state(app, ALIVE, LEAT_STATE_PENDING_ERROR);
+}
+
+static void on_control_stopped(void *user)
+{
+    leat_app_t *app = user;
+
+    pthread_mutex_lock(&app->lock);
+    app->over = true;
+    bool failed = app->failure.code != 0;
+    pthread_mutex_unlock(&app->lock);
+    change_state(app, ANY_STARTED, failed ? LEAT_STATE_ERROR : LEAT_STATE_NOT_RUNNING);
+}
+
+/* ---- making and freeing ---- */
+
+leat_app_t *leat_app_new(leat_topology_t *topology, leat_config_t *config, const leat_app_opts_t *opts)
+{
+    leat_app_t *app = leat__alloc(sizeof *app);
+    pthread_condattr_t attr;
+
+    if (app == NULL) {
+        leat_topology_free(topology);
+        leat_config_free(config);
+        if (opts != NULL && opts->user_free != NULL)
+            opts->user_free(opts->user);
+        return &nil_app;
+    }
+    app->topology = topology;
+    app->config = config != NULL ? config : leat_config_new();
+    if (opts != NULL)
+        app->opts = *opts;
+    app->dir.lock = -1;
+    pthread_mutex_init(&app->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&app->changed, &attr);
+    pthread_condattr_destroy(&attr);
+    return app;
+}
+
+void leat__app_use(leat_app_t *app, leat__broker_t *broker)
+{
+    app->broker = broker;
+}
+
+/* Everything that start made, last made first. The control thread has ended. */
+static void take_down(leat_app_t *app)
+{
+    leat__worker_t *w = &app->worker;
+
+    pthread_mutex_lock(&app->lock);
+    leat__control_t *control = app->control;
+    app->control = NULL; /* leat_app_metric and its like find nothing from here on */
+    pthread_mutex_unlock(&app->lock);
+    leat__control_free(control);
+    if (w->checkpointer != NULL)
+        leat__checkpointer_stop(w->checkpointer);
+    if (w->application_id != NULL)
+        leat__mailbox_release(&w->control);
+    leat__block_cache_free(w->block_cache);
+    leat__free(w->application_id);
+    leat__free(w->process_id);
+    leat__free(w->state_dir);
+    memset(w, 0, sizeof *w);
+    for (size_t i = 0; i < app->created_count; i++)
+        leat__free(app->created[i]);
+    leat__free(app->created);
+    app->created = NULL;
+    app->created_count = 0;
+    if (app->broker != NULL)
+        app->broker->vt->close(app->broker);
+    app->broker = NULL;
+    leat__state_dir_close(&app->dir);
+    leat__plan_free(app->plan);
+    app->plan = NULL;
+}
+
+void leat_app_free(leat_app_t *app)
+{
+    if (app == NULL || app->nil)
+        return;
+    leat_app_stop(app, NULL);
+    take_down(app);
+    leat_topology_free(app->topology);
+    leat_config_free(app->config);
+    if (app->opts.user_free != NULL)
+        app->opts.user_free(app->opts.user);
+    pthread_mutex_destroy(&app->lock);
+    pthread_cond_destroy(&app->changed);
+    leat__free(app);
+}
+
+/* ---- start ---- */
+
+static int check_config(const leat_app_t *app, leat_error_t *err)
+{
+    int rc = leat_config_check(app->config, err);
+    const char *id = leat__config_text(app->config, "application.id");
+
+    if (rc != 0)
+        return rc;
+    if (id[0] == '\0')
+        return leat__error(err, LEAT_ECONFIG, LEAT_FATAL, "application.id",
+            "not set: it names the group, the internal topics and the state of this application");
+    if (!leat__name_legal(id))
+        return leat__error(err, LEAT_ECONFIG, LEAT_FATAL, "application.id",
+            "\"%s\" is not allowed: 1 to 249 of [A-Za-z0-9._-], since topics begin with it", id);
+    return 0;
+}
+
+static void fill_worker(leat_app_t *app)
+{
+    leat__worker_t *w = &app->worker;
+    const leat_config_t *c = app->config;
+    int64_t memory = leat__config_int(c, "memory.max.bytes");
+
+    w->config = c;
+    w->opts = &app->opts;
+    w->broker = app->broker;
+    w->plan = app->plan;
+    w->process_id = leat__must_strdup(app->dir.process_id);
+    w->state_dir = leat__must_strdup(app->dir.path);
+    w->exactly_once = strcmp(leat__config_text(c, "processing.guarantee"), "exactly_once_v2") == 0;
+    w->thread_count = (int)leat__config_int(c, "num.stream.threads");
+    w->clock = app->broker->vt->clock(app->broker);
+    /* a quarter of the memory for reading, the rest is the write buffers' and the queues' */
+    w->block_cache = leat__block_cache_new(memory > 0 ? (size_t)memory / 4 : (size_t)32 << 20);
+    w->checkpointer = leat__checkpointer_start();
+}
+
+static int start(leat_app_t *app, leat_error_t *err)
+{
+    leat__control_hooks_t hooks = { .state = on_control_state, .thread_failed = on_thread_failed,
+        .failed = on_control_failed, .stopped = on_control_stopped, .user = app };
+    int rc = leat_topology_check(app->topology, app->config, err);
+
+    if (rc == 0)
+        rc = check_config(app, err);
+    if (rc == 0)
+        rc = leat__topology_compile(app->topology, app->config, &app->plan, err);
+    if (rc == 0)
+        rc = leat__state_dir_open(&app->dir, app->config, err);
+    if (rc == 0 && app->broker == NULL) {
+        app->broker = leat__broker_open(app->config, err);
+        rc = app->broker == NULL ? err->code : 0;
+    }
+    if (rc != 0)
+        return rc;
+    app->worker.application_id = leat__must_strdup(leat__config_text(app->config, "application.id"));
+    leat__mailbox_init(&app->worker.control);
+    rc = leat__app_topics(app, err);
+    if (rc != 0)
+        return rc;
+    fill_worker(app);
+    app->control = leat__control_new(&app->worker, &hooks, app->log_start, (const char *const *)app->created,
+        app->created_count, err);
+    if (app->control == NULL)
+        return err->code;
+    change_state(app, 1u << LEAT_STATE_CREATED, LEAT_STATE_REBALANCING);
+    return leat__control_start(app->control, err);
+}
+
+int leat_app_start(leat_app_t *app, leat_error_t *err)
+{
+    leat_error_t local;
+    int rc;
+
+    if (err == NULL)
+        err = &local;
+    leat__error_clear(err);
+    if (app == NULL || app->nil)
+        return leat__error(err, LEAT_ENOMEM, LEAT_FATAL, "app", "%s", leat_error_text(LEAT_ENOMEM));
+    if (app->state != LEAT_STATE_CREATED)
+        return leat__error(err, LEAT_ESTATE, 0, "app", "an app is started once");
+    rc = start(app, err);
+    if (rc != 0) {
+        pthread_mutex_lock(&app->lock);
+        leat__error_keep(&app->failure, err);
+        app->over = true;
+        pthread_mutex_unlock(&app->lock);
+        take_down(app);
+        change_state(app, ~0u, LEAT_STATE_ERROR);
+    }
+    return rc;
+}
+
+/* ---- waiting ---- */
+
+static struct timespec after_ms(int64_t ms)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_sec += (time_t)(ms / 1000);
+    t.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (t.tv_nsec >= 1000000000) {
+        t.tv_sec++;
+        t.tv_nsec -= 1000000000;
+    }
+    return t;
+}
+
+int leat_app_wait(leat_app_t *app, leat_state_t state, int64_t timeout_ms, leat_error_t *err)
+{
+    struct timespec until = after_ms(timeout_ms);
+    leat_state_t now;
+    int rc = 0;
+
+    leat__error_clear(err);
+    pthread_mutex_lock(&app->lock);
+    while (app->state != state && !is_final(app->state) && rc != ETIMEDOUT)
+        rc = pthread_cond_timedwait(&app->changed, &app->lock, &until);
+    now = app->state;
+    if (now != state && is_final(now) && app->failure.code != 0 && err != NULL)
+        *err = app->failure;
+    rc = app->failure.code;
+    pthread_mutex_unlock(&app->lock);
+    if (now == state)
+        return 0;
+    if (is_final(now))
+        return rc != 0 ? rc : leat__error(err, LEAT_ESTATE, 0, "app", "it was stopped meanwhile");
+    return leat__error(err, LEAT_ETIMEOUT, LEAT_RETRIABLE, "app", "not in that state after %lld ms",
+        (long long)timeout_ms);
+}
+
+static int failure_of(leat_app_t *app, leat_error_t *err)
+{
+    pthread_mutex_lock(&app->lock);
+    int code = app->failure.code;
+    if (code != 0 && err != NULL)
+        *err = app->failure;
+    pthread_mutex_unlock(&app->lock);
+    return code;
+}
+
+/* Until it is over; a signal, if waited for, stops it cleanly. */
+static int run(leat_app_t *app, leat_error_t *err, bool signals)
+{
+    int rc;
+
+    if (signals)
+        leat__signals_begin();
+    rc = leat_app_start(app, err);
+    bool asked = false;
+    while (rc == 0 && !is_final(leat_app_state(app))) {
+        if (signals) {
+            struct pollfd p = { .fd = leat__signals_fd(), .events = POLLIN };
+            poll(&p, asked ? 0 : 1, 50);
+            if (leat__signals_seen() && !asked) {
+                asked = true;
+                leat__log(LEAT_LOG_INFO, "app", NULL, "stopping: committing what is done");
+                change_state(app, ALIVE, LEAT_STATE_PENDING_SHUTDOWN);
+                leat__control_stop(app->control); /* taken down by this thread only, below */
+            }
+        } else {
+            leat_app_wait(app, LEAT_STATE_NOT_RUNNING, 1000, NULL);
+        }
+    }
+    if (signals)
+        leat__signals_end();
+    if (rc != 0)
+        return rc;
+    leat_app_stop(app, NULL);
+    return failure_of(app, err);
+}
+
+int leat_app_run(leat_app_t *app, leat_error_t *err)
+{
+    return run(app, err, false);
+}
+
+int leat_app_run_until_signal(leat_app_t *app, leat_error_t *err)
+{
+    return run(app, err, true);
+}
+
+int leat_app_run_to_end(leat_app_t *app, leat_error_t *err)
+{
+    leat_error_t local;
+    leat__ends_t ends = { 0 };
+    int rc;
+
+    if (err == NULL)
+        err = &local;
+    if (!app->nil)
+        leat__commit_often(app->config);
+    rc = leat_app_start(app, err);
+    if (rc == 0)
+        rc = leat__ends_now(app, &ends, err);
+    while (rc == 0 && !is_final(leat_app_state(app))) {
+        rc = leat__ends_reached(app, &ends, err);
+        if (rc == 0)
+            leat_app_wait(app, LEAT_STATE_NOT_RUNNING, 100, NULL);
+    }
+    leat__ends_release(&ends);
+    if (app->nil)
+        return rc;
+    leat_app_stop(app, NULL);
+    return rc < 0 ? rc : failure_of(app, err);
+}
+
+/* ---- stop ---- */
+
+int leat_app_stop(leat_app_t *app, const leat_stop_opts_t *opts)
+{
+    struct timespec until = after_ms(opts != NULL && opts->timeout_ms > 0 ? opts->timeout_ms : LEAT_DAYS(10000));
+    int rc = 0;
+
+    if (app == NULL || app->nil || app->state == LEAT_STATE_CREATED)
+        return 0;
+    change_state(app, ALIVE, LEAT_STATE_PENDING_SHUTDOWN);
+    pthread_mutex_lock(&app->lock);
+    if (app->control != NULL)
+        leat__control_stop(app->control);
+    while (app->control != NULL && !app->over && rc != ETIMEDOUT)
+        rc = pthread_cond_timedwait(&app->changed, &app->lock, &until);
+    bool mine = app->control != NULL && app->over && !app->taking_down;
+    bool late = app->control != NULL && !app->over;
+    app->taking_down = app->taking_down || mine;
+    while (!mine && !late && app->control != NULL)
+        pthread_cond_wait(&app->changed, &app->lock); /* another stop does it */
+    pthread_mutex_unlock(&app->lock);
+    if (late)
+        return LEAT_ETIMEOUT;
+    if (mine) {
+        leat__control_join(app->control);
+        take_down(app);
+        pthread_mutex_lock(&app->lock);
+        pthread_cond_broadcast(&app->changed);
+        pthread_mutex_unlock(&app->lock);
+    }
+    return 0;
+}
+
+leat_state_t leat_app_state(const leat_app_t *app)
+{
+    leat_app_t *a = (leat_app_t *)(uintptr_t)app;
+
+    pthread_mutex_lock(&a->lock);
+    leat_state_t state = a->state;
+    pthread_mutex_unlock(&a->lock);
+    return state;
+}
+
+static void pause_all(leat_app_t *app, bool pause)
+{
+    pthread_mutex_lock(&app->lock);
+    if (app->control != NULL)
+        leat__control_pause(app->control, pause);
+    pthread_mutex_unlock(&app->lock);
+}
+
+void leat_app_pause(leat_app_t *app)
+{
+    pause_all(app, true);
+}
+
+void leat_app_resume(leat_app_t *app)
+{
+    pause_all(app, false);
+}
+
+int leat_app_clean_up(leat_app_t *app, leat_error_t *err)
+{
+    leat__state_dir_t dir = { .lock = -1 };
+    leat_state_t state = leat_app_state(app);
+    int rc;
+
+    leat__error_clear(err);
+    if (state != LEAT_STATE_CREATED && !is_final(state))
+        return leat__error(err, LEAT_ESTATE, 0, "app", "local state is deleted only while the app does not run");
+    rc = app->nil ? LEAT_ENOMEM : check_config(app, err);
+    if (rc == 0)
+        rc = leat__state_dir_open(&dir, app->config, err);
+    if (rc == 0)
+        rc = leat__state_dir_clean(&dir, err);
+    leat__state_dir_close(&dir);
+    return rc;
+}
+
+double leat_app_metric(leat_app_t *app, const char *name)
+{
+    leat__thread_view_t v = { 0 };
+
+    pthread_mutex_lock(&app->lock);
+    if (app->control != NULL)
+        leat__control_view(app->control, &v);
+    pthread_mutex_unlock(&app->lock);
+    const struct {
+        const char *name;
+        double value;
+    } rows[] = {
+        { "records-total", (double)v.counts.records },
+        { "dropped-records-total", (double)v.counts.dropped },
+        { "sent-total", (double)v.counts.sent },
+        { "punctuations-total", (double)v.counts.punctuations },
+        { "commits-total", (double)v.commits },
+        { "aborts-total", (double)v.aborts },
+        { "tasks", (double)v.task_count },
+        { "restoring-tasks", (double)v.restoring_count },
+        { "restore-records-left", (double)v.restore_left },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (strcmp(rows[i].name, name) == 0)
+            return rows[i].value;
+    return (double)NAN;
+}

@@ -1,0 +1,62 @@
+/*
+ * runtime/app.h: the inside of leat_app_t, for app.c (life), app_topics.c (what must exist before threads start),
+ * app_end.c (run to the end) and the command line.
+ */
+#ifndef LEAT__RUNTIME_APP_H
+#define LEAT__RUNTIME_APP_H
+
+#include "control.h"
+#include "state_dir.h"
+
+#include <leat/main.h>
+
+struct leat_app_t {
+    leat_topology_t *topology;
+    leat_config_t *config;
+    leat_app_opts_t opts;
+    bool nil;                    /* the static one of a failed allocation */
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    leat_state_t state;
+    bool over;                   /* the control thread has ended */
+    bool taking_down;            /* by one of those who called stop */
+    leat_error_t failure;        /* why it ended by itself */
+
+    leat__broker_t *broker;      /* given by the command line, or opened at start */
+    leat__plan_t *plan;
+    leat__state_dir_t dir;
+    leat__worker_t worker;
+    leat__control_t *control;
+    char **created; size_t created_count; /* internal topics made at this start */
+    int64_t log_start;           /* earliest offset of the control topic */
+};
+
+/** Before start: use this broker (adopted) in place of what bootstrap.servers names. */
+void leat__app_use(leat_app_t *app, leat__broker_t *broker);
+/** app_topics.c: source topics are looked up, the plan is resolved, internal topics are made. */
+int leat__app_topics(leat_app_t *app, leat_error_t *err);
+/** Wait for an op while retrying what is retriable until `deadline_ms` (steady). 0 or the error. start() begins one. */
+int leat__app_op(leat_app_t *app, int64_t deadline_ms, leat__op_t *(*start)(leat_app_t *app, void *user), void *user,
+    leat__op_t **done, leat_error_t *err);
+
+/* app_end.c */
+typedef struct leat__ends_t {
+    leat__position_t *of; /* offset: the end to be reached */
+    size_t count;
+} leat__ends_t;
+/** Stable ends, as of now, of every source topic that is not internal. */
+int leat__ends_now(leat_app_t *app, leat__ends_t *ends, leat_error_t *err);
+void leat__ends_release(leat__ends_t *ends);
+/** 1: all of it is committed, and nothing waits in internal topics; 0: not yet; negative: err. */
+int leat__ends_reached(leat_app_t *app, const leat__ends_t *ends, leat_error_t *err);
+/** Commit often, since somebody waits for the end; not if the program set the interval. */
+void leat__commit_often(leat_config_t *config);
+
+/* signals.c: SIGINT and SIGTERM, counted, while somebody waits for them */
+void leat__signals_begin(void);
+void leat__signals_end(void);
+bool leat__signals_seen(void);
+int leat__signals_fd(void); /* readable after a signal */
+
+#endif
