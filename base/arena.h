@@ -19,15 +19,15 @@ struct leat__arena_t {
     struct leat__release_t *hooks; /* to run at reset, last first */
 };
 
-void leat__arena_init(leat__arena_t *a);
-void leat__arena_release(leat__arena_t *a);
-void leat__arena_reset(leat__arena_t *a); /* runs the hooks, keeps the memory */
+LEAT_API void leat__arena_init(leat__arena_t *a);
+LEAT_API void leat__arena_release(leat__arena_t *a);
+LEAT_API void leat__arena_reset(leat__arena_t *a); /* runs the hooks, keeps the memory */
 
 /* 16-byte aligned, NOT zeroed; never NULL. */
 void *leat__arena_alloc(leat__arena_t *a, size_t size);
 void *leat__arena_zalloc(leat__arena_t *a, size_t size); /* zeroed */
 /* With a terminator behind it. */
-void *leat__arena_copy(leat__arena_t *a, const void *bytes, size_t size);
+LEAT_API void *leat__arena_copy(leat__arena_t *a, const void *bytes, size_t size);
 /* Make an allocation larger: in place if it is the last one, else by a copy. old NULL: a new. */
 void *leat__arena_grow(leat__arena_t *a, void *old, size_t old_size, size_t size);
 /* Run fn(object) at the next reset, e.g. json_decref. */

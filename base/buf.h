@@ -9,13 +9,13 @@ typedef struct leat__buf_t {
     size_t size, room;
 } leat__buf_t;
 
-void leat__buf_release(leat__buf_t *b);
+LEAT_API void leat__buf_release(leat__buf_t *b);
 void leat__buf_reserve(leat__buf_t *b, size_t more);
-void leat__buf_put(leat__buf_t *b, const void *bytes, size_t size);
-void leat__buf_put_text(leat__buf_t *b, const char *text);
-void leat__buf_format(leat__buf_t *b, const char *format, ...) LEAT_PRINTF(2, 3);
+LEAT_API void leat__buf_put(leat__buf_t *b, const void *bytes, size_t size);
+LEAT_API void leat__buf_put_text(leat__buf_t *b, const char *text);
+LEAT_API void leat__buf_format(leat__buf_t *b, const char *format, ...) LEAT_PRINTF(2, 3);
 const char *leat__buf_text(leat__buf_t *b); /* terminated; not counted in size */
-char *leat__buf_finish(
+LEAT_API char *leat__buf_finish(
     leat__buf_t *b); /* [own] terminated text (leat__free), the buffer is empty then */
 
 static inline void leat__store_be32(void *p, uint32_t v)

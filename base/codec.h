@@ -22,10 +22,10 @@ typedef struct leat__codec_env_t {
 
 /** value not NULL. 0, or LEAT_ESERDE with err->text saying why. *bytes is borrowed from value or
  *  scratch; its data is never NULL. */
-int leat__encode(const leat_serde_t *s, const void *value, const leat__codec_env_t *env,
+LEAT_API int leat__encode(const leat_serde_t *s, const void *value, const leat__codec_env_t *env,
     leat_slice_t *bytes, leat_error_t *err);
 /** *value borrowed from bytes and scratch. */
-int leat__decode(const leat_serde_t *s, leat_slice_t bytes, const leat__codec_env_t *env,
+LEAT_API int leat__decode(const leat_serde_t *s, leat_slice_t bytes, const leat__codec_env_t *env,
     const void **value, leat_error_t *err);
 
 /** For serdes made of others: what leat__encode and leat__decode of the parts are to be told. */
@@ -33,9 +33,9 @@ const leat__codec_env_t *leat__codec_env(const leat_codec_t *c);
 
 /** As text: the serde's print, or a built-in form (bytes: lower-case hex; no print:
  *  "<name: N bytes>"). Never fails; terminated behind its size. value NULL: "null". */
-leat_slice_t leat__print(const leat_serde_t *s, const void *value, leat__arena_t *scratch);
+LEAT_API leat_slice_t leat__print(const leat_serde_t *s, const void *value, leat__arena_t *scratch);
 bool leat__serde_has_text(const leat_serde_t *s); /* can parse */
-int leat__parse(const leat_serde_t *s, leat_slice_t text, leat__arena_t *scratch,
+LEAT_API int leat__parse(const leat_serde_t *s, leat_slice_t text, leat__arena_t *scratch,
     const void **value, leat_error_t *err);
 
 /** No pointers inside: .size bytes of the value are all of it. True too for the number serdes and

@@ -15,8 +15,8 @@ typedef void (*leat__config_each_fn)(void *user, const char *key, const char *va
 
 int64_t leat__config_int(const leat_config_t *c, const char *key); /* also booleans: 0, 1 */
 /** Never NULL: the default, or "". */
-const char *leat__config_text(const leat_config_t *c, const char *key);
-bool leat__config_is_set(
+LEAT_API const char *leat__config_text(const leat_config_t *c, const char *key);
+LEAT_API bool leat__config_is_set(
     const leat_config_t *c, const char *key); /* by the program, not by default */
 /** Properties that start with prefix ("consumer."), as set, for passing on. Names without it. */
 void leat__config_each(

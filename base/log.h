@@ -13,12 +13,12 @@ void leat__log(leat_level_t level, const char *area, const char *fields, const c
     LEAT_PRINTF(4, 5);
 
 /* Errors: fill err (if not NULL), keep nothing else. where may be NULL. Returns code. */
-int leat__error(leat_error_t *err, int code, unsigned flags, const char *where, const char *format,
-    ...) LEAT_PRINTF(5, 6);
-void leat__error_clear(leat_error_t *err);
+LEAT_API int leat__error(leat_error_t *err, int code, unsigned flags, const char *where,
+    const char *format, ...) LEAT_PRINTF(5, 6);
+LEAT_API void leat__error_clear(leat_error_t *err);
 /** First error wins, later ones are counted in .others and logged. Calls leat__error_hook(), a
  *  place for a breakpoint. */
-void leat__error_keep(leat_error_t *kept, const leat_error_t *fresh);
+LEAT_API void leat__error_keep(leat_error_t *kept, const leat_error_t *fresh);
 void leat__error_hook(const leat_error_t *err);
 
 /* Bugs, in every build. */
@@ -28,6 +28,6 @@ void leat__error_hook(const leat_error_t *err);
 #else
 #define LEAT_DASSERT(cond) LEAT_ASSERT(cond)
 #endif
-_Noreturn void leat__assert_failed(const char *cond, const char *file, int line);
+LEAT_API _Noreturn void leat__assert_failed(const char *cond, const char *file, int line);
 
 #endif

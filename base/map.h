@@ -17,10 +17,11 @@ typedef struct leat__map_t {
     size_t count, used, room, mask;
 } leat__map_t;
 
-void leat__map_release(leat__map_t *m, void (*value_free)(void *));
-void *leat__map_get(const leat__map_t *m, const char *key);       /* NULL: none */
-bool leat__map_put(leat__map_t *m, const char *key, void *value); /* replaces; false: no memory */
-void *leat__map_remove(leat__map_t *m, const char *key);          /* what was there */
+LEAT_API void leat__map_release(leat__map_t *m, void (*value_free)(void *));
+LEAT_API void *leat__map_get(const leat__map_t *m, const char *key); /* NULL: none */
+LEAT_API bool leat__map_put(
+    leat__map_t *m, const char *key, void *value);       /* replaces; false: no memory */
+void *leat__map_remove(leat__map_t *m, const char *key); /* what was there */
 /* for (size_t i = 0; leat__map_next(&m, &i, &key, &value);) */
 bool leat__map_next(const leat__map_t *m, size_t *at, const char **key, void **value);
 

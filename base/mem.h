@@ -10,19 +10,19 @@
 #ifndef LEAT__BASE_MEM_H
 #define LEAT__BASE_MEM_H
 
-#include <stddef.h>
+#include <leat/base.h>
 
 void *leat__alloc(size_t size); /* zeroed; NULL without memory */
 void *leat__realloc(void *old, size_t size);
 char *leat__strdup(const char *text); /* NULL stays NULL */
 char *leat__strndup(const char *text, size_t size);
-void leat__free(void *memory);
+LEAT_API void leat__free(void *memory);
 
-void *leat__must_alloc(size_t size); /* zeroed; never NULL */
+LEAT_API void *leat__must_alloc(size_t size); /* zeroed; never NULL */
 void *leat__must_realloc(void *old, size_t size);
-char *leat__must_strdup(const char *text);
+LEAT_API char *leat__must_strdup(const char *text);
 char *leat__must_strndup(const char *text, size_t size);
-char *leat__must_format(const char *format, ...)
+LEAT_API char *leat__must_format(const char *format, ...)
     __attribute__((__format__(__printf__, 1, 2))); /* [own] */
 
 /* tests/fault: the n-th allocation from now on fails (1: the next); 0: none. Per process; the must
@@ -34,7 +34,7 @@ size_t leat__allocations(void); /* made so far */
 #define LEAT__GROW(array, count, room)                                                             \
     do {                                                                                           \
         if ((count) == (room)) {                                                                   \
-            (room) = (room) ? (room) * 2 : 8;                                                        \
+            (room) = (room) ? (room)*2 : 8;                                                        \
             (array) = leat__must_realloc((array), (room) * sizeof *(array));                       \
         }                                                                                          \
     } while (0)

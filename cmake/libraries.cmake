@@ -13,6 +13,12 @@ set_target_properties(leat leat_test_library PROPERTIES
 target_include_directories(leat INTERFACE
   "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>" "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
 target_link_libraries(leat PRIVATE ${leat_links})
+# Calls inside the library are direct, also those of exported functions.
+include(CheckLinkerFlag)
+check_linker_flag(C "-Wl,-Bsymbolic-functions" LEAT_HAS_BSYMBOLIC)
+if(LEAT_HAS_BSYMBOLIC)
+  target_link_options(leat PRIVATE "-Wl,-Bsymbolic-functions")
+endif()
 target_link_libraries(leat_test_library PUBLIC leat)
 add_library(leat::leat ALIAS leat)
 add_library(leat::testing ALIAS leat_test_library)

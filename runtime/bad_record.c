@@ -91,8 +91,8 @@ static void drop(leat_ctx_t *ctx, const char *why, const char *detail)
     if (!leat__log_on(LEAT_LOG_WARN))
         return;
     say_where(ctx, where, sizeof where);
-    leat__log(LEAT_LOG_WARN, "task", NULL, "%s: a record was dropped: %s%s%s (said once in %d s)", where,
-        why, detail ? ": " : "", detail ? detail : "", QUIET_MS / 1000);
+    leat__log(LEAT_LOG_WARN, "task", NULL, "%s: a record was dropped: %s%s%s (said once in %d s)",
+        where, why, detail ? ": " : "", detail ? detail : "", QUIET_MS / 1000);
 }
 
 void leat__drop(leat_ctx_t *ctx, const char *why)
@@ -144,8 +144,8 @@ static bool send_letter(leat_ctx_t *ctx, const leat_bad_record_t *bad)
     }
     if (bad->key.data)
         partition = leat__partition_of(bad->key, t->env.partitions(t->env.user, t->dead_letter));
-    if (t->env.send(t->env.user, t->dead_letter, partition, bad->key, bad->value, bad->time_ms, headers,
-            &err) == LEAT_OK) {
+    if (t->env.send(t->env.user, t->dead_letter, partition, bad->key, bad->value, bad->time_ms,
+            headers, &err) == LEAT_OK) {
         t->counts.sent++;
         return true;
     }
@@ -160,8 +160,12 @@ static leat_bad_record_t describe(const leat_ctx_t *ctx, leat_stage_t stage)
 {
     const leat__task_t *t = ctx->task;
     const leat_meta_t *meta = ctx->meta;
-    leat_bad_record_t bad = {.stage = stage, .error = &ctx->failure, .task = t->id, .partition = -1,
-        .offset = -1, .time_ms = ctx->record ? ctx->record->pub.time_ms : -1};
+    leat_bad_record_t bad = {.stage = stage,
+        .error = &ctx->failure,
+        .task = t->id,
+        .partition = -1,
+        .offset = -1,
+        .time_ms = ctx->record ? ctx->record->pub.time_ms : -1};
 
     if (ctx->node)
         bad.node = ctx->node->node->name;
@@ -186,7 +190,8 @@ static leat_verdict_t apply(leat_ctx_t *ctx, const leat_bad_record_t *bad, leat_
     size_t used = strlen(text);
 
     if (verdict == LEAT_VERDICT_DEAD_LETTER && !t->dead_letter_topic) {
-        snprintf(text + used, sizeof ctx->failure.text - used, " (and there is no dead-letter topic: set"
+        snprintf(text + used, sizeof ctx->failure.text - used,
+            " (and there is no dead-letter topic: set"
             " errors.dead.letter.queue.topic.name)");
         return LEAT_VERDICT_FAIL;
     }
@@ -203,18 +208,19 @@ leat_verdict_t leat__verdict(leat_ctx_t *ctx, leat_stage_t stage)
 
     if (t->env.on_bad_record)
         verdict = t->env.on_bad_record(t->env.user, &bad);
-    else if (stage == LEAT_STAGE_SEND && (ctx->failure.flags & LEAT_RETRIABLE)
-        && verdict == LEAT_VERDICT_FAIL)
+    else if (stage == LEAT_STAGE_SEND && (ctx->failure.flags & LEAT_RETRIABLE) &&
+             verdict == LEAT_VERDICT_FAIL)
         verdict = LEAT_VERDICT_RETRY;
     else if (verdict == LEAT_VERDICT_CONTINUE && t->dead_letter_topic)
         verdict = LEAT_VERDICT_DEAD_LETTER;
-    if (verdict == LEAT_VERDICT_RETRY
-        && (stage != LEAT_STAGE_SEND || !(ctx->failure.flags & LEAT_RETRIABLE)))
+    if (verdict == LEAT_VERDICT_RETRY &&
+        (stage != LEAT_STAGE_SEND || !(ctx->failure.flags & LEAT_RETRIABLE)))
         verdict = LEAT_VERDICT_FAIL;
     verdict = apply(ctx, &bad, verdict);
     if (verdict == LEAT_VERDICT_CONTINUE || verdict == LEAT_VERDICT_DEAD_LETTER) {
-        drop(ctx, verdict == LEAT_VERDICT_CONTINUE ? "it failed, and the policy is to go on"
-                                                   : "it failed, and went to the dead-letter topic",
+        drop(ctx,
+            verdict == LEAT_VERDICT_CONTINUE ? "it failed, and the policy is to go on"
+                                             : "it failed, and went to the dead-letter topic",
             ctx->failure.text);
         leat__error_clear(&ctx->failure);
     } else if (verdict == LEAT_VERDICT_FAIL) {

@@ -21,7 +21,8 @@ char *leat__commit_metadata(int64_t partition_time_ms)
     _Static_assert(HEAD_SIZE % 3 == 0, "no padding is needed");
     leat__store_be64(bytes + 1, (uint64_t)partition_time_ms);
     for (int i = 0; i < HEAD_SIZE / 3; i++) {
-        uint32_t three = (uint32_t)bytes[3 * i] << 16 | (uint32_t)bytes[3 * i + 1] << 8 | bytes[3 * i + 2];
+        uint32_t three =
+            (uint32_t)bytes[3 * i] << 16 | (uint32_t)bytes[3 * i + 1] << 8 | bytes[3 * i + 2];
 
         for (int k = 0; k < 4; k++)
             text[4 * i + k] = alphabet[three >> (18 - 6 * k) & 63];

@@ -35,7 +35,8 @@ const leat_slice_t *leat_text(leat_ctx_t *ctx, const char *format, ...)
     size = vsnprintf(room, FIRST, format, args);
     va_end(args);
     if (size < 0) {
-        leat__ctx_fail(ctx, LEAT_EARGUMENT, "leat_text(): the format '%s' cannot be printed", format);
+        leat__ctx_fail(
+            ctx, LEAT_EARGUMENT, "leat_text(): the format '%s' cannot be printed", format);
         size = 0;
     }
     if (size >= FIRST) {
@@ -55,7 +56,8 @@ const leat_slice_t *leat_lower(leat_ctx_t *ctx, const leat_slice_t *s)
         return NULL;
     room = leat__arena_alloc(&ctx->scratch, s->size + 1);
     for (size_t i = 0; i < s->size; i++)
-        room[i] = (char)(s->data[i] >= 'A' && s->data[i] <= 'Z' ? s->data[i] + ('a' - 'A') : s->data[i]);
+        room[i] =
+            (char)(s->data[i] >= 'A' && s->data[i] <= 'Z' ? s->data[i] + ('a' - 'A') : s->data[i]);
     room[s->size] = '\0';
     return slice_in(ctx, room, s->size);
 }
@@ -65,14 +67,14 @@ const char *leat_cstr(leat_ctx_t *ctx, const leat_slice_t *s)
     return s ? leat__arena_copy(&ctx->scratch, s->data, s->size) : NULL;
 }
 
-const leat_headers_t *leat_headers_with(leat_ctx_t *ctx, const leat_headers_t *headers, const char *name,
-    const leat_slice_t *value)
+const leat_headers_t *leat_headers_with(
+    leat_ctx_t *ctx, const leat_headers_t *headers, const char *name, const leat_slice_t *value)
 {
     return leat__headers_with(&ctx->scratch, headers, name, value);
 }
 
-const leat_headers_t *leat_headers_without(leat_ctx_t *ctx, const leat_headers_t *headers,
-    const char *name)
+const leat_headers_t *leat_headers_without(
+    leat_ctx_t *ctx, const leat_headers_t *headers, const char *name)
 {
     return leat__headers_without(&ctx->scratch, headers, name);
 }
@@ -163,7 +165,8 @@ const char *leat_state_dir(const leat_ctx_t *ctx)
 
 static int64_t no_time(leat_ctx_t *ctx, const leat_record_t *in, const char *why)
 {
-    leat__ctx_fail(ctx, LEAT_ETIME, "the record's time is %lld%s: give the source another time function"
+    leat__ctx_fail(ctx, LEAT_ETIME,
+        "the record's time is %lld%s: give the source another time function"
         " (leat_timestamp_skip_invalid drops such records), or repair the producer",
         (long long)in->time_ms, why);
     return -1;
@@ -252,7 +255,8 @@ void leat_log(leat_ctx_t *ctx, leat_level_t level, const char *format, ...)
 
 /* ---- for operators ---- */
 
-bool leat__key_bytes(leat_ctx_t *ctx, const leat_record_t *in, const leat_serde_t *s, leat_slice_t *bytes)
+bool leat__key_bytes(
+    leat_ctx_t *ctx, const leat_record_t *in, const leat_serde_t *s, leat_slice_t *bytes)
 {
     const leat__record_t *record = ctx->record;
     leat_error_t err;
@@ -265,8 +269,8 @@ bool leat__key_bytes(leat_ctx_t *ctx, const leat_record_t *in, const leat_serde_
         leat__ctx_fail(ctx, LEAT_ENULL, "the key is NULL");
         return false;
     }
-    if (leat__encode(s, in->key, &(leat__codec_env_t){&ctx->scratch, NULL, true, in->headers}, bytes,
-            &err) == LEAT_OK)
+    if (leat__encode(s, in->key, &(leat__codec_env_t){&ctx->scratch, NULL, true, in->headers},
+            bytes, &err) == LEAT_OK)
         return true;
     leat__ctx_fail(ctx, LEAT_ESERDE, "the key does not encode: %s", err.text);
     return false;

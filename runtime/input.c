@@ -133,8 +133,8 @@ static void step_over(leat__task_t *t, leat__input_t *in)
 }
 
 /* A part of the head. Strings and bytes are their own slices in the batch. */
-static bool decode_part(leat_ctx_t *ctx, leat__input_t *in, bool is_key, const leat_slice_t *bytes,
-    const void **part)
+static bool decode_part(
+    leat_ctx_t *ctx, leat__input_t *in, bool is_key, const leat_slice_t *bytes, const void **part)
 {
     const leat_serde_t *serde = is_key ? in->source->node->key : in->source->node->value;
     leat__codec_env_t env = {&in->arena, in->meta.topic, is_key, in->head.pub.headers};
@@ -162,8 +162,8 @@ static bool decode_head(leat__task_t *t, leat__input_t *in)
     head->value_bytes = in->raw->value;
     head->key_serde = in->raw->key.data ? node->key : NULL;
     head->value_serde = in->raw->value.data ? node->value : NULL;
-    if (decode_part(&t->ctx, in, true, &in->raw->key, &head->pub.key)
-        && decode_part(&t->ctx, in, false, &in->raw->value, &head->pub.value))
+    if (decode_part(&t->ctx, in, true, &in->raw->key, &head->pub.key) &&
+        decode_part(&t->ctx, in, false, &in->raw->value, &head->pub.value))
         return true;
     leat__judge(&t->ctx, LEAT_STAGE_DECODE);
     return false;
@@ -300,7 +300,8 @@ static void drop_queue(leat__task_t *t, leat__input_t *in)
         leat__heap_remove(&t->ready, in);
     for (size_t i = 0; i < t->pending_count && in->pending; i++)
         if (t->pending[i] == in) {
-            memmove(&t->pending[i], &t->pending[i + 1], (--t->pending_count - i) * sizeof *t->pending);
+            memmove(
+                &t->pending[i], &t->pending[i + 1], (--t->pending_count - i) * sizeof *t->pending);
             in->pending = false;
         }
     in->records = in->bytes = 0;
@@ -341,8 +342,8 @@ int64_t leat__task_partition_time(const leat__task_t *t, int input)
 
 static bool is_plain_time(leat_timestamp_fn fn)
 {
-    return fn == leat_timestamp_record || fn == leat_timestamp_skip_invalid
-        || fn == leat_timestamp_partition || fn == leat_timestamp_wall;
+    return fn == leat_timestamp_record || fn == leat_timestamp_skip_invalid ||
+           fn == leat_timestamp_partition || fn == leat_timestamp_wall;
 }
 
 /*
@@ -355,14 +356,14 @@ static bool must_decode(const leat__live_t *source, bool is_key)
 
     if (serde == leat_serde_string() || serde == leat_serde_bytes())
         return false;
-    if (serde == leat_serde_int32() || serde == leat_serde_int64() || serde == leat_serde_float()
-        || serde == leat_serde_double() || !is_plain_time(source->node->timestamp))
+    if (serde == leat_serde_int32() || serde == leat_serde_int64() || serde == leat_serde_float() ||
+        serde == leat_serde_double() || !is_plain_time(source->node->timestamp))
         return true;
     for (size_t i = 0; i < source->child_count; i++) {
         const leat__node_t *child = source->children[i]->node;
 
-        if (child->kind != LEAT__SINK || child->choose_topic || child->partition
-            || serde != (is_key ? child->key : child->value))
+        if (child->kind != LEAT__SINK || child->choose_topic || child->partition ||
+            serde != (is_key ? child->key : child->value))
             return true;
     }
     return false;

@@ -43,7 +43,8 @@ static inline void leave(leat_ctx_t *ctx, const place_t *before)
     ctx->owner.headers = before->headers;
 }
 
-static inline void ride_along(const leat__record_t *from, const leat_record_t *out, leat__record_t *record)
+static inline void ride_along(
+    const leat__record_t *from, const leat_record_t *out, leat__record_t *record)
 {
     record->pub = *out;
     record->key_serde = NULL;
@@ -116,8 +117,10 @@ void leat__forward_to(leat_ctx_t *ctx, const leat_record_t *out, const char *chi
             return;
         }
     }
-    leat__ctx_fail(ctx, LEAT_ECHILD, "no child is named '%s': it does not exist, or it is not connected"
-        " to this processor (name it as a parent of that node)", child ? child : "(null)");
+    leat__ctx_fail(ctx, LEAT_ECHILD,
+        "no child is named '%s': it does not exist, or it is not connected"
+        " to this processor (name it as a parent of that node)",
+        child ? child : "(null)");
 }
 
 /* ---- running ---- */
@@ -139,10 +142,12 @@ static void emit_nothing(leat_ctx_t *ctx, leat__call_t *call, leat__emit_t how,
 }
 
 enum {
-    FORWARDS = LEAT__EMIT_BOTH | LEAT__EMIT_VALUE | LEAT__EMIT_KEY | LEAT__EMIT_RECORD | LEAT__EMIT_TO
+    FORWARDS =
+        LEAT__EMIT_BOTH | LEAT__EMIT_VALUE | LEAT__EMIT_KEY | LEAT__EMIT_RECORD | LEAT__EMIT_TO
 };
 
-static inline void call_that_forwards(leat__call_t *call, leat__live_t *live, const leat_record_t *in)
+static inline void call_that_forwards(
+    leat__call_t *call, leat__live_t *live, const leat_record_t *in)
 {
     call->up = NULL;
     call->user = live->node->user;
@@ -195,7 +200,9 @@ void leat__run_tick(leat_ctx_t *ctx, leat__live_t *live, leat_map_fn fn, leat__r
 
 void leat__run_task_fn(leat_ctx_t *ctx, leat__live_t *live, leat_task_fn fn, bool closing)
 {
-    leat__call_t call = {.user = live->node->user, .in = &leat__no_record.pub, .emit = emit_nothing,
+    leat__call_t call = {.user = live->node->user,
+        .in = &leat__no_record.pub,
+        .emit = emit_nothing,
         .allowed = closing ? ~0U : 0};
     place_t before = enter(ctx, &leat__no_record);
 
@@ -224,8 +231,8 @@ void leat__call_map(leat_ctx_t *ctx, leat__call_t *call, leat_map_fn fn, const l
     ctx->call = call->up;
 }
 
-void leat__call_combine(leat_ctx_t *ctx, leat__call_t *call, leat_combine_fn fn, const void *a,
-    const void *b)
+void leat__call_combine(
+    leat_ctx_t *ctx, leat__call_t *call, leat_combine_fn fn, const void *a, const void *b)
 {
     if (!leat__going(ctx))
         return;
@@ -237,7 +244,8 @@ void leat__call_combine(leat_ctx_t *ctx, leat__call_t *call, leat_combine_fn fn,
     ctx->call = call->up;
 }
 
-bool leat__call_predicate(leat_ctx_t *ctx, void *user, leat_predicate_fn fn, const leat_record_t *in)
+bool leat__call_predicate(
+    leat_ctx_t *ctx, void *user, leat_predicate_fn fn, const leat_record_t *in)
 {
     leat__call_t call = {.up = ctx->call, .user = user, .in = in};
     bool yes;
@@ -253,8 +261,10 @@ bool leat__call_predicate(leat_ctx_t *ctx, void *user, leat_predicate_fn fn, con
 void leat__call_check_one(leat_ctx_t *ctx, const leat__call_t *call)
 {
     if (leat__going(ctx) && call->count != 1)
-        leat__ctx_fail(ctx, LEAT_ETYPE, "the function of this operator emitted %u times: it must"
-            " emit exactly once", call->count);
+        leat__ctx_fail(ctx, LEAT_ETYPE,
+            "the function of this operator emitted %u times: it must"
+            " emit exactly once",
+            call->count);
 }
 
 const void *leat__operator(const leat_ctx_t *ctx)
@@ -267,13 +277,20 @@ const void *leat__operator(const leat_ctx_t *ctx)
 static const char *how_text(leat__emit_t how)
 {
     switch (how) {
-    case LEAT__EMIT_BOTH: return "leat_emit";
-    case LEAT__EMIT_VALUE: return "leat_emit_value";
-    case LEAT__EMIT_KEY: return "leat_emit_key";
-    case LEAT__EMIT_RECORD: return "leat_emit_record";
-    case LEAT__EMIT_TO: return "leat_emit_to";
-    case LEAT__EMIT_TOPIC: return "leat_emit_topic";
-    case LEAT__EMIT_PARTITION: return "leat_emit_partition";
+    case LEAT__EMIT_BOTH:
+        return "leat_emit";
+    case LEAT__EMIT_VALUE:
+        return "leat_emit_value";
+    case LEAT__EMIT_KEY:
+        return "leat_emit_key";
+    case LEAT__EMIT_RECORD:
+        return "leat_emit_record";
+    case LEAT__EMIT_TO:
+        return "leat_emit_to";
+    case LEAT__EMIT_TOPIC:
+        return "leat_emit_topic";
+    case LEAT__EMIT_PARTITION:
+        return "leat_emit_partition";
     }
     return "leat_emit";
 }
@@ -296,7 +313,8 @@ static inline bool may_emit(leat_ctx_t *ctx, leat__call_t *call, leat__emit_t ho
     return true;
 }
 
-static inline void emit(leat_ctx_t *ctx, leat__emit_t how, const leat_record_t *out, const char *child)
+static inline void emit(
+    leat_ctx_t *ctx, leat__emit_t how, const leat_record_t *out, const char *child)
 {
     leat__call_t *call = ctx->call;
 
@@ -340,8 +358,10 @@ static bool legal(leat_ctx_t *ctx, const leat_record_t *out)
     }
     if (out->time_ms >= 0)
         return true;
-    leat__ctx_fail(ctx, LEAT_EARGUMENT, "a record was emitted with the negative time %lld: a record's"
-        " time must be 0 or later", (long long)out->time_ms);
+    leat__ctx_fail(ctx, LEAT_EARGUMENT,
+        "a record was emitted with the negative time %lld: a record's"
+        " time must be 0 or later",
+        (long long)out->time_ms);
     return false;
 }
 
@@ -372,8 +392,8 @@ void leat_emit_topic(leat_ctx_t *ctx, const leat_slice_t *topic)
     if (!call)
         return;
     if (!topic || topic->size == 0) {
-        leat__ctx_fail(ctx, LEAT_EARGUMENT, "the topic chosen for a record is %s",
-            topic ? "empty" : "NULL");
+        leat__ctx_fail(
+            ctx, LEAT_EARGUMENT, "the topic chosen for a record is %s", topic ? "empty" : "NULL");
         return;
     }
     call->topic.data = leat__arena_copy(&ctx->scratch, topic->data, topic->size);
@@ -388,12 +408,14 @@ void leat_emit_partition(leat_ctx_t *ctx, int32_t partition)
     if (!call)
         return;
     if (partition < LEAT_PARTITION_BY_KEY || partition >= call->partition_total) {
-        leat__ctx_fail(ctx, LEAT_EARGUMENT, "the partition chosen for a record is %d: the topic has 0"
-            " to %d", (int)partition, (int)call->partition_total - 1);
+        leat__ctx_fail(ctx, LEAT_EARGUMENT,
+            "the partition chosen for a record is %d: the topic has 0"
+            " to %d",
+            (int)partition, (int)call->partition_total - 1);
         return;
     }
     size = call->partition_count * sizeof *call->partitions;
-    call->partitions = leat__arena_grow(&ctx->scratch, call->partitions, size,
-        size + sizeof *call->partitions);
+    call->partitions =
+        leat__arena_grow(&ctx->scratch, call->partitions, size, size + sizeof *call->partitions);
     call->partitions[call->partition_count++] = partition;
 }

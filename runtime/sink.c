@@ -11,8 +11,8 @@
 #include <string.h>
 
 /* Bytes of a part; .data NULL for null. False: failed or dropped. */
-static bool part_bytes(leat_ctx_t *ctx, const leat__live_t *live, bool is_key, leat__record_t *record,
-    const char *topic, leat_slice_t *bytes)
+static bool part_bytes(leat_ctx_t *ctx, const leat__live_t *live, bool is_key,
+    leat__record_t *record, const char *topic, leat_slice_t *bytes)
 {
     const void *part = is_key ? record->pub.key : record->pub.value;
     const leat_serde_t *serde = is_key ? live->node->key : live->node->value;
@@ -30,11 +30,12 @@ static bool part_bytes(leat_ctx_t *ctx, const leat__live_t *live, bool is_key, l
         *bytes = record->value_bytes;
         return true;
     }
-    if (leat__encode(serde, part, &(leat__codec_env_t){&ctx->scratch, topic, is_key, record->pub.headers},
-            bytes, &err) == LEAT_OK)
+    if (leat__encode(serde, part,
+            &(leat__codec_env_t){&ctx->scratch, topic, is_key, record->pub.headers}, bytes,
+            &err) == LEAT_OK)
         return true;
-    leat__ctx_fail(ctx, LEAT_ESERDE, "the %s does not encode for topic %s: %s", is_key ? "key" : "value",
-        topic, err.text);
+    leat__ctx_fail(ctx, LEAT_ESERDE, "the %s does not encode for topic %s: %s",
+        is_key ? "key" : "value", topic, err.text);
     leat__judge(ctx, LEAT_STAGE_ENCODE);
     return false;
 }
@@ -87,7 +88,8 @@ void leat__send(leat_ctx_t *ctx, leat__target_t *target, int32_t partition, leat
     int64_t since_ms = -1;
     leat_error_t err;
 
-    while (t->env.send(t->env.user, target, partition, key, value, time_ms, headers, &err) != LEAT_OK)
+    while (
+        t->env.send(t->env.user, target, partition, key, value, time_ms, headers, &err) != LEAT_OK)
         if (!send_again(ctx, &err, &since_ms))
             return;
     t->counts.sent++;
@@ -102,11 +104,14 @@ static void send_to(leat_ctx_t *ctx, leat__live_t *live, leat__record_t *record,
 }
 
 /* The program's partitioner: none drops the record, several multiply it. */
-static void send_as_told(leat_ctx_t *ctx, leat__live_t *live, leat__record_t *record, leat_slice_t key,
-    leat_slice_t value)
+static void send_as_told(leat_ctx_t *ctx, leat__live_t *live, leat__record_t *record,
+    leat_slice_t key, leat_slice_t value)
 {
-    leat__call_t call = {.up = ctx->call, .user = live->node->user, .in = &record->pub,
-        .allowed = LEAT__EMIT_PARTITION, .partition_total = live->target_partitions};
+    leat__call_t call = {.up = ctx->call,
+        .user = live->node->user,
+        .in = &record->pub,
+        .allowed = LEAT__EMIT_PARTITION,
+        .partition_total = live->target_partitions};
 
     leat__call_map(ctx, &call, live->node->partition, &record->pub);
     if (!leat__going(ctx))
@@ -136,20 +141,25 @@ static bool find_target(leat_ctx_t *ctx, leat__live_t *live, const char *topic, 
     if (live->target_partitions > 0)
         return true;
     live->target = NULL;
-    leat__ctx_fail(ctx, LEAT_ETOPIC, "topic %s has no partitions: create it first", live->target_topic);
+    leat__ctx_fail(
+        ctx, LEAT_ETOPIC, "topic %s has no partitions: create it first", live->target_topic);
     return false;
 }
 
 static bool chosen_target(leat_ctx_t *ctx, leat__live_t *live, leat__record_t *record)
 {
-    leat__call_t call = {.up = ctx->call, .user = live->node->user, .in = &record->pub,
-        .allowed = LEAT__EMIT_TOPIC, .count_max = 1};
+    leat__call_t call = {.up = ctx->call,
+        .user = live->node->user,
+        .in = &record->pub,
+        .allowed = LEAT__EMIT_TOPIC,
+        .count_max = 1};
 
     leat__call_map(ctx, &call, live->node->choose_topic, &record->pub);
     if (!leat__going(ctx))
         return false;
     if (!call.topic.data) {
-        leat__ctx_fail(ctx, LEAT_EARGUMENT, "no topic was chosen for a record: the function must call"
+        leat__ctx_fail(ctx, LEAT_EARGUMENT,
+            "no topic was chosen for a record: the function must call"
             " leat_emit_topic() once");
         return false;
     }
@@ -179,8 +189,8 @@ void leat__run_sink(leat_ctx_t *ctx, leat__live_t *live, leat__record_t *record)
     ctx->call = NULL;
     if (live->node->choose_topic ? !chosen_target(ctx, live, record) : !fixed_target(ctx, live))
         return;
-    if (!part_bytes(ctx, live, true, record, live->target_topic, &key)
-        || !part_bytes(ctx, live, false, record, live->target_topic, &value))
+    if (!part_bytes(ctx, live, true, record, live->target_topic, &key) ||
+        !part_bytes(ctx, live, false, record, live->target_topic, &value))
         return;
     if (live->node->partition)
         send_as_told(ctx, live, record, key, value);

@@ -81,7 +81,7 @@ static void nodes_link(leat__task_t *t)
         const leat__node_t *node = live->node;
 
         live->run = node->kind == LEAT__PROCESSOR ? leat__run_processor
-            : node->kind == LEAT__SINK            ? leat__run_sink
+                    : node->kind == LEAT__SINK    ? leat__run_sink
                                                   : NULL;
         live->children = link;
         live->child_count = node->child_count;
@@ -358,8 +358,8 @@ bool leat__task_touched(const leat__task_t *t)
     return t->touched;
 }
 
-bool leat__task_metric(const leat__task_t *t, size_t index, const char **node, const char **name,
-    int64_t *value)
+bool leat__task_metric(
+    const leat__task_t *t, size_t index, const char **node, const char **name, int64_t *value)
 {
     const leat_metric_t *m = t->metrics;
 

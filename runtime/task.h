@@ -6,6 +6,12 @@
  *
  *    feed ─▶ queue per input ─▶ step: head with the smallest time ─▶ source ─▶ nodes, depth first ─▶ stores, sinks
  *    flush ─▶ (commit by the owner) ─▶ committed | abort
+ *
+ * libleat_testing is a library of its own and needs these from inside libleat, so they are exported (LEAT_API) although
+ * private: from base the arena, buf, map, mem and error calls it uses, encode, decode, print, parse, headers_new/_clone,
+ * config_text/_is_set; from statestore kv_new/_free/_nil, owner_finish, task_state_open/_close, store_range, cursor_next/
+ * _close, checkpoint_begin/_write/_end; leat__topology_compile, plan_free/_resolve/_source_of; and the task calls marked
+ * below. Nobody else may count on them.
  */
 #ifndef LEAT__RUNTIME_TASK_H
 #define LEAT__RUNTIME_TASK_H
@@ -54,37 +60,37 @@ typedef struct leat__task_counts_t {
 } leat__task_counts_t;
 
 /** Opens the stores (for restore); nodes are opened by leat__task_open later. err: LEAT_ESTORE, LEAT_EIO. */
-leat__task_t *leat__task_new(const leat__task_opts_t *o, leat_error_t *err);
-int leat__task_open(leat__task_t *t, leat_error_t *err);   /* after restore: opens every node */
-void leat__task_close(leat__task_t *t);                    /* runs the nodes' close (no emissions), releases batches, frees t; state stays the owner's */
+LEAT_API leat__task_t *leat__task_new(const leat__task_opts_t *o, leat_error_t *err);
+LEAT_API int leat__task_open(leat__task_t *t, leat_error_t *err);   /* after restore: opens every node */
+LEAT_API void leat__task_close(leat__task_t *t);                    /* runs the nodes' close (no emissions), releases batches, frees t; state stays the owner's */
 
 const char *leat__task_id(const leat__task_t *t);          /* "0_3" */
-size_t leat__task_input_count(const leat__task_t *t);
-const char *leat__task_input_topic(const leat__task_t *t, int input);
+LEAT_API size_t leat__task_input_count(const leat__task_t *t);
+LEAT_API const char *leat__task_input_topic(const leat__task_t *t, int input);
 int leat__task_input_of(const leat__task_t *t, const char *topic); /* -1: none */
-const leat__node_t *leat__task_input_source(const leat__task_t *t, int input);
-const leat__node_t *leat__task_node(const leat__task_t *t);        /* that runs; NULL: none */
+LEAT_API const leat__node_t *leat__task_input_source(const leat__task_t *t, int input);
+LEAT_API const leat__node_t *leat__task_node(const leat__task_t *t);        /* that runs; NULL: none */
 /** The index-th metric of the program's (leat_metric); false: no more. Any order. */
-bool leat__task_metric(const leat__task_t *t, size_t index, const char **node, const char **name, int64_t *value);
-size_t leat__task_store_count(const leat__task_t *t);
-const leat__store_spec_t *leat__task_store_spec(const leat__task_t *t, size_t i);
-leat__store_t *leat__task_store(const leat__task_t *t, size_t i);  /* in flush order, topological */
+LEAT_API bool leat__task_metric(const leat__task_t *t, size_t index, const char **node, const char **name, int64_t *value);
+LEAT_API size_t leat__task_store_count(const leat__task_t *t);
+LEAT_API const leat__store_spec_t *leat__task_store_spec(const leat__task_t *t, size_t i);
+LEAT_API leat__store_t *leat__task_store(const leat__task_t *t, size_t i);  /* in flush order, topological */
 leat_kv_t *leat__task_kv(leat__task_t *t, const char *store);      /* for the driver and queries; NULL: unknown */
-const leat__task_counts_t *leat__task_counts(const leat__task_t *t);
+LEAT_API const leat__task_counts_t *leat__task_counts(const leat__task_t *t);
 
 /* ---- records ---- */
 
 void leat__task_feed(leat__task_t *t, int input, leat__batch_t batch); /* [adopt]; records below the input's position are skipped */
-void leat__task_feed_as(leat__task_t *t, int input, leat__batch_t batch, const char *topic); /* topic [keep] of a pattern's input; NULL: its own */
+LEAT_API void leat__task_feed_as(leat__task_t *t, int input, leat__batch_t batch, const char *topic); /* topic [keep] of a pattern's input; NULL: its own */
 size_t leat__task_queued(const leat__task_t *t, int input);            /* records waiting */
 size_t leat__task_queued_bytes(const leat__task_t *t, int input);
-void leat__task_set_at_end(leat__task_t *t, int input, bool at_end);   /* known to have nothing more to fetch */
+LEAT_API void leat__task_set_at_end(leat__task_t *t, int input, bool at_end);   /* known to have nothing more to fetch */
 /** 1: a record was processed. 0: nothing may run now (empty, or waiting by max.task.idle.ms). Negative: failed for good, err. */
-int leat__task_step(leat__task_t *t, leat_error_t *err);
+LEAT_API int leat__task_step(leat__task_t *t, leat_error_t *err);
 /** Due punctuations of a clock; the number that ran, or negative. Stream time: called by step itself too. */
-int leat__task_punctuate(leat__task_t *t, leat_clock_t clock, leat_error_t *err);
+LEAT_API int leat__task_punctuate(leat__task_t *t, leat_clock_t clock, leat_error_t *err);
 int64_t leat__task_next_punctuation_ms(const leat__task_t *t);         /* wall clock; INT64_MAX: none */
-void leat__task_set_wall(leat__task_t *t, int64_t wall_ms);            /* once per batch */
+LEAT_API void leat__task_set_wall(leat__task_t *t, int64_t wall_ms);            /* once per batch */
 
 /* ---- positions and time ---- */
 
@@ -96,9 +102,9 @@ bool leat__task_touched(const leat__task_t *t);                         /* wrote
 
 /* ---- commit ---- */
 
-int leat__task_flush(leat__task_t *t, leat_error_t *err);               /* every store in topological order: forwards and changelog records */
+LEAT_API int leat__task_flush(leat__task_t *t, leat_error_t *err);               /* every store in topological order: forwards and changelog records */
 /** next[i]: changelog offset after the last record of store i, -1 unchanged. Moves DIRTY to COMMITTED. */
-void leat__task_committed(leat__task_t *t, const int64_t *next);
+LEAT_API void leat__task_committed(leat__task_t *t, const int64_t *next);
 /** Stores back to the last committed version, queues dropped; nodes closed and opened again (PROTOCOLS.md 6). Positions: set them after. */
 int leat__task_abort(leat__task_t *t, leat_error_t *err);
 

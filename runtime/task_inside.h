@@ -48,18 +48,18 @@ struct leat__live_t {
 struct leat__task_store_t {
     const leat__store_spec_t *spec;
     leat__store_t *store;
-    leat_kv_t *kv;             /* NULL: not a key-value store */
+    leat_kv_t *kv; /* NULL: not a key-value store */
     leat__task_t *task;
     size_t index;
     bool cached;
-    leat__live_t *flush_node;  /* registered by leat__on_flush */
+    leat__live_t *flush_node; /* registered by leat__on_flush */
     leat__flush_fn flush;
 };
 
 typedef struct leat__queued_t {
     leat__batch_t batch;
-    size_t at;                 /* next record */
-    const char *topic;         /* of a pattern's input; else the input's */
+    size_t at;         /* next record */
+    const char *topic; /* of a pattern's input; else the input's */
 } leat__queued_t;
 
 struct leat__input_t {
@@ -72,19 +72,19 @@ struct leat__input_t {
     size_t records, bytes;     /* waiting */
 
     int64_t position, partition_time_ms;
-    int64_t idle_until_ms;     /* -1: not waiting */
+    int64_t idle_until_ms; /* -1: not waiting */
     bool at_end;
-    bool pending;              /* in task->pending: its head is to be found */
+    bool pending; /* in task->pending: its head is to be found */
 
     bool has_head;
-    const leat__raw_t *raw;    /* the head's */
-    leat__record_t head;       /* decoded; time chosen */
+    const leat__raw_t *raw; /* the head's */
+    leat__record_t head;    /* decoded; time chosen */
     leat_meta_t meta;
-    leat__arena_t arena;       /* of the head */
+    leat__arena_t arena; /* of the head */
 };
 
 struct leat_timer_t {
-    leat_timer_t *next;        /* in task->timers or task->timers_free */
+    leat_timer_t *next; /* in task->timers or task->timers_free */
     leat__live_t *node;
     leat_map_fn fn;
     int64_t interval_ms, at_ms;
@@ -107,25 +107,25 @@ struct leat__task_t {
     char *state_dir;
     int32_t partition;
 
-    leat__live_t *nodes;       /* parents before children */
+    leat__live_t *nodes; /* parents before children */
     size_t node_count;
-    leat__live_t **links;      /* room of all children lists */
+    leat__live_t **links; /* room of all children lists */
     leat__task_store_t *stores;
     size_t store_count;
     leat__task_store_t **store_links;
 
     leat__input_t *inputs;
     size_t input_count;
-    leat__heap_t ready;        /* inputs that have a head, by its time */
-    leat__input_t **pending;   /* inputs whose head is to be found, in order of arrival */
+    leat__heap_t ready;      /* inputs that have a head, by its time */
+    leat__input_t **pending; /* inputs whose head is to be found, in order of arrival */
     size_t pending_count;
-    int64_t idle_ms;           /* max.task.idle.ms */
+    int64_t idle_ms; /* max.task.idle.ms */
 
-    leat__heap_t due[2];       /* by leat_clock_t */
-    leat_timer_t *timers;      /* all */
+    leat__heap_t due[2];  /* by leat_clock_t */
+    leat_timer_t *timers; /* all */
     leat_timer_t *timers_free;
 
-    const leat__raw_t *raw;    /* the record being worked on; NULL in ticks and flush */
+    const leat__raw_t *raw; /* the record being worked on; NULL in ticks and flush */
     leat__task_counts_t counts;
     bool touched, opened;
     leat_metric_t *metrics;
@@ -133,7 +133,7 @@ struct leat__task_t {
     leat_verdict_t policy[LEAT_STAGE_SEND + 1];
     const char *dead_letter_topic; /* NULL: none */
     leat__target_t *dead_letter;
-    int64_t patience_ms;       /* task.timeout.ms */
+    int64_t patience_ms; /* task.timeout.ms */
 };
 
 #define LEAT__LIKELY(x) __builtin_expect(!!(x), 1)
@@ -147,7 +147,8 @@ static inline bool leat__going(const leat_ctx_t *ctx)
 
 /* The current call fails; the first failure is kept. */
 void leat__ctx_fail(leat_ctx_t *ctx, int code, const char *format, ...) LEAT_PRINTF(3, 4);
-void leat__ctx_fail_error(leat_ctx_t *ctx, const leat_error_t *err); /* where is added if it is empty */
+void leat__ctx_fail_error(
+    leat_ctx_t *ctx, const leat_error_t *err); /* where is added if it is empty */
 /* Whatever follows, the task stops: the current failure is its last one. */
 void leat__ctx_give_up(leat_ctx_t *ctx);
 /* Decide about ctx->failure. True: it is cleared, the record is dropped. False: the task fails. */
@@ -173,9 +174,9 @@ void leat__send(leat_ctx_t *ctx, leat__target_t *target, int32_t partition, leat
 
 int leat__inputs_new(leat__task_t *t, const leat__task_opts_t *o, leat_error_t *err);
 void leat__inputs_release(leat__task_t *t);
-void leat__inputs_drop(leat__task_t *t);       /* queues only */
-void leat__inputs_find_heads(leat__task_t *t); /* of the pending ones */
-bool leat__inputs_ready(leat__task_t *t);      /* max.task.idle.ms */
+void leat__inputs_drop(leat__task_t *t);                      /* queues only */
+void leat__inputs_find_heads(leat__task_t *t);                /* of the pending ones */
+bool leat__inputs_ready(leat__task_t *t);                     /* max.task.idle.ms */
 void leat__input_next(leat__task_t *t, leat__input_t *input); /* the head is done */
 
 /* ---- timers.c ---- */

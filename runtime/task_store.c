@@ -31,11 +31,13 @@ static leat__task_store_t *connected(leat_ctx_t *ctx, const char *name)
     if (s)
         return s;
     if (!name || !leat__plan_find_store(ctx->task->plan, name))
-        leat__ctx_fail(ctx, LEAT_ECONNECT, "the topology has no store named '%s'",
-            name ? name : "(null)");
+        leat__ctx_fail(
+            ctx, LEAT_ECONNECT, "the topology has no store named '%s'", name ? name : "(null)");
     else
-        leat__ctx_fail(ctx, LEAT_ECONNECT, "store '%s' is not connected to this processor: name it in"
-            " its .stores, or call leat_builder_connect()", name);
+        leat__ctx_fail(ctx, LEAT_ECONNECT,
+            "store '%s' is not connected to this processor: name it in"
+            " its .stores, or call leat_builder_connect()",
+            name);
     return NULL;
 }
 
@@ -75,7 +77,8 @@ void leat_custom_log(leat_ctx_t *ctx, const char *name, leat_slice_t key, leat_s
     if (s && !key.data)
         leat__ctx_fail(ctx, LEAT_ENULL, "the key of a change of store '%s' is NULL", name);
     else if (s)
-        leat__store_put(s->store, key, value.data ? &value : NULL, ctx->owner.time_ms, ctx->owner.headers);
+        leat__store_put(
+            s->store, key, value.data ? &value : NULL, ctx->owner.time_ms, ctx->owner.headers);
 }
 
 bool leat__is_cached(leat_ctx_t *ctx, const char *name)
@@ -102,8 +105,8 @@ static bool decode_change(leat__task_store_t *s, const leat__change_view_t *chan
     if (rc == LEAT_OK && change->old_value)
         rc = leat__decode(s->spec->value, *change->old_value, &env, old, &err);
     if (rc != LEAT_OK)
-        leat__ctx_fail(ctx, LEAT_ESERDE, "an entry of store '%s' does not decode: %s", s->spec->name,
-            err.text);
+        leat__ctx_fail(ctx, LEAT_ESERDE, "an entry of store '%s' does not decode: %s",
+            s->spec->name, err.text);
     return rc == LEAT_OK;
 }
 
@@ -231,8 +234,8 @@ static const leat_backend_t *backend_of(const leat__task_t *t, const leat__store
     return strcmp(name, "memory") == 0 ? leat_backend_memory() : leat_backend_rocksdb();
 }
 
-static int open_store(leat__task_t *t, const leat__task_opts_t *o, leat__task_store_t *s,
-    leat_error_t *err)
+static int open_store(
+    leat__task_t *t, const leat__task_opts_t *o, leat__task_store_t *s, leat_error_t *err)
 {
     const leat__store_spec_t *spec = s->spec;
     bool cache = t->env.config && leat__config_int(t->env.config, "statestore.cache.max.bytes") > 0;

@@ -7,15 +7,17 @@
  */
 #include "task_inside.h"
 
-leat_timer_t *leat_schedule(leat_ctx_t *ctx, int64_t interval_ms, leat_clock_t clock, leat_map_fn fn)
+leat_timer_t *leat_schedule(
+    leat_ctx_t *ctx, int64_t interval_ms, leat_clock_t clock, leat_map_fn fn)
 {
     leat__task_t *t = ctx->task;
     leat_timer_t *timer = t->timers_free;
 
     if (interval_ms < 1 || !fn || (clock != LEAT_STREAM_TIME && clock != LEAT_WALL_TIME)) {
         leat__ctx_fail(ctx, fn ? LEAT_EARGUMENT : LEAT_ENULL, "leat_schedule(): %s",
-            !fn ? "the function is NULL" : interval_ms < 1 ? "the interval must be 1 ms or more"
-                                                           : "no such clock");
+            !fn               ? "the function is NULL"
+            : interval_ms < 1 ? "the interval must be 1 ms or more"
+                              : "no such clock");
         return NULL;
     }
     if (timer) {
@@ -23,8 +25,8 @@ leat_timer_t *leat_schedule(leat_ctx_t *ctx, int64_t interval_ms, leat_clock_t c
     } else {
         timer = leat__must_alloc(sizeof *timer);
     }
-    *timer = (leat_timer_t){.next = t->timers, .node = ctx->node, .fn = fn,
-        .interval_ms = interval_ms, .clock = clock};
+    *timer = (leat_timer_t){
+        .next = t->timers, .node = ctx->node, .fn = fn, .interval_ms = interval_ms, .clock = clock};
     t->timers = timer;
     if (clock == LEAT_WALL_TIME)
         timer->at_ms = leat__clock_wall_ms(t->env.clock) + interval_ms;

@@ -153,15 +153,15 @@ void leat__builder_adopt_user(leat_builder_t *b, void *user, void (*user_free)(v
 /* ---- the product ---- */
 
 /** @return 0 or the first error; *plan [own: leat__plan_free] also after an error (for its texts) */
-int leat__topology_compile(leat_topology_t *t, const leat_config_t *config, leat__plan_t **plan, leat_error_t *err);
-void leat__plan_free(leat__plan_t *p);
+LEAT_API int leat__topology_compile(leat_topology_t *t, const leat_config_t *config, leat__plan_t **plan, leat_error_t *err);
+LEAT_API void leat__plan_free(leat__plan_t *p);
 void leat__plan_describe(const leat__plan_t *p, leat_format_t format, leat__buf_t *out);
 /**
  * Partition counts of repartition topics and changelogs, tasks per sub-topology, co-partitioning.
  * partitions(user, topic): of an existing source topic; 0: does not exist (LEAT_ETOPIC names it).
  * Patterns must have been expanded before (leat__plan_expand).
  */
-int leat__plan_resolve(leat__plan_t *p, int32_t (*partitions)(void *user, const char *topic), void *user, leat_error_t *err);
+LEAT_API int leat__plan_resolve(leat__plan_t *p, int32_t (*partitions)(void *user, const char *topic), void *user, leat_error_t *err);
 /**
  * The topics that match pattern sources, from a list of existing ones; internal topics never match. Before resolve, again
  * after changes: resolve and expand write to the plan, so no task may run on it meanwhile. A topic that two patterns match
@@ -169,7 +169,7 @@ int leat__plan_resolve(leat__plan_t *p, int32_t (*partitions)(void *user, const 
  */
 void leat__plan_expand(leat__plan_t *p, const char *const *topics, size_t count);
 /** The source node that reads a topic (full name), by name or by pattern; also one that expand has not seen. NULL: none. */
-leat__node_t *leat__plan_source_of(const leat__plan_t *p, const char *topic);
+LEAT_API leat__node_t *leat__plan_source_of(const leat__plan_t *p, const char *topic);
 leat__node_t *leat__plan_find_node(const leat__plan_t *p, const char *name);
 leat__store_spec_t *leat__plan_find_store(const leat__plan_t *p, const char *name);
 

@@ -83,8 +83,8 @@ typedef struct leat__task_state_opts_t {
  * Open or create; unreadable or corrupt local state is set aside (renamed to DIR.bad-<wall_ms>), said in the log, and made anew.
  * @return 0, LEAT_EIO, LEAT_ESTORE
  */
-int leat__task_state_open(leat__task_state_t **state, const leat__task_state_opts_t *opts, leat_error_t *err);
-void leat__task_state_close(leat__task_state_t *state);  /* drops what is not checkpointed; waits for a running checkpoint */
+LEAT_API int leat__task_state_open(leat__task_state_t **state, const leat__task_state_opts_t *opts, leat_error_t *err);
+LEAT_API void leat__task_state_close(leat__task_state_t *state);  /* drops what is not checkpointed; waits for a running checkpoint */
 leat__store_t *leat__store_open(leat__task_state_t *state, const leat__store_def_t *def, leat_error_t *err); /* [keep: state] */
 void leat__task_state_opened(leat__task_state_t *state); /* all stores are there: column families of stores that are gone are dropped */
 
@@ -102,10 +102,10 @@ uint64_t leat__store_count(leat__store_t *s); /* an estimate */
 
 typedef struct leat__cursor_t leat__cursor_t;
 /** [from, to], both inclusive; .data NULL is an open end. Sees the store as it is now, whatever is put while it is open. */
-leat__cursor_t *leat__store_range(leat__store_t *s, leat_slice_t from, leat_slice_t to, leat_order_t order);
+LEAT_API leat__cursor_t *leat__store_range(leat__store_t *s, leat_slice_t from, leat_slice_t to, leat_order_t order);
 leat__cursor_t *leat__store_prefix(leat__store_t *s, leat_slice_t prefix, leat_order_t order);
-bool leat__cursor_next(leat__cursor_t *c, leat_slice_t *key, leat_slice_t *value, int64_t *time_ms);
-void leat__cursor_close(leat__cursor_t *c);
+LEAT_API bool leat__cursor_next(leat__cursor_t *c, leat_slice_t *key, leat_slice_t *value, int64_t *time_ms);
+LEAT_API void leat__cursor_close(leat__cursor_t *c);
 
 /* ---- flush, commit, abort (the task calls them for its stores in topological order) ---- */
 
@@ -145,11 +145,11 @@ int leat__store_restore(leat__store_t *s, const leat__restore_record_t *records,
 /* ---- checkpoint ---- */
 
 /** Freeze what is committed. NULL: nothing to write, or one is under way. */
-leat__frozen_t *leat__checkpoint_begin(leat__task_state_t *state, int64_t wall_ms);
+LEAT_API leat__frozen_t *leat__checkpoint_begin(leat__task_state_t *state, int64_t wall_ms);
 /** Write it: any thread, one at a time per task; meta of each store stands in the last batch. 0 or LEAT_ESTORE (full disk: may be tried again). */
-int leat__checkpoint_write(leat__frozen_t *f, leat_error_t *err);
+LEAT_API int leat__checkpoint_write(leat__frozen_t *f, leat_error_t *err);
 /** Back on the task's thread: ok: FROZEN becomes CLEAN; else everything stays as it was, to be frozen again later. Frees f. */
-void leat__checkpoint_end(leat__frozen_t *f, bool ok);
+LEAT_API void leat__checkpoint_end(leat__frozen_t *f, bool ok);
 bool leat__checkpoint_due(const leat__task_state_t *state, int64_t wall_ms, int64_t interval_ms, size_t bytes, int64_t records);
 /** Let clean entries go, least recently used first, until `bytes` are free. Returns what was freed. */
 size_t leat__task_state_evict(leat__task_state_t *state, size_t bytes);

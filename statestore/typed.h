@@ -19,15 +19,15 @@ struct leat__owner_t {
     const leat_headers_t *headers;
     leat_iter_t *iterators;         /* open ones; closed by leat__owner_finish */
 };
-void leat__owner_finish(leat__owner_t *o); /* the record is finished: closes iterators */
+LEAT_API void leat__owner_finish(leat__owner_t *o); /* the record is finished: closes iterators */
 
 /** [own: leat__kv_free] store NULL: a nil store that absorbs calls. topic: what serdes are told, the changelog's. */
-leat_kv_t *leat__kv_new(leat__store_t *store, const leat_serde_t *key, const leat_serde_t *value, const char *topic, leat__owner_t *owner);
-void leat__kv_free(leat_kv_t *kv);
+LEAT_API leat_kv_t *leat__kv_new(leat__store_t *store, const leat_serde_t *key, const leat_serde_t *value, const char *topic, leat__owner_t *owner);
+LEAT_API void leat__kv_free(leat_kv_t *kv);
 leat__store_t *leat__kv_store(const leat_kv_t *kv);
 const leat_serde_t *leat__kv_key_serde(const leat_kv_t *kv);
 const leat_serde_t *leat__kv_value_serde(const leat_kv_t *kv);
-leat_kv_t *leat__kv_nil(leat__owner_t *owner); /* static storage */
+LEAT_API leat_kv_t *leat__kv_nil(leat__owner_t *owner); /* static storage */
 
 /** get + time in one, for folds: value decoded into scratch, *time_ms -1 when there is none. */
 const void *leat__kv_get_timed(const leat_kv_t *kv, const void *key, int64_t *time_ms);

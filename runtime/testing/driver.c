@@ -76,20 +76,20 @@ static int on_send(void *user, leat__target_t *topic, int32_t partition, leat_sl
     return LEAT_OK;
 }
 
-static int on_log(void *user, leat__task_t *task, size_t store, leat_slice_t key, leat_slice_t value,
-    int64_t time_ms, const leat_headers_t *headers, leat_error_t *err)
+static int on_log(void *user, leat__task_t *task, size_t store, leat_slice_t key,
+    leat_slice_t value, int64_t time_ms, const leat_headers_t *headers, leat_error_t *err)
 {
     leat_test_t *t = user;
     const leat__store_spec_t *spec = leat__task_store_spec(task, store);
 
     leat__error_clear(err);
-    produced(t, leat__driver_topic(t, spec->changelog),
-        leat__driver_keep(key, value, time_ms, headers));
+    produced(
+        t, leat__driver_topic(t, spec->changelog), leat__driver_keep(key, value, time_ms, headers));
     return LEAT_OK;
 }
 
-static const leat_headers_t *on_headers(void *user, int input, const leat__raw_t *raw,
-    leat__arena_t *scratch)
+static const leat_headers_t *on_headers(
+    void *user, int input, const leat__raw_t *raw, leat__arena_t *scratch)
 {
     (void)user, (void)input, (void)scratch;
     return ((leat__kept_t *)raw->native)->headers;
@@ -115,9 +115,9 @@ bool leat__driver_enqueue(leat_test_t *t, const char *topic, leat__kept_t *kept)
     const leat__node_t *source = leat__plan_source_of(t->plan, topic);
     size_t count = leat__task_input_count(t->task), i = 0;
 
-    while (i < count
-        && (leat__task_input_source(t->task, (int)i) != source
-            || (!source->pattern && strcmp(leat__task_input_topic(t->task, (int)i), topic) != 0)))
+    while (i < count &&
+           (leat__task_input_source(t->task, (int)i) != source ||
+               (!source->pattern && strcmp(leat__task_input_topic(t->task, (int)i), topic) != 0)))
         i++;
     if (!source || i == count) {
         leat__driver_kept_free(kept);
@@ -126,8 +126,12 @@ bool leat__driver_enqueue(leat_test_t *t, const char *topic, leat__kept_t *kept)
     kept->raw.offset = t->offsets[i]++;
     kept->raw.native = kept;
     leat__task_feed_as(t->task, (int)i,
-        (leat__batch_t){.records = &kept->raw, .count = 1, .bytes = kept->raw.key.size + kept->raw.value.size,
-            .next = kept->raw.offset + 1, .at_end = true, .native = kept},
+        (leat__batch_t){.records = &kept->raw,
+            .count = 1,
+            .bytes = kept->raw.key.size + kept->raw.value.size,
+            .next = kept->raw.offset + 1,
+            .at_end = true,
+            .native = kept},
         leat__driver_topic(t, topic)->name);
     return true;
 }
@@ -237,8 +241,10 @@ static int make_dir(leat_test_t *t, leat_error_t *err)
     t->dir = leat__must_format("%s/leat-test-XXXXXX", base && *base ? base : "/tmp");
     if (mkdtemp(t->dir))
         return LEAT_OK;
-    leat__error(err, LEAT_EIO, 0, t->dir, "a temporary directory for the stores cannot be made: %s"
-        " (set TMPDIR to a place that can be written)", strerror(errno));
+    leat__error(err, LEAT_EIO, 0, t->dir,
+        "a temporary directory for the stores cannot be made: %s"
+        " (set TMPDIR to a place that can be written)",
+        strerror(errno));
     leat__free(t->dir);
     t->dir = NULL;
     return err->code;
@@ -246,14 +252,26 @@ static int make_dir(leat_test_t *t, leat_error_t *err)
 
 static int open_task(leat_test_t *t, leat_error_t *err)
 {
-    leat__task_env_t env = {.config = t->config, .clock = &t->clock, .user = t, .target = on_target,
-        .partitions = on_partitions, .send = on_send, .log = on_log, .headers = on_headers,
-        .release = on_release, .on_bad_record = t->opts.on_bad_record ? on_bad_record : NULL};
+    leat__task_env_t env = {.config = t->config,
+        .clock = &t->clock,
+        .user = t,
+        .target = on_target,
+        .partitions = on_partitions,
+        .send = on_send,
+        .log = on_log,
+        .headers = on_headers,
+        .release = on_release,
+        .on_bad_record = t->opts.on_bad_record ? on_bad_record : NULL};
     const leat__group_t **groups = leat__must_alloc((t->plan->group_count + 1) * sizeof *groups);
-    leat__task_state_opts_t state = {.dir = t->dir, .budget = &t->budget,
-        .wall_ms = t->clock.wall_ms};
-    leat__task_opts_t opts = {.plan = t->plan, .groups = groups, .group_count = t->plan->group_count,
-        .env = &env, .log_each = true, .pattern_inputs = true, .state_dir = t->dir};
+    leat__task_state_opts_t state = {
+        .dir = t->dir, .budget = &t->budget, .wall_ms = t->clock.wall_ms};
+    leat__task_opts_t opts = {.plan = t->plan,
+        .groups = groups,
+        .group_count = t->plan->group_count,
+        .env = &env,
+        .log_each = true,
+        .pattern_inputs = true,
+        .state_dir = t->dir};
     int code = leat__task_state_open(&t->state, &state, err);
 
     for (size_t g = 0; g < t->plan->group_count; g++)
@@ -280,15 +298,16 @@ static int build(leat_test_t *t, leat_error_t *err)
 
     if (!leat__config_is_set(t->config, "application.id"))
         leat_config_set(t->config, "application.id", "app");
-    if ((code = leat_config_check(t->config, err)) != LEAT_OK
-        || (code = leat__topology_compile(t->topology, t->config, &t->plan, err)) != LEAT_OK
-        || (code = leat__plan_resolve(t->plan, one_partition, NULL, err)) != LEAT_OK
-        || (code = make_dir(t, err)) != LEAT_OK)
+    if ((code = leat_config_check(t->config, err)) != LEAT_OK ||
+        (code = leat__topology_compile(t->topology, t->config, &t->plan, err)) != LEAT_OK ||
+        (code = leat__plan_resolve(t->plan, one_partition, NULL, err)) != LEAT_OK ||
+        (code = make_dir(t, err)) != LEAT_OK)
         return code;
     return open_task(t, err);
 }
 
-leat_test_t *leat_test_new(leat_topology_t *topology, leat_config_t *config, const leat_test_opts_t *opts)
+leat_test_t *leat_test_new(
+    leat_topology_t *topology, leat_config_t *config, const leat_test_opts_t *opts)
 {
     leat_test_t *t = leat__must_alloc(sizeof *t);
     leat_error_t err;
@@ -301,8 +320,8 @@ leat_test_t *leat_test_new(leat_topology_t *topology, leat_config_t *config, con
     t->written_last = &t->written;
     t->produced_last = &t->produced;
     leat__arena_init(&t->scratch);
-    t->owner = (leat__owner_t){.fail = on_store_fail, .scratch = &t->scratch,
-        .time_ms = t->clock.wall_ms};
+    t->owner =
+        (leat__owner_t){.fail = on_store_fail, .scratch = &t->scratch, .time_ms = t->clock.wall_ms};
     if (build(t, &err) != LEAT_OK)
         leat__driver_fail(t, &err);
     return t;

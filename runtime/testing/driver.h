@@ -26,21 +26,21 @@ typedef struct leat__kept_t {
     leat__target_t *topic;
 } leat__kept_t;
 
-struct leat__target_t { /* a topic */
-    leat__target_t *next;      /* in order of the first write */
+struct leat__target_t {   /* a topic */
+    leat__target_t *next; /* in order of the first write */
     char *name;
     const leat_serde_t *key, *value;
     leat__kept_t *first, **last;
     size_t count;
-    leat__kept_t *lent;        /* the record read last */
-    leat__arena_t arena;       /* of its decoded form */
+    leat__kept_t *lent;  /* the record read last */
+    leat__arena_t arena; /* of its decoded form */
     leat_record_t record;
     bool written;
 };
 
 struct leat_test_t {
-    leat__owner_t owner;       /* of the store handles given out */
-    leat__arena_t scratch;     /* since the last pipe */
+    leat__owner_t owner;   /* of the store handles given out */
+    leat__arena_t scratch; /* since the last pipe */
     leat_topology_t *topology;
     leat_config_t *config;
     leat_test_opts_t opts;
@@ -49,24 +49,24 @@ struct leat_test_t {
     leat__task_t *task;
     leat__budget_t budget;
     leat__clock_t clock;
-    char *dir;                 /* temporary, of persistent stores; NULL: none */
+    char *dir; /* temporary, of persistent stores; NULL: none */
     leat_error_t failure;
     uint64_t commits;
 
-    leat__map_t topics;        /* name → leat__target_t */
+    leat__map_t topics; /* name → leat__target_t */
     leat__target_t *written, **written_last;
     leat__kept_t *produced, **produced_last; /* since the last capture */
-    int64_t *offsets;          /* next, per input */
-    leat_kv_t **stores;        /* handles given out, by index */
-    char *names;               /* leat_test_topics() */
+    int64_t *offsets;                        /* next, per input */
+    leat_kv_t **stores;                      /* handles given out, by index */
+    char *names;                             /* leat_test_topics() */
 
-    leat__cursor_t *cursor;    /* of leat_test_store_bytes() */
+    leat__cursor_t *cursor; /* of leat_test_store_bytes() */
     size_t cursor_at;
 };
 
 leat__target_t *leat__driver_topic(leat_test_t *t, const char *name); /* never NULL */
-leat__kept_t *leat__driver_keep(leat_slice_t key, leat_slice_t value, int64_t time_ms,
-    const leat_headers_t *headers);
+leat__kept_t *leat__driver_keep(
+    leat_slice_t key, leat_slice_t value, int64_t time_ms, const leat_headers_t *headers);
 void leat__driver_kept_free(leat__kept_t *kept);
 /* Put a record into the queue of the topology's source for a topic. False: nobody reads it. [adopt] */
 bool leat__driver_enqueue(leat_test_t *t, const char *topic, leat__kept_t *kept);

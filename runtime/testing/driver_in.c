@@ -15,8 +15,8 @@ static int refuse(leat_test_t *t, int code, const char *topic, const char *text)
     return leat__driver_fail(t, &err);
 }
 
-static int pipe(leat_test_t *t, const char *topic, leat_slice_t key, leat_slice_t value, int64_t time_ms,
-    const leat_headers_t *headers)
+static int pipe(leat_test_t *t, const char *topic, leat_slice_t key, leat_slice_t value,
+    int64_t time_ms, const leat_headers_t *headers)
 {
     if (!leat__driver_enqueue(t, topic, leat__driver_keep(key, value, time_ms, headers)))
         return refuse(t, LEAT_ETOPIC, topic, "no source of the topology reads this topic");
@@ -54,13 +54,14 @@ int leat_test_pipe_record(leat_test_t *t, const char *topic, const leat_record_t
     const leat__node_t *source = source_of(t, topic);
     leat_slice_t key, value;
 
-    if (!source || encode(t, source->key, in->key, topic, true, in->headers, &key) != LEAT_OK
-        || encode(t, source->value, in->value, topic, false, in->headers, &value) != LEAT_OK)
+    if (!source || encode(t, source->key, in->key, topic, true, in->headers, &key) != LEAT_OK ||
+        encode(t, source->value, in->value, topic, false, in->headers, &value) != LEAT_OK)
         return t->failure.code;
     return pipe(t, topic, key, value, in->time_ms, in->headers);
 }
 
-int leat_test_pipe(leat_test_t *t, const char *topic, const void *key, const void *value, int64_t time_ms)
+int leat_test_pipe(
+    leat_test_t *t, const char *topic, const void *key, const void *value, int64_t time_ms)
 {
     return leat_test_pipe_record(t, topic, &(leat_record_t){key, value, time_ms, NULL});
 }
@@ -86,17 +87,17 @@ static int parse(leat_test_t *t, const leat_serde_t *serde, const char *text, co
     return leat__driver_fail(t, &err);
 }
 
-int leat_test_pipe_text(leat_test_t *t, const char *topic, const char *key, const char *value,
-    int64_t time_ms)
+int leat_test_pipe_text(
+    leat_test_t *t, const char *topic, const char *key, const char *value, int64_t time_ms)
 {
     const leat__node_t *source = source_of(t, topic);
     leat_record_t in = {.time_ms = time_ms};
     leat_slice_t key_bytes, value_bytes;
 
-    if (!source || parse(t, source->key, key, &in.key) != LEAT_OK
-        || parse(t, source->value, value, &in.value) != LEAT_OK
-        || encode(t, source->key, in.key, topic, true, NULL, &key_bytes) != LEAT_OK
-        || encode(t, source->value, in.value, topic, false, NULL, &value_bytes) != LEAT_OK)
+    if (!source || parse(t, source->key, key, &in.key) != LEAT_OK ||
+        parse(t, source->value, value, &in.value) != LEAT_OK ||
+        encode(t, source->key, in.key, topic, true, NULL, &key_bytes) != LEAT_OK ||
+        encode(t, source->value, in.value, topic, false, NULL, &value_bytes) != LEAT_OK)
         return t->failure.code;
     return pipe(t, topic, key_bytes, value_bytes, time_ms, NULL);
 }

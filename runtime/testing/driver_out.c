@@ -23,8 +23,8 @@ static leat_slice_t put_slice(char **room, leat_slice_t s)
     return copy;
 }
 
-leat__kept_t *leat__driver_keep(leat_slice_t key, leat_slice_t value, int64_t time_ms,
-    const leat_headers_t *headers)
+leat__kept_t *leat__driver_keep(
+    leat_slice_t key, leat_slice_t value, int64_t time_ms, const leat_headers_t *headers)
 {
     leat__kept_t *kept = leat__must_alloc(sizeof *kept + key.size + value.size + 1);
     char *room = (char *)(kept + 1);
@@ -97,8 +97,8 @@ static bool writes(const leat__plan_t *plan, const leat__node_t *node, const cha
         return false;
     if (!node->internal)
         return strcmp(node->topics[0], topic) == 0;
-    return strncmp(topic, plan->application_id, size) == 0 && topic[size] == '-'
-        && strcmp(node->topics[0], topic + size + 1) == 0;
+    return strncmp(topic, plan->application_id, size) == 0 && topic[size] == '-' &&
+           strcmp(node->topics[0], topic + size + 1) == 0;
 }
 
 static void set(leat__target_t *topic, const leat_serde_t *key, const leat_serde_t *value)
@@ -112,7 +112,8 @@ void leat__driver_serdes(leat_test_t *t, leat__target_t *topic)
     const leat__plan_t *plan = t->plan;
     const leat__node_t *source;
 
-    if (strcmp(leat__config_text(t->config, "errors.dead.letter.queue.topic.name"), topic->name) == 0) {
+    if (strcmp(leat__config_text(t->config, "errors.dead.letter.queue.topic.name"), topic->name) ==
+        0) {
         set(topic, leat_serde_bytes(), leat_serde_bytes());
         return;
     }
@@ -168,7 +169,8 @@ static leat__target_t *next_record(leat_test_t *t, const char *name)
     if (!topic->first)
         topic->last = &topic->first;
     topic->count--;
-    topic->record = (leat_record_t){.time_ms = topic->lent->raw.time_ms, .headers = topic->lent->headers};
+    topic->record =
+        (leat_record_t){.time_ms = topic->lent->raw.time_ms, .headers = topic->lent->headers};
     return topic;
 }
 
@@ -183,7 +185,8 @@ static bool decode(leat_test_t *t, leat__target_t *topic, bool is_key, const voi
     if (!bytes->data)
         return true;
     if (!serde)
-        leat__error(&err, LEAT_ETYPE, 0, topic->name, "the topology does not say the types of this"
+        leat__error(&err, LEAT_ETYPE, 0, topic->name,
+            "the topology does not say the types of this"
             " topic: read it with leat_test_read_bytes()");
     else if (leat__decode(serde, *bytes, &env, part, &err) == LEAT_OK)
         return true;
@@ -195,8 +198,8 @@ static leat__target_t *next_decoded(leat_test_t *t, const char *name)
 {
     leat__target_t *topic = next_record(t, name);
 
-    if (!topic || !decode(t, topic, true, &topic->record.key)
-        || !decode(t, topic, false, &topic->record.value))
+    if (!topic || !decode(t, topic, true, &topic->record.key) ||
+        !decode(t, topic, false, &topic->record.value))
         return NULL;
     return topic;
 }

@@ -57,7 +57,8 @@ bool leat_test_store_bytes(leat_test_t *t, const char *store, size_t *at, leat_s
         close_cursor(t);
         if (i < 0)
             return false;
-        t->cursor = leat__store_range(leat__task_store(t->task, (size_t)i), open, open, LEAT_ASCENDING);
+        t->cursor =
+            leat__store_range(leat__task_store(t->task, (size_t)i), open, open, LEAT_ASCENDING);
         for (t->cursor_at = 0; t->cursor_at < *at; t->cursor_at++)
             if (!leat__cursor_next(t->cursor, key, value, time_ms))
                 break;

@@ -38,9 +38,10 @@ static void tells_where(leat_ctx_t *ctx, const leat_record_t *in)
     const leat_meta_t *meta = leat_meta(ctx);
 
     (void)in;
-    leat_emit_value(ctx, leat_text(ctx, "%s/%d/%lld/%lld/%lld/%s", meta->topic, (int)meta->partition,
-        (long long)meta->offset, (long long)leat_stream_time_ms(ctx), (long long)leat_wall_ms(ctx),
-        leat_task_id(ctx)));
+    leat_emit_value(
+        ctx, leat_text(ctx, "%s/%d/%lld/%lld/%lld/%s", meta->topic, (int)meta->partition,
+                 (long long)meta->offset, (long long)leat_stream_time_ms(ctx),
+                 (long long)leat_wall_ms(ctx), leat_task_id(ctx)));
 }
 
 static leat_config_t *config(const char *name, const char *value)
@@ -59,8 +60,8 @@ static leat_topology_t *counting(const leat_backend_t *backend, leat_store_kind_
     leat_builder_source(b, "in", "source", S, S, NULL);
     leat_builder_processor(b, "source", "proc", counts, NULL);
     leat_builder_sink(b, "proc", "sink", "out", S, I64, NULL);
-    leat_builder_store(b, "seen", kind, S, I64,
-        &(leat_store_opts_t){.backend = backend, .processors = "proc"});
+    leat_builder_store(
+        b, "seen", kind, S, I64, &(leat_store_opts_t){.backend = backend, .processors = "proc"});
     return leat_builder_finish(b);
 }
 
@@ -89,7 +90,8 @@ static void test_count_with(const leat_backend_t *backend, leat_store_kind_t kin
     assert_string_equal(leat_test_read_text(t, "app-seen-changelog"), "b=1@6");
     assert_string_equal(leat_test_read_text(t, "app-seen-changelog"), "a=2@7");
 
-    assert_int_equal(*(const int64_t *)leat_kv_get(leat_test_kv(t, "seen"), &(leat_slice_t){"a", 1}), 2);
+    assert_int_equal(
+        *(const int64_t *)leat_kv_get(leat_test_kv(t, "seen"), &(leat_slice_t){"a", 1}), 2);
     leat_kv_put(leat_test_kv(t, "seen"), &(leat_slice_t){"c", 1}, &seven);
     assert_int_equal(leat_test_pipe_text(t, "in", "c", "x", 9), 0);
     assert_string_equal(leat_test_read_text(t, "out"), "c=8@9");
@@ -133,8 +135,9 @@ static void test_many_records_reach_the_backend_and_come_back(void **state)
     }
     for (int i = 0; i < 500; i++) {
         snprintf(key, sizeof key, "k%d", i);
-        assert_int_equal(
-            *(const int64_t *)leat_kv_get(leat_test_kv(t, "seen"), &(leat_slice_t){key, strlen(key)}), 4);
+        assert_int_equal(*(const int64_t *)leat_kv_get(
+                             leat_test_kv(t, "seen"), &(leat_slice_t){key, strlen(key)}),
+            4);
     }
     leat_test_free(t);
 }
@@ -271,8 +274,8 @@ static void test_undecodable_records_go_on_when_told(void **state)
     (void)state;
     leat_builder_source(b, "in", "source", S, I64, NULL);
     leat_builder_sink(b, "source", "sink", "out", S, I64, NULL);
-    t = leat_test_new(leat_builder_finish(b),
-        config("deserialization.exception.handler", "continue"), NULL);
+    t = leat_test_new(
+        leat_builder_finish(b), config("deserialization.exception.handler", "continue"), NULL);
     assert_int_equal(leat_test_pipe_bytes(t, "in", &key, &value, 1, NULL, 0), 0);
     assert_int_equal(leat_test_pipe_bytes(t, "in", &key, &number, 2, NULL, 0), 0);
     assert_true(leat_test_metric(t, "dropped-records-total") == 1);

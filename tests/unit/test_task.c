@@ -20,7 +20,9 @@
 
 enum { BATCH_MAX = 8 };
 
-struct leat__target_t { char name[32]; };
+struct leat__target_t {
+    char name[32];
+};
 
 typedef struct world_t {
     leat_topology_t *topology;
@@ -42,7 +44,10 @@ typedef struct world_t {
     leat_headers_t *letter;
 } world_t;
 
-typedef struct fed_t { leat__raw_t raw[BATCH_MAX]; char text[BATCH_MAX][2][32]; } fed_t;
+typedef struct fed_t {
+    leat__raw_t raw[BATCH_MAX];
+    char text[BATCH_MAX][2][32];
+} fed_t;
 
 static leat__target_t *on_target(void *user, const char *topic, leat_error_t *err)
 {
@@ -66,8 +71,8 @@ static int32_t on_partitions(void *user, leat__target_t *t)
     return 7;
 }
 
-static int on_send(void *user, leat__target_t *t, int32_t partition, leat_slice_t key, leat_slice_t value,
-    int64_t time_ms, const leat_headers_t *headers, leat_error_t *err)
+static int on_send(void *user, leat__target_t *t, int32_t partition, leat_slice_t key,
+    leat_slice_t value, int64_t time_ms, const leat_headers_t *headers, leat_error_t *err)
 {
     world_t *w = user;
     size_t used = strlen(w->out);
@@ -80,8 +85,8 @@ static int on_send(void *user, leat__target_t *t, int32_t partition, leat_slice_
     }
     leat__error_clear(err);
     snprintf(w->out + used, sizeof w->out - used, "%s/%d:%.*s=%.*s@%lld ", t->name, (int)partition,
-        key.data ? (int)key.size : 4, key.data ? key.data : "null", value.data ? (int)value.size : 4,
-        value.data ? value.data : "null", (long long)time_ms);
+        key.data ? (int)key.size : 4, key.data ? key.data : "null",
+        value.data ? (int)value.size : 4, value.data ? value.data : "null", (long long)time_ms);
     if (strcmp(t->name, "dlq") == 0) {
         leat__free(w->letter);
         w->letter = leat__headers_clone(headers);
@@ -89,8 +94,8 @@ static int on_send(void *user, leat__target_t *t, int32_t partition, leat_slice_
     return LEAT_OK;
 }
 
-static int on_log(void *user, leat__task_t *task, size_t store, leat_slice_t key, leat_slice_t value,
-    int64_t time_ms, const leat_headers_t *headers, leat_error_t *err)
+static int on_log(void *user, leat__task_t *task, size_t store, leat_slice_t key,
+    leat_slice_t value, int64_t time_ms, const leat_headers_t *headers, leat_error_t *err)
 {
     world_t *w = user;
     size_t used = strlen(w->out);
@@ -133,10 +138,16 @@ static int32_t seven(void *user, const char *topic)
 }
 
 /* [adopt] topology. setting: "name=value", at most two; NULL: none. */
-static void open_world(world_t *w, leat_builder_t *b, const char *name, const char *value, bool handler)
+static void open_world(
+    world_t *w, leat_builder_t *b, const char *name, const char *value, bool handler)
 {
-    leat__task_env_t env = {.clock = &w->clock, .user = w, .target = on_target,
-        .partitions = on_partitions, .send = on_send, .log = on_log, .release = on_release};
+    leat__task_env_t env = {.clock = &w->clock,
+        .user = w,
+        .target = on_target,
+        .partitions = on_partitions,
+        .send = on_send,
+        .log = on_log,
+        .release = on_release};
     leat__task_state_opts_t state = {.budget = &w->budget};
     const leat__group_t *group;
 
@@ -152,8 +163,13 @@ static void open_world(world_t *w, leat_builder_t *b, const char *name, const ch
     env.config = w->config;
     env.on_bad_record = handler ? on_bad : NULL;
     group = &w->plan->groups[0];
-    w->task = leat__task_new(&(leat__task_opts_t){.plan = w->plan, .groups = &group, .group_count = 1,
-        .partition = 3, .env = &env, .state = w->state}, &w->err);
+    w->task = leat__task_new(&(leat__task_opts_t){.plan = w->plan,
+                                 .groups = &group,
+                                 .group_count = 1,
+                                 .partition = 3,
+                                 .env = &env,
+                                 .state = w->state},
+        &w->err);
     if (w->task)
         leat__task_open(w->task, &w->err);
 }
@@ -179,7 +195,7 @@ static void feed_to(world_t *w, const char *topic, const char *records, bool at_
     assert_true(input >= 0);
     while (*records) {
         leat__raw_t *raw = &fed->raw[batch.count];
-        char (*text)[32] = fed->text[batch.count];
+        char(*text)[32] = fed->text[batch.count];
 
         assert_true(batch.count < BATCH_MAX);
         if (sscanf(records, "%31[^=@ ]=%31[^=@ ]@%lld%n", text[0], text[1], &time_ms, &used) != 3) {
@@ -505,8 +521,10 @@ static void test_dead_letter_holds_the_input_record(void **state)
     feed(&w, "in", "a=bad@7");
     assert_int_equal(run(&w), 0);
     assert_string_equal(w.out, "dlq/5:a=bad@7 ");
-    assert_true(leat_slice_is(leat_headers_get(w.letter, "__streams.errors.exception"), "user_error"));
-    assert_true(leat_slice_is(leat_headers_get(w.letter, "__streams.errors.message"), "cannot use bad"));
+    assert_true(
+        leat_slice_is(leat_headers_get(w.letter, "__streams.errors.exception"), "user_error"));
+    assert_true(
+        leat_slice_is(leat_headers_get(w.letter, "__streams.errors.message"), "cannot use bad"));
     assert_true(leat_slice_is(leat_headers_get(w.letter, "__streams.errors.topic"), "in"));
     assert_true(leat_slice_is(leat_headers_get(w.letter, "__streams.errors.partition"), "3"));
     assert_true(leat_slice_is(leat_headers_get(w.letter, "__streams.errors.offset"), "0"));
@@ -595,7 +613,11 @@ static void emits_topic(leat_ctx_t *ctx, const leat_record_t *in)
 
 static void test_misuse_is_named(void **state)
 {
-    static const struct { leat_map_fn fn; int code; const char *says; } cases[] = {
+    static const struct {
+        leat_map_fn fn;
+        int code;
+        const char *says;
+    } cases[] = {
         {to_nobody, LEAT_ECHILD, "'nobody'"},
         {back_in_time, LEAT_EARGUMENT, "-4"},
         {asks_for_a_store, LEAT_ECONNECT, "'elsewhere'"},
@@ -672,8 +694,8 @@ static void test_partitioner_drops_and_multiplies(void **state)
 
     (void)state;
     leat_builder_source(b, "in", "source", S, S, NULL);
-    leat_builder_sink(b, "source", "sink", "out", S, S,
-        &(leat_sink_opts_t){.partition = first_digit_times});
+    leat_builder_sink(
+        b, "source", "sink", "out", S, S, &(leat_sink_opts_t){.partition = first_digit_times});
     open_world(&w, b, NULL, NULL, false);
     feed(&w, "in", "a=0@1 a=3@2");
     assert_int_equal(run(&w), 0);
@@ -695,8 +717,8 @@ static void custom_decode(leat_codec_t *c, void *room)
     custom_runs++;
     *(char *)room = *leat_codec_take(c, 1).data;
 }
-static const leat_serde_t custom = {.name = "letter", .size = 1, .encode = custom_encode,
-    .decode = custom_decode};
+static const leat_serde_t custom = {
+    .name = "letter", .size = 1, .encode = custom_encode, .decode = custom_decode};
 
 static void test_bytes_ride_along(void **state)
 {
@@ -753,8 +775,8 @@ static void test_markers_move_the_position(void **state)
     (void)state;
     open_world(&w, one_processor(passes), NULL, NULL, false);
     feed(&w, "in", "a=0@1");
-    leat__task_feed(w.task, 0, (leat__batch_t){.native = leat__must_alloc(sizeof(fed_t)), .next = 5,
-        .at_end = true});
+    leat__task_feed(w.task, 0,
+        (leat__batch_t){.native = leat__must_alloc(sizeof(fed_t)), .next = 5, .at_end = true});
     assert_int_equal(leat__task_position(w.task, 0), 0);
     assert_int_equal(run(&w), 0);
     assert_int_equal(leat__task_position(w.task, 0), 5);
@@ -793,8 +815,9 @@ static void test_abort_starts_anew(void **state)
     (void)state;
     opened = closed = 0;
     leat_builder_source(b, "in", "source", S, S, NULL);
-    leat_builder_processor(b, "source", "proc", counts_locally, &(leat_node_opts_t){.open = note_open,
-        .close = note_close, .local_size = sizeof(int), .user = mine});
+    leat_builder_processor(b, "source", "proc", counts_locally,
+        &(leat_node_opts_t){
+            .open = note_open, .close = note_close, .local_size = sizeof(int), .user = mine});
     leat_builder_sink(b, "proc", "sink", "out", S, S, NULL);
     open_world(&w, b, NULL, NULL, false);
     feed(&w, "in", "a=x@5 a=bad@6 a=y@7");
@@ -836,8 +859,13 @@ static void test_open_may_not_emit(void **state)
 
 static void test_commit_metadata(void **state)
 {
-    static const struct { int64_t time_ms; const char *text; } cases[] = {
-        {-1, "Av//////////"}, {0, "AgAAAAAAAAAA"}, {1700000000000, "AgAAAYvP5WgA"},
+    static const struct {
+        int64_t time_ms;
+        const char *text;
+    } cases[] = {
+        {-1, "Av//////////"},
+        {0, "AgAAAAAAAAAA"},
+        {1700000000000, "AgAAAYvP5WgA"},
     };
 
     (void)state;
@@ -848,8 +876,10 @@ static void test_commit_metadata(void **state)
         assert_int_equal(leat__commit_metadata_time(text), cases[i].time_ms);
         leat__free(text);
     }
-    assert_int_equal(leat__commit_metadata_time(
-        "AgAAAAAAAAAeAAAAAQAAACFub2RlLUtTVFJFQU0tQUdHUkVHQVRFLTAwMDAwMDAwMDEAAAAAAAAAGQ=="), 30);
+    assert_int_equal(
+        leat__commit_metadata_time(
+            "AgAAAAAAAAAeAAAAAQAAACFub2RlLUtTVFJFQU0tQUdHUkVHQVRFLTAwMDAwMDAwMDEAAAAAAAAAGQ=="),
+        30);
     assert_int_equal(leat__commit_metadata_time(NULL), -1);
     assert_int_equal(leat__commit_metadata_time(""), -1);
     assert_int_equal(leat__commit_metadata_time("AgAAAAAAAAA"), -1);
