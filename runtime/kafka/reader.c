@@ -209,6 +209,7 @@ void leat__kreader_seek(leat__reader_t *r, int slot, int64_t offset)
     s->next = offset;
     s->hint = s->full = false;
     must_assign(r, s, true);
+    leat__kwaker_restart(r->waker);
 }
 
 int64_t leat__kreader_high_watermark(leat__reader_t *r, int slot)

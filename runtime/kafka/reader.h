@@ -40,6 +40,7 @@ leat__kwaker_t *leat__kwaker_new(leat__kclient_t *c);
 void leat__kwaker_free(leat__kwaker_t *w);
 void leat__kwaker_add(leat__kwaker_t *w, const char *topic, int32_t partition);
 void leat__kwaker_remove(leat__kwaker_t *w, const char *topic, int32_t partition);
+void leat__kwaker_restart(leat__kwaker_t *w); /* a partition was assigned anew */
 void leat__kwaker_kick(leat__kwaker_t *w); /* cheap: does something at most every 5 ms */
 
 #endif

@@ -5,6 +5,9 @@
  * do, at worst a second later; draining the queue does not tell it. Any request to that broker does. So a thread asks for
  * the end offset of one partition of each leader when the reader says that a queue which was full runs low, at most every
  * WAKE_MS. No lag, no full queue, no kick: then the thread sleeps. Versions with fetch.queue.backoff.ms need none of it.
+ *
+ * A partition that was just assigned has the same trouble: its first fetch waits for the broker thread, a second in one of
+ * two runs. So each assignment is followed by a few requests on their own, at growing distances.
  */
 #include "runtime/kafka/reader.h"
 
@@ -15,6 +18,9 @@
 
 enum { WAKE_MS = 5, ASK_MS = 500, LEADERS_MAX_AGE_MS = 10000 };
 
+static const int64_t after_start_ms[] = {1, 4, 10, 30, 100, 300};
+enum { STARTS = sizeof after_start_ms / sizeof *after_start_ms };
+
 struct leat__kwaker_t {
     leat__kclient_t *client;
     pthread_t thread;
@@ -22,6 +28,8 @@ struct leat__kwaker_t {
     pthread_cond_t changed;
     rd_kafka_topic_partition_list_t *all; /* what the reader reads */
     bool stale;                           /* the list of leaders is */
+    size_t start;                         /* next of after_start_ms; STARTS: none */
+    int64_t started_ms;
     bool kicked, closing;
     _Atomic int64_t kicked_ms;
 };
@@ -54,6 +62,40 @@ static rd_kafka_topic_partition_list_t *leaders(leat__kwaker_t *w, const rd_kafk
     return chosen;
 }
 
+static struct timespec wall_in(int64_t ms)
+{
+    struct timespec at;
+
+    clock_gettime(CLOCK_REALTIME, &at);
+    at.tv_sec += (time_t)(ms / 1000);
+    at.tv_nsec += (long)(ms % 1000) * 1000000L;
+    if (at.tv_nsec >= 1000000000L) {
+        at.tv_nsec -= 1000000000L;
+        at.tv_sec++;
+    }
+    return at;
+}
+
+/* True: the next request after an assignment is due; else waits for it, or for a kick. Locked. */
+static bool start_due(leat__kwaker_t *w)
+{
+    int64_t left;
+    struct timespec until;
+
+    if (w->start == STARTS) {
+        pthread_cond_wait(&w->changed, &w->lock);
+        return false;
+    }
+    left = w->started_ms + after_start_ms[w->start] - leat__clock_steady_ms(NULL);
+    if (left <= 0) {
+        w->start++;
+        return true;
+    }
+    until = wall_in(left);
+    pthread_cond_timedwait(&w->changed, &w->lock, &until);
+    return false;
+}
+
 /* Waits for a kick. False: closing. fresh: a copy of the list when it changed. */
 static bool next_kick(leat__kwaker_t *w, rd_kafka_topic_partition_list_t **fresh)
 {
@@ -61,7 +103,7 @@ static bool next_kick(leat__kwaker_t *w, rd_kafka_topic_partition_list_t **fresh
 
     pthread_mutex_lock(&w->lock);
     while (!w->kicked && !w->closing)
-        pthread_cond_wait(&w->changed, &w->lock);
+        w->kicked = start_due(w) || w->kicked;
     w->kicked = false;
     closing = w->closing;
     *fresh = w->stale ? rd_kafka_topic_partition_list_copy(w->all) : NULL;
@@ -116,6 +158,7 @@ leat__kwaker_t *leat__kwaker_new(leat__kclient_t *c)
 
     w->client = c;
     w->stale = true;
+    w->start = STARTS;
     w->all = rd_kafka_topic_partition_list_new(8);
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->changed, NULL);
@@ -142,6 +185,22 @@ void leat__kwaker_free(leat__kwaker_t *w)
     leat__free(w);
 }
 
+static void started(leat__kwaker_t *w)
+{
+    w->start = 0;
+    w->started_ms = leat__clock_steady_ms(NULL);
+    pthread_cond_signal(&w->changed);
+}
+
+void leat__kwaker_restart(leat__kwaker_t *w)
+{
+    if (!w)
+        return;
+    pthread_mutex_lock(&w->lock);
+    started(w);
+    pthread_mutex_unlock(&w->lock);
+}
+
 void leat__kwaker_add(leat__kwaker_t *w, const char *topic, int32_t partition)
 {
     if (!w)
@@ -149,6 +208,7 @@ void leat__kwaker_add(leat__kwaker_t *w, const char *topic, int32_t partition)
     pthread_mutex_lock(&w->lock);
     rd_kafka_topic_partition_list_add(w->all, topic, partition);
     w->stale = true;
+    started(w);
     pthread_mutex_unlock(&w->lock);
 }
 
