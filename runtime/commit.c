@@ -206,8 +206,8 @@ static bool fenced_by_a_twin(leat__thread_t *t)
     leat_error_t fatal;
     char id[256];
 
-    if (t->transaction && t->now_ms - t->transaction_since_ms < t->transaction_timeout_ms / 2)
-        t->fenced_in_row++;
+    if (!t->transaction || t->now_ms - t->transaction_since_ms < t->transaction_timeout_ms / 2)
+        t->fenced_in_row++; /* no timeout of ours */
     if (t->fenced_in_row < 2)
         return false;
     leat__transactional_id(id, sizeof id, t->w->application_id, t->w->process_id, t->index, 'a');

@@ -238,8 +238,11 @@ rig_t *rig_start(rig_world_t *w, int index)
     if (leat_config_check(r->config, &err))
         fail_msg("%s: %s", err.where, err.text);
     r->topology = leat_topology_build(w->build, r->config);
-    if (leat__topology_compile(r->topology, r->config, &r->plan, &err)
-        || leat__plan_resolve(r->plan, partitions_of, w, &err))
+    if (leat__topology_compile(r->topology, r->config, &r->plan, &err))
+        fail_msg("%s: %s", err.where, err.text);
+    if (w->adjust)
+        w->adjust(r->plan);
+    if (leat__plan_resolve(r->plan, partitions_of, w, &err))
         fail_msg("%s: %s", err.where, err.text);
     internal_topics(r);
     r->opts = (leat_app_opts_t){.on_restore = on_restore, .user = r};
@@ -451,10 +454,15 @@ bool rig_until(rig_t *r, bool (*done)(rig_t *r), int steps_max)
 
 bool rig_runs(rig_t *r)
 {
-    leat__thread_view_t view;
+    for (size_t i = 0; i < r->thread->task_count; i++)
+        if (r->thread->tasks[i]->phase != LEAT__PHASE_RUNNING)
+            return false;
+    return r->given && r->thread->task_count > 0 && !r->thread->failing;
+}
 
-    leat__thread_view(r->thread, &view);
-    return view.running && view.task_count > 0 && r->given;
+bool rig_failed(rig_t *r)
+{
+    return r->failed > 0;
 }
 
 static bool all_committed(rig_t *r)
@@ -523,6 +531,14 @@ static void count(leat_ctx_t *ctx, const leat_record_t *in)
 
     leat_kv_put(counts, in->key, &now);
     leat_emit_value(ctx, &now);
+}
+
+void rig_build_copy(leat_builder_t *b)
+{
+    const leat_serde_t *str = leat_serde_string();
+
+    leat_builder_source(b, "in", "source", str, str, NULL);
+    leat_builder_sink(b, "source", "sink", "out", str, str, NULL);
 }
 
 void rig_build_count(leat_builder_t *b)

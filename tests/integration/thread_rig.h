@@ -26,6 +26,7 @@ typedef struct rig_world_t {
     const char *settings[16][2];
     size_t setting_count;
     bool static_member;
+    void (*adjust)(leat__plan_t *plan); /* after compile, before resolve */
 } rig_world_t;
 
 typedef struct rig_t { /* one process */
@@ -75,6 +76,7 @@ rig_t *rig_start(rig_world_t *w, int index);
 void rig_step(rig_t *r);             /* one step of everything, then the clock moves by 5 ms */
 void rig_steps(rig_t *r, int count);
 bool rig_until(rig_t *r, bool (*done)(rig_t *r), int steps_max);
+bool rig_failed(rig_t *r);
 void rig_settle(rig_t *r);           /* until all input is committed; fails the test if it never is */
 void rig_crash(rig_t *r);            /* no commit, no checkpoint; transactions stay open */
 void rig_stop(rig_t *r);             /* clean */
@@ -86,6 +88,8 @@ leat__owned_t *rig_task(rig_t *r, const char *id);
 /* The value of a key of store 0 in a task, -1: none. */
 int64_t rig_count(rig_t *r, const char *task, const char *key);
 
+/* in ─▶ out, nothing kept */
+void rig_build_copy(leat_builder_t *b);
 /* in ─▶ count ─▶ out: how often each key was seen; the store "counts" */
 void rig_build_count(leat_builder_t *b);
 
