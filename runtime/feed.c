@@ -60,6 +60,8 @@ static void feed_input(leat__owned_t *o, int index)
         }
         leat__task_feed(o->task, index, batch);
         leat__task_set_at_end(o->task, index, at_end);
+        if (t->work_since_ms < 0 && leat__task_touched(o->task))
+            t->work_since_ms = t->now_ms; /* the position moved past markers: the lag shall read 0 */
     }
 }
 

@@ -480,6 +480,8 @@ int leat__run_on_stdio(leat_topology_t *topology, leat_config_t *config, const l
 
     leat__arena_init(&r.scratch);
     leat__commit_often(config);
+    if (!leat__config_is_set(config, "repartition.purge.interval.ms"))
+        leat_config_set(config, "repartition.purge.interval.ms", "1000"); /* it all stays in memory */
     state = state_for(config);
     rc = prepare(&r, topology, config, err);
     r.app = leat_app_new(topology, config, opts);
