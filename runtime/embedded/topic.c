@@ -241,32 +241,31 @@ leat__op_t *leat__admin_list(leat__broker_t *b)
     return leat__request_start(leat__request_new(b, LEAT__CALL_ADMIN, run_list));
 }
 
-static void fail_topic(leat__topic_t *out, const leat_error_t *err)
+/* Per topic, and the first of them is the operation's own error. */
+static void fail_topic(leat__op_t *op, leat__topic_t *out, const leat_error_t *err)
 {
     out->code = err->code;
     out->error = leat__must_strdup(err->text);
+    if (op->err.code == 0)
+        op->err = *err;
+    else
+        op->err.others++;
 }
 
-static void ensure(leat__log_t *log, const leat__topic_t *want, leat__topic_t *out)
+/* An existing topic is fine as it is: the caller sees its count and judges. */
+static void ensure(leat__log_t *log, leat__op_t *op, const leat__topic_t *want, leat__topic_t *out)
 {
-    leat__etopic_t *t = leat__topic_find(log, want->name);
     leat_error_t err;
 
     out->name = leat__must_strdup(want->name);
-    if (!t) {
+    if (!leat__topic_find(log, want->name)) {
         if (leat__topic_create(log, want, 0, &err)) {
-            fail_topic(out, &err);
+            fail_topic(op, out, &err);
             return;
         }
         out->created = true;
-        t = leat__topic_find(log, want->name);
-    } else if (want->partitions > 0 && want->partitions != t->part_count) {
-        leat__error(&err, LEAT_ETOPIC, LEAT_FATAL, want->name,
-            "topic %s exists with %d partitions where %d are needed: delete it, or make it anew with"
-            " that count", want->name, (int)t->part_count, (int)want->partitions);
-        fail_topic(out, &err);
     }
-    describe(t, out, false);
+    describe(leat__topic_find(log, want->name), out, false);
 }
 
 static bool run_ensure(leat__log_t *log, leat__request_t *r)
@@ -274,7 +273,7 @@ static bool run_ensure(leat__log_t *log, leat__request_t *r)
     r->op->topics = leat__must_alloc((r->count ? r->count : 1) * sizeof *r->op->topics);
     r->op->topic_count = r->count;
     for (size_t i = 0; i < r->count; i++)
-        ensure(log, &r->topics[i], &r->op->topics[i]);
+        ensure(log, r->op, &r->topics[i], &r->op->topics[i]);
     return true;
 }
 
@@ -298,8 +297,10 @@ static bool run_delete(leat__log_t *log, leat__request_t *r)
         if (t) {
             leat__topic_delete(log, t);
         } else {
-            r->op->topics[i].code = LEAT_ETOPIC;
-            r->op->topics[i].error = leat__must_format("topic %s does not exist", r->names[i]);
+            leat_error_t err;
+
+            leat__error(&err, LEAT_ETOPIC, 0, r->names[i], "topic %s does not exist", r->names[i]);
+            fail_topic(r->op, &r->op->topics[i], &err);
         }
     }
     return true;
@@ -314,14 +315,28 @@ leat__op_t *leat__admin_delete(leat__broker_t *b, const char *const *names, size
     return leat__request_start(r);
 }
 
+static void fail_position(leat__op_t *op, leat__position_t *p, const char *why)
+{
+    p->code = LEAT_ETOPIC;
+    if (op->err.code)
+        op->err.others++;
+    else
+        leat__error(&op->err, LEAT_ETOPIC, 0, p->topic, "%s-%d: %s", p->topic, (int)p->partition, why);
+}
+
 /* offset -1: everything. The answer's offset is the partition's new start. */
-static void delete_records(leat__log_t *log, leat__position_t *below)
+static void delete_records(leat__log_t *log, leat__op_t *op, leat__position_t *below)
 {
     leat__part_t *p = leat__part_find(log, below->topic, below->partition);
 
-    below->code = LEAT_ETOPIC;
-    if (!p || below->offset > p->next || below->offset < -1)
+    if (!p) {
+        fail_position(op, below, "there is no such partition");
         return;
+    }
+    if (below->offset > p->next || below->offset < -1) {
+        fail_position(op, below, "records cannot be deleted below an offset past the end");
+        return;
+    }
     leat__part_delete_below(p, below->offset == -1 ? p->next : below->offset);
     below->offset = p->log_start;
     below->code = 0;
@@ -332,7 +347,7 @@ static bool run_delete_records(leat__log_t *log, leat__request_t *r)
     r->op->positions = leat__positions_copy(r->positions, r->count);
     r->op->position_count = r->count;
     for (size_t i = 0; i < r->count; i++)
-        delete_records(log, &r->op->positions[i]);
+        delete_records(log, r->op, &r->op->positions[i]);
     return true;
 }
 
@@ -364,7 +379,9 @@ static bool run_offsets(leat__log_t *log, leat__request_t *r)
         leat__position_t *at = &r->op->positions[i];
         leat__part_t *p = leat__part_find(log, at->topic, at->partition);
 
-        at->code = p ? 0 : LEAT_ETOPIC;
+        at->code = 0;
+        if (!p)
+            fail_position(r->op, at, "there is no such partition");
         at->offset = p ? offset_where(p, r->where, at->offset) : LEAT__OFFSET_NONE;
     }
     return true;

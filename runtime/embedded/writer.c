@@ -545,7 +545,9 @@ int leat__writer_begin(leat__writer_t *w, leat_error_t *err)
     leat__log_enter(log_of(w));
     if (!w->ready)
         leat__error(&why, LEAT_ESTATE, 0, w->transactional_id, "initialise the writer before a transaction");
-    else if (!fenced_out(w, &why) && w->in_txn)
+    else if (w->fenced) /* only if it was told: a fenced writer learns it with its first call to the log */
+        fenced_out(w, &why);
+    else if (w->in_txn)
         leat__error(&why, LEAT_ESTATE, 0, w->transactional_id, "a transaction is open already");
     if (why.code == 0) {
         w->in_txn = true;
