@@ -228,11 +228,11 @@ static const leat__property_t properties[] = {
         .sentence = "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or GSSAPI."},
     {TEXT("sasl.password"), .client = "sasl.password", .importance = LEAT__MEDIUM, .secret = true,
         .sentence = "Write ${env:NAME} or ${file:PATH} rather than the password itself."},
-    {INT("send.buffer.bytes", -1, 100000000, NULL), .client = "socket.send.buffer.bytes",
-        .initial_shown = "the client's", .sentence = "The socket's send buffer."},
     {CHOICE("security.protocol", "PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL", "PLAINTEXT"),
         .client = "security.protocol", .importance = LEAT__MEDIUM,
         .sentence = "How brokers are spoken to."},
+    {INT("send.buffer.bytes", -1, 100000000, NULL), .client = "socket.send.buffer.bytes",
+        .initial_shown = "the client's", .sentence = "The socket's send buffer."},
     {INT("session.timeout.ms", 6000, 1800000, "10000"), .importance = LEAT__MEDIUM,
         .sentence =
             "After so long without a sign of life a process counts as dead and its tasks are "
