@@ -1,0 +1,292 @@
+/*
+ * tests/conformance/compare.c: what was observed against what is expected (FORMAT.md, 8 and 9). What leat does is first put
+ * into the expectation's own JSON form, without what is for people; then two JSON values are compared.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "conformance.h"
+
+/* ---- description ---- */
+
+void compare_describe(run_t *r, const char *text)
+{
+    const json_t *lines = json_object_get(r->expected, "describe");
+    char *copy = need_text(text), *at = copy;
+
+    for (size_t i = 0; lines && (at || i < json_array_size(lines)); i++) {
+        const char *got = at ? strsep(&at, "\n") : NULL;
+        const char *wanted = json_string_value(json_array_get(lines, i));
+
+        if (got && wanted && strcmp(got, wanted) == 0)
+            continue;
+        differ(r, "describe, line %zu: \"%s\", expected \"%s\"", i + 1, got ? got : "(end)",
+            wanted ? wanted : "(end)");
+        break;
+    }
+    free(copy);
+}
+
+/* ---- internal topics ---- */
+
+static void compare_settings(run_t *r, const char *topic, const json_t *got, json_t *wanted)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(wanted, key, value)
+    {
+        const char *have = json_string_value(json_object_get(got, key));
+
+        if (!have || strcmp(have, json_string_value(value)) != 0)
+            differ(r, "internal topic %s: %s is %s, expected %s", topic, key, have ? have : "not set",
+                json_string_value(value));
+    }
+    json_object_foreach((json_t *)(uintptr_t)got, key, value)
+    {
+        if (!json_object_get(wanted, key))
+            differ(r, "internal topic %s: %s=%s is not expected", topic, key, json_string_value(value));
+    }
+}
+
+static void compare_topic(run_t *r, const json_t *got, const json_t *wanted)
+{
+    const char *name = get_text(got, "name", ""), *kind = get_text(got, "kind", "");
+    int64_t have = get_int(got, "partitions", 0), need_count = get_int(wanted, "partitions", 0);
+
+    if (!wanted) {
+        differ(r, "internal topic %s (%s) is not expected", name, kind);
+        return;
+    }
+    if (strcmp(kind, get_text(wanted, "kind", "")) != 0)
+        differ(r, "internal topic %s: a %s, expected a %s", name, kind, get_text(wanted, "kind", ""));
+    if (have != need_count)
+        differ(r, "internal topic %s: partitions %lld, expected %lld", name, (long long)have,
+            (long long)need_count);
+    compare_settings(r, name, json_object_get(got, "settings"), json_object_get(wanted, "config"));
+}
+
+void compare_internal(run_t *r, const char *json)
+{
+    json_t *root = json_loads(json, 0, NULL), *topics = json_object_get(root, "internal_topics");
+    json_t *wanted = json_object_get(r->expected, "internal_topics"), *seen = json_object(), *value;
+    const char *key;
+
+    if (!root)
+        differ(r, "the JSON description is not readable");
+    for (size_t i = 0; wanted && i < json_array_size(topics); i++) {
+        json_t *topic = json_array_get(topics, i);
+
+        compare_topic(r, topic, json_object_get(wanted, get_text(topic, "name", "")));
+        json_object_set_new(seen, get_text(topic, "name", ""), json_true());
+    }
+    json_object_foreach(wanted, key, value)
+    {
+        if (root && !json_object_get(seen, key))
+            differ(r, "internal topic %s is missing", key);
+    }
+    json_decref(seen);
+    json_decref(root);
+}
+
+/* ---- records ---- */
+
+static json_t *headers_json(const leat_headers_t *headers)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < leat_headers_count(headers); i++) {
+        const leat_header_t *header = leat_headers_at(headers, i);
+        json_t *pair = json_array();
+
+        json_array_append_new(pair, json_string(header->name));
+        json_array_append_new(pair, hex_json(header->value.data ? &header->value : NULL));
+        json_array_append_new(list, pair);
+    }
+    return list;
+}
+
+static json_t *record_json(const leat_record_t *record)
+{
+    json_t *json = json_object();
+
+    json_object_set_new(json, "k", hex_json(record->key));
+    json_object_set_new(json, "v", hex_json(record->value));
+    json_object_set_new(json, "ts", json_integer(record->time_ms));
+    if (leat_headers_count(record->headers))
+        json_object_set_new(json, "h", headers_json(record->headers));
+    return json;
+}
+
+static json_t *read_topics(run_t *r)
+{
+    char *topics = need_text(leat_test_topics(r->test)), *at = topics, *topic;
+    json_t *out = json_object();
+
+    while ((topic = strsep(&at, ","))) {
+        const leat_record_t *record;
+        json_t *list = NULL;
+
+        while (*topic && (record = leat_test_read_bytes(r->test, topic))) {
+            if (!list)
+                json_object_set_new(out, topic, list = json_array());
+            json_array_append_new(list, record_json(record));
+        }
+    }
+    free(topics);
+    return out;
+}
+
+json_t *observe_event(run_t *r, double *dropped)
+{
+    json_t *event = json_object();
+    double now = leat_test_metric(r->test, "dropped-records-total");
+
+    json_object_set_new(event, "out", read_topics(r));
+    if (json_array_size(r->calls))
+        json_object_set_new(event, "calls", json_copy(r->calls));
+    json_array_clear(r->calls);
+    if (isnan(now))
+        now = 0;
+    if (now > *dropped)
+        json_object_set_new(event, "dropped", json_integer((json_int_t)(now - *dropped)));
+    *dropped = now;
+    return event;
+}
+
+/* ---- comparing JSON ---- */
+
+static char *dump(const json_t *json)
+{
+    return json ? json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY) : need_text("nothing");
+}
+
+/* The fields that count; others ("key", "value") are for people. */
+static bool same_record(const json_t *got, const json_t *wanted)
+{
+    static const char *const fields[] = {"k", "v", "ts", "h", "id", "punctuate", "start", "end"};
+
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        const json_t *a = json_object_get(got, fields[i]), *b = json_object_get(wanted, fields[i]);
+
+        if (a != b && !json_equal(a, b))
+            return false;
+    }
+    return true;
+}
+
+static void compare_lists(run_t *r, const char *what, const json_t *got, const json_t *wanted)
+{
+    size_t count = json_array_size(got), most = json_array_size(wanted);
+
+    for (size_t i = 0; i < count || i < most; i++) {
+        const json_t *a = json_array_get(got, i), *b = json_array_get(wanted, i);
+        char *have, *want;
+
+        if (a && b && same_record(a, b))
+            continue;
+        have = dump(a);
+        want = dump(b);
+        differ(r, "%s, record %zu: %s, expected %s", what, i, have, want);
+        free(have);
+        free(want);
+        return;
+    }
+}
+
+static void compare_topics(run_t *r, size_t index, json_t *got, json_t *wanted)
+{
+    const char *topic;
+    json_t *list;
+
+    json_object_foreach(wanted, topic, list)
+    {
+        char *what = need_format("event %zu, topic %s", index, topic);
+
+        compare_lists(r, what, json_object_get(got, topic), list);
+        free(what);
+    }
+    json_object_foreach(got, topic, list)
+    {
+        char *what = need_format("event %zu, topic %s", index, topic);
+
+        if (!json_object_get(wanted, topic))
+            compare_lists(r, what, list, NULL);
+        free(what);
+    }
+}
+
+void compare_event(run_t *r, size_t index, const json_t *got, const json_t *expected)
+{
+    char *what = need_format("event %zu, calls", index);
+
+    compare_topics(r, index, json_object_get(got, "out"), json_object_get(expected, "out"));
+    compare_lists(r, what, json_object_get(got, "calls"), json_object_get(expected, "calls"));
+    free(what);
+    if (get_int(got, "dropped", 0) != get_int(expected, "dropped", 0))
+        differ(r, "event %zu: %lld dropped, expected %lld", index, (long long)get_int(got, "dropped", 0),
+            (long long)get_int(expected, "dropped", 0));
+}
+
+/* ---- stores ---- */
+
+static json_t *read_store(run_t *r, const char *name, bool timestamped)
+{
+    json_t *list = json_array();
+    leat_slice_t key, value;
+    int64_t time_ms;
+
+    for (size_t at = 0; leat_test_store_bytes(r->test, name, &at, &key, &value, &time_ms);) {
+        json_t *entry = json_object();
+
+        json_object_set_new(entry, "k", hex_json(&key));
+        json_object_set_new(entry, "v", hex_json(&value));
+        if (timestamped)
+            json_object_set_new(entry, "ts", json_integer(time_ms));
+        json_array_append_new(list, entry);
+    }
+    return list;
+}
+
+static void compare_store(run_t *r, const json_t *store, const json_t *wanted)
+{
+    const char *name = get_text(store, "name", ""), *kind = get_text(store, "kind", "");
+    char *what = need_format("store %s", name);
+    json_t *got;
+
+    if (!wanted) {
+        differ(r, "store %s (%s) is not expected", name, kind);
+    } else if (strcmp(kind, get_text(wanted, "kind", "")) != 0) {
+        differ(r, "store %s: %s, expected %s", name, kind, get_text(wanted, "kind", ""));
+    } else if (!get_bool(wanted, "unreadable", false)) {
+        got = read_store(r, name, strcmp(kind, "timestamped_kv") == 0);
+        compare_lists(r, what, got, json_object_get(wanted, "entries"));
+        json_decref(got);
+    }
+    free(what);
+}
+
+void compare_stores(run_t *r, const char *json)
+{
+    json_t *root = json_loads(json, 0, NULL), *groups = json_object_get(root, "sub_topologies");
+    json_t *wanted = json_object_get(r->expected, "stores"), *seen = json_object(), *value;
+    const char *key;
+
+    for (size_t g = 0; wanted && g < json_array_size(groups); g++) {
+        json_t *stores = json_object_get(json_array_get(groups, g), "stores");
+
+        for (size_t i = 0; i < json_array_size(stores); i++) {
+            json_t *store = json_array_get(stores, i);
+
+            compare_store(r, store, json_object_get(wanted, get_text(store, "name", "")));
+            json_object_set_new(seen, get_text(store, "name", ""), json_true());
+        }
+    }
+    json_object_foreach(wanted, key, value)
+    {
+        if (!json_object_get(seen, key))
+            differ(r, "store %s is missing", key);
+    }
+    json_decref(seen);
+    json_decref(root);
+}
