@@ -50,6 +50,7 @@ static const leat__property_t properties[] = {
             "application, and only there."},
     {.name = "application.server",
         .kind = LEAT__P_ADDRESS,
+        .no_effect = "this version answers no queries from other processes",
         .sentence = "HOST:PORT under which other processes reach this one for queries."},
     {CHOICE("auto.offset.reset", "earliest, latest, none", "earliest"), .importance = LEAT__MEDIUM,
         .sentence =
@@ -246,6 +247,7 @@ static const leat__property_t properties[] = {
     {REFUSED("ssl.truststore.password", CA_INSTEAD), .secret = true},
     {REFUSED("ssl.truststore.type", CA_INSTEAD)},
     {INT("state.cleanup.delay.ms", 0, INT64_MAX, "600000"),
+        .no_effect = "this version deletes no state on disk by itself",
         .sentence = "How long the state of a task that has moved away is kept on disk."},
     {INT("state.cleanup.dir.max.age.ms", -1, INT64_MAX, "-1"),
         .no_effect = "old state is checked against its changelog and never simply trusted",
@@ -294,6 +296,7 @@ static const leat__property_t properties[] = {
     {REFUSED("windowed.inner.class.serde",
         "Say it with the serde: leat_serde_windowed(builder, key, size_ms).")},
     {INT("windowstore.changelog.additional.retention.ms", 0, INT64_MAX / 4, "86400000"),
+        .no_effect = "this version has no window stores",
         .sentence =
             "How much longer than the window's own retention its changelog topic keeps records."},
 };
