@@ -1,6 +1,6 @@
 /*
- * Goal: docs/CONFIGURATION.md says what the property table says. Method: make the page from the table
- * and compare; `test_config_doc --write` writes it.
+ * Goal: docs/CONFIGURATION.md says what the property table says. Method: make the page from the
+ * table and compare; `test_config_doc --write` writes it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -128,10 +128,11 @@ static const char *page_path(void)
 {
     static const char own[] = "tests/unit/test_config_doc.c";
     static char path[4096];
-    size_t root = strlen(__FILE__) - strlen(own);
+    const char *file = __FILE__;
+    size_t root = strlen(file) - strlen(own);
 
-    LEAT_ASSERT(strcmp(__FILE__ + root, own) == 0);
-    snprintf(path, sizeof path, "%.*sdocs/CONFIGURATION.md", (int)root, __FILE__);
+    LEAT_ASSERT(strcmp(file + root, own) == 0);
+    snprintf(path, sizeof path, "%.*sdocs/CONFIGURATION.md", (int)root, file);
     return path;
 }
 
