@@ -50,4 +50,8 @@ leat_serde_t *leat__serde_windowed_new(const leat_serde_t *key, int64_t size_ms,
 leat_serde_t *leat__serde_list_new(const leat_serde_t *element);
 void leat__serde_free(leat_serde_t *s);
 
+/* The release of leat_serde_json() gives the reference back. NULL without memory. */
+struct json_t;
+struct json_t *leat__json_copy(const struct json_t *value); /* [own] shallow */
+
 #endif

@@ -5,6 +5,8 @@
 #include "base/config.h"
 #include "base/log.h"
 
+#include <leat/json.h>
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -77,6 +79,22 @@ const leat_headers_t *leat_headers_without(
     leat_ctx_t *ctx, const leat_headers_t *headers, const char *name)
 {
     return leat__headers_without(&ctx->scratch, headers, name);
+}
+
+struct json_t *leat_json(leat_ctx_t *ctx, struct json_t *value)
+{
+    if (value)
+        leat__arena_on_reset(&ctx->scratch, leat_serde_json()->release, value);
+    return value;
+}
+
+struct json_t *leat_json_copy(leat_ctx_t *ctx, const struct json_t *value)
+{
+    struct json_t *copy = value ? leat__json_copy(value) : NULL;
+
+    if (value && !copy)
+        leat__ctx_fail(ctx, LEAT_ENOMEM, "no memory for the copy of a JSON value");
+    return leat_json(ctx, copy);
 }
 
 /* ---- yours ---- */

@@ -33,22 +33,25 @@ static void ctx_init(leat__task_t *t)
     ctx->wall_ms = leat__clock_wall_ms(t->env.clock);
 }
 
+/* Children and stores of a node are in the node's own sub-topology. */
 static leat__live_t *live_of(leat__task_t *t, const leat__node_t *node)
 {
-    for (size_t i = 0; i < t->node_count; i++)
-        if (t->nodes[i].node == node)
-            return &t->nodes[i];
-    LEAT_ASSERT(!"every child of a node is in the same sub-topology");
-    return NULL;
+    size_t i = 0;
+
+    while (i < t->node_count && t->nodes[i].node != node)
+        i++;
+    LEAT_ASSERT(i < t->node_count);
+    return &t->nodes[i];
 }
 
 static leat__task_store_t *store_of(leat__task_t *t, const leat__store_spec_t *spec)
 {
-    for (size_t i = 0; i < t->store_count; i++)
-        if (t->stores[i].spec == spec)
-            return &t->stores[i];
-    LEAT_ASSERT(!"every store of a node is in the same sub-topology");
-    return NULL;
+    size_t i = 0;
+
+    while (i < t->store_count && t->stores[i].spec != spec)
+        i++;
+    LEAT_ASSERT(i < t->store_count);
+    return &t->stores[i];
 }
 
 static void nodes_new(leat__task_t *t, const leat__task_opts_t *o)
