@@ -660,9 +660,9 @@ static void unknown_outcome(leat__fault_call_t call, bool effect)
     write_keys(&w, 0, "a", 2);
     write_keys(&w, 1, "b", 2);
     rig_settle(r);
-    leat__fault_lose(w.log, call, 1, effect);
     write_keys(&w, 0, "a", 3);
     write_keys(&w, 1, "b", 3);
+    leat__fault_lose(w.log, call, 1, effect);
     rig_settle(r);
     assert_int_equal(rig_count(r, "0_0", "a"), 5);
     assert_int_equal(rig_count(r, "0_1", "b"), 5);
