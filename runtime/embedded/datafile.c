@@ -26,8 +26,6 @@
 enum { HEAD_SIZE = 26, PATH_SIZE = 4500, OPEN_FILES_MAX = 256, FRAME_RECORDS = 1000 };
 enum { KIND_RECORDS = 0, KIND_COMMIT = 1, KIND_ABORT = 2 };
 
-static const size_t resident_max = (size_t)256 << 20, resident_low = (size_t)192 << 20;
-
 static void path_of(char *room, const leat__part_t *p, int64_t base, uint32_t generation)
 {
     char dir[PATH_SIZE - 100];
@@ -274,13 +272,13 @@ void leat__disk_evict(leat__log_t *log)
     void *value;
     size_t bytes;
 
-    if (!log->disk || log->disk->unwritten || log->cleaning || (bytes = resident(log)) <= resident_max)
+    if (!log->disk || log->disk->unwritten || log->cleaning || (bytes = resident(log)) <= log->disk->resident_max)
         return;
     for (size_t at = 0; leat__map_next(&log->topics, &at, &name, &value);)
         for (int32_t i = 0; i < ((leat__etopic_t *)value)->part_count; i++) {
             leat__part_t *p = ((leat__etopic_t *)value)->parts[i];
 
-            for (size_t k = 0; k < p->seg_count && bytes > resident_low; k++) {
+            for (size_t k = 0; k < p->seg_count && bytes > log->disk->resident_max / 4 * 3; k++) {
                 size_t before = p->memory_bytes;
 
                 if (may_leave(p, p->segs[k]))

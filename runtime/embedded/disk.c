@@ -94,6 +94,7 @@ leat__disk_t *leat__disk_open(leat__log_t *log, const char *dir, leat_error_t *e
     d->dir = leat__must_strdup(dir);
     d->lock_fd = d->journal_fd = -1;
     d->unwritten_end = &d->unwritten;
+    d->resident_max = (size_t)256 << 20;
     rc = lock_dir(d, err);
     if (rc == 0 && mkdir(topics, 0777) && errno != EEXIST)
         rc = leat__error(err, LEAT_EIO, LEAT_FATAL, dir, "cannot make %s: %s", topics, strerror(errno));

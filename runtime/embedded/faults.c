@@ -220,6 +220,16 @@ void leat__log_compact(leat__log_t *log, const char *topic, int32_t partition)
     leat__log_leave(log);
 }
 
+void leat__log_keep_in_memory(leat__log_t *log, size_t bytes)
+{
+    leat__log_enter(log);
+    if (log->disk) {
+        log->disk->resident_max = bytes;
+        leat__disk_evict(log);
+    }
+    leat__log_leave(log);
+}
+
 size_t leat__log_memory(leat__log_t *log, const char *topic, int32_t partition)
 {
     leat__part_t *p;

@@ -54,6 +54,8 @@ leat__membership_t *leat__fault_membership(leat__log_t *log, const char *group, 
 void leat__log_tick(leat__log_t *log);
 /** Compacts the partition now, its last segment too, without regard to how much is new. */
 void leat__log_compact(leat__log_t *log, const char *topic, int32_t partition);
+/** Of a log in a directory: records beyond so many bytes leave memory (256 MiB, if not set) and are read from files again. */
+void leat__log_keep_in_memory(leat__log_t *log, size_t bytes);
 /** Bytes of memory that the records of a partition take. */
 size_t leat__log_memory(leat__log_t *log, const char *topic, int32_t partition);
 

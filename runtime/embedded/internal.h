@@ -402,7 +402,7 @@ struct leat__disk_t {
     bool loading;
     size_t open_files;
     struct leat__unwritten_t *unwritten, **unwritten_end; /* the disk is full or failing: kept, in order */
-    size_t evict_at;
+    size_t resident_max;      /* bytes of records in memory */
 };
 
 /* disk.c: files, frames, the lock. */
