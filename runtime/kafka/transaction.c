@@ -194,6 +194,47 @@ static bool flush(const writer_job_t *j, int64_t until_ms, int64_t stuck_ms)
     return true;
 }
 
+static void free_handles(leat__writer_t *w)
+{
+    const char *topic;
+    void *value;
+
+    for (size_t i = 0; leat__map_next(&w->outs, &i, &topic, &value);)
+        rd_kafka_topic_destroy(((leat__out_t *)value)->handle);
+}
+
+/*
+ * After the broker refused a record, 2.0.2 goes on with sequence numbers that the broker does not expect, and the next
+ * transaction fails as well ("skipped sequence numbers"). A new producer in the old one's place has no such past; what the
+ * caller holds stays good.
+ */
+static void renew(writer_job_t *j)
+{
+    leat__writer_t *w = j->writer;
+    leat_error_t *err = &j->job.op->err;
+    leat__kclient_t *old = w->client;
+    leat__kclient_t *fresh = leat__kwriter_client(w, err);
+    const char *topic;
+    void *value;
+
+    if (!fresh)
+        return;
+    free_handles(w);
+    leat__kclient_free(old, false);
+    w->client = fresh;
+    w->spoiled = false;
+    for (size_t i = 0; leat__map_next(&w->outs, &i, &topic, &value);) {
+        leat__out_t *out = value;
+
+        out->handle = leat__kout_handle(w, out, err);
+        LEAT_ASSERT(out->handle); /* it was made once from the same name */
+        leat__kout_count(w, out->handle, topic, NULL);
+    }
+    j->call = call_init;
+    j->what = "initialise transactions again";
+    call_until(j);
+}
+
 static rd_kafka_error_t *call_abort(writer_job_t *j)
 {
     return rd_kafka_abort_transaction(j->writer->client->rk, LEAT__KSLICE_MS);
@@ -209,6 +250,8 @@ static void run_abort(leat__kjob_t *job)
     call_until(j);
     w->dropping = false;
     w->refusal_at = w->refusal_count = 0; /* of records that are gone */
+    if (w->spoiled && !job->op->err.code)
+        renew(j);
 }
 
 leat__op_t *leat__kwriter_abort(leat__writer_t *w)
@@ -258,8 +301,7 @@ static void run_close(leat__kjob_t *job)
     w->dropping = true;
     rd_kafka_purge(w->client->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
     rd_kafka_poll(w->client->rk, 0);
-    for (size_t i = 0; leat__map_next(&w->outs, &i, &topic, &value);)
-        rd_kafka_topic_destroy(((leat__out_t *)value)->handle);
+    free_handles(w);
     leat__kclient_free(w->client, false);
     for (size_t i = 0; leat__map_next(&w->outs, &i, &topic, &value);) {
         leat__free(((leat__out_t *)value)->topic);
@@ -268,6 +310,7 @@ static void run_close(leat__kjob_t *job)
     }
     leat__map_release(&w->outs, NULL);
     leat__free(w->refusals);
+    leat__free(w->client_id);
     leat__free(w->transactional_id);
     leat__free(w);
 }

@@ -28,52 +28,60 @@ static bool limit_to(rd_kafka_conf_t *conf, const char *key, int64_t most, int64
     return leat__kconf_int(conf, key, otherwise) <= most || leat__kconf_must_int(conf, key, most, err);
 }
 
-static bool set_writer(rd_kafka_conf_t *conf, const leat__writer_opts_t *o, leat_error_t *err)
+static bool set_writer(rd_kafka_conf_t *conf, const leat__writer_t *w, leat_error_t *err)
 {
-    int64_t timeout = o->transaction_timeout_ms > 0 ? o->transaction_timeout_ms : 60000;
+    int64_t timeout = w->timeout_ms > 0 ? w->timeout_ms : 60000;
 
     if (!leat__kconf_must(conf, "enable.idempotence", "true", err))
         return false;
-    if (!o->transactional_id)
+    if (!w->transactional_id)
         return true;
-    return leat__kconf_must(conf, "transactional.id", o->transactional_id, err) &&
+    return leat__kconf_must(conf, "transactional.id", w->transactional_id, err) &&
         leat__kconf_must_int(conf, "transaction.timeout.ms", timeout, err) &&
         limit_to(conf, "socket.timeout.ms", timeout > 1000 ? timeout : 1000, 60000, err) &&
         limit_to(conf, "message.timeout.ms", timeout, 300000, err);
 }
 
-leat__writer_t *leat__kwriter_open(leat__broker_t *base, const leat__writer_opts_t *o, leat_error_t *err)
+leat__kclient_t *leat__kwriter_client(leat__writer_t *w, leat_error_t *err)
 {
-    leat__kbroker_t *b = (leat__kbroker_t *)base;
-    rd_kafka_conf_t *conf = leat__kconf_new(b, LEAT__KPRODUCER, o->client_id, err);
-    leat__writer_t *w;
+    rd_kafka_conf_t *conf = leat__kconf_new(w->broker, LEAT__KPRODUCER, w->client_id, err);
 
     if (!conf)
         return NULL;
-    if (!set_writer(conf, o, err)) {
+    if (!set_writer(conf, w, err)) {
         rd_kafka_conf_destroy(conf);
         return NULL;
     }
-    w = leat__must_alloc(sizeof *w);
     rd_kafka_conf_set_dr_msg_cb(conf, leat__kwriter_landed);
-    w->client = leat__kclient_new(b, LEAT__KPRODUCER, conf, err);
+    return leat__kclient_new(w->broker, LEAT__KPRODUCER, conf, err);
+}
+
+leat__writer_t *leat__kwriter_open(leat__broker_t *base, const leat__writer_opts_t *o, leat_error_t *err)
+{
+    leat__writer_t *w = leat__must_alloc(sizeof *w);
+
+    w->broker = (leat__kbroker_t *)base;
+    w->client_id = leat__must_strdup(o->client_id);
+    w->transactional_id = o->transactional_id ? leat__must_strdup(o->transactional_id) : NULL;
+    w->timeout_ms = o->transaction_timeout_ms;
+    w->patience_ms = leat__kbroker_api_ms(w->broker);
+    if (w->patience_ms < 2 * w->timeout_ms)
+        w->patience_ms = 2 * w->timeout_ms;
+    w->client = leat__kwriter_client(w, err);
     if (!w->client) {
+        leat__free(w->client_id);
+        leat__free(w->transactional_id);
         leat__free(w);
         return NULL;
     }
-    w->broker = b;
     w->worker = leat__kworker_new(1);
-    w->transactional_id = o->transactional_id ? leat__must_strdup(o->transactional_id) : NULL;
-    w->patience_ms = leat__kbroker_api_ms(b);
-    if (w->patience_ms < 2 * o->transaction_timeout_ms)
-        w->patience_ms = 2 * o->transaction_timeout_ms;
     leat__error_clear(err);
     return w;
 }
 
 /* ---- topics ---- */
 
-static rd_kafka_topic_t *topic_handle(leat__writer_t *w, leat__out_t *out, leat_error_t *err)
+rd_kafka_topic_t *leat__kout_handle(leat__writer_t *w, leat__out_t *out, leat_error_t *err)
 {
     rd_kafka_topic_conf_t *conf = rd_kafka_default_topic_conf_dup(w->client->rk);
     rd_kafka_topic_t *handle;
@@ -88,11 +96,12 @@ static rd_kafka_topic_t *topic_handle(leat__writer_t *w, leat__out_t *out, leat_
 }
 
 /* Partitions of the topic, or a negative leat code with err filled. */
-static int count_partitions(leat__writer_t *w, rd_kafka_topic_t *handle, const char *topic, leat_error_t *err)
+int leat__kout_count(leat__writer_t *w, rd_kafka_topic_t *handle, const char *topic, leat_error_t *err)
 {
     int64_t until = leat__clock_steady_ms(NULL) + TOPIC_MS;
     const struct rd_kafka_metadata *seen;
     rd_kafka_resp_err_t code;
+    char what[LEAT__KTEXT];
     unsigned flags;
     int count = 0;
 
@@ -107,8 +116,11 @@ static int count_partitions(leat__writer_t *w, rd_kafka_topic_t *handle, const c
         leat__kcode(code, &flags);
     } while (((flags & LEAT_RETRIABLE) || (!code && !count)) && !w->client->refused &&
         leat__clock_steady_ms(NULL) < until);
+    snprintf(what, sizeof what, "find topic %s to write to", topic);
     if (code)
-        return leat__kerror(err, w->client, code, NULL, topic, "find the topic to write to");
+        return leat__kerror(err, w->client, code, NULL, topic, what);
+    if (!count)
+        return leat__error(err, LEAT_ETOPIC, 0, topic, "could not %s: it has no partitions", what);
     w->client->worked = 1;
     return count;
 }
@@ -124,8 +136,8 @@ leat__out_t *leat__kwriter_topic(leat__writer_t *w, const char *topic, leat_erro
     out = leat__must_alloc(sizeof *out);
     out->writer = w;
     out->topic = leat__must_strdup(topic);
-    out->handle = topic_handle(w, out, err);
-    count = out->handle ? count_partitions(w, out->handle, topic, err) : -1;
+    out->handle = leat__kout_handle(w, out, err);
+    count = out->handle ? leat__kout_count(w, out->handle, topic, err) : -1;
     if (count <= 0 || !leat__map_put(&w->outs, topic, out)) {
         if (out->handle)
             rd_kafka_topic_destroy(out->handle);
@@ -168,6 +180,7 @@ static void refused(leat__writer_t *w, leat__out_t *out, int32_t partition, rd_k
     if (w->dropping &&
         (code == RD_KAFKA_RESP_ERR__PURGE_QUEUE || code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT))
         return;
+    w->spoiled |= code > 0 && w->transactional_id; /* by the broker, not by this client */
     if (w->refusal_count == REFUSALS_MAX) {
         w->refusals_lost++;
         return;
@@ -282,8 +295,11 @@ int leat__kproduce(leat__writer_t *w, leat__out_t *t, int32_t partition, leat_sl
     for (;;) {
         code = headers && headers->count ? put_headers(w, t, partition, key, value, time_ms, headers)
                                          : put_plain(w, t, partition, key, value, time_ms);
-        if (!code)
+        if (!code) {
+            if (err)
+                err->code = LEAT_OK; /* the texts are not read then: no time is spent on them */
             return 0;
+        }
         if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL)
             return produce_failed(w, t, partition, code, err);
         if (!until)

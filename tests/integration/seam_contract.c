@@ -239,11 +239,18 @@ seen_t seam_read_to_end(leat__reader_t *r, int slot)
     return seen;
 }
 
+/* A commit is decided before its markers are written: what is committed may show a little later. */
 void seam_reads(const char *topic, bool committed, const char *values)
 {
     leat__reader_t *r = seam_reader(committed);
-    seen_t seen = seam_read_to_end(r, seam_add(r, topic, 0, 0));
+    int slot = seam_add(r, topic, 0, 0);
+    int64_t until_ms = seam_now_ms() + 2000;
+    seen_t seen = seam_read_to_end(r, slot);
 
+    while (committed && strcmp(seen.values, values) != 0 && seam_now_ms() < until_ms) {
+        seam_b->vt->reader_seek(r, slot, 0);
+        seen = seam_read_to_end(r, slot);
+    }
     assert_string_equal(seen.values, values);
     seam_b->vt->reader_close(r);
 }

@@ -22,6 +22,7 @@
 #include "base/mem.h"
 #include "kafka_broker.h"
 #include "runtime/broker.h"
+#include "seam_contract.h"
 
 static leat_config_t *config;
 static leat__broker_t *b;
@@ -874,6 +875,31 @@ static void test_broker_killed_writer_goes_on(void **state)
     must(b->vt->writer_close(w));
 }
 
+/* ---- the contract ---- */
+
+static leat_config_t *contract_config; /* of every client that a test opens */
+
+static leat__broker_t *open_for_contract(void)
+{
+    leat_error_t err;
+
+    if (!contract_config) {
+        contract_config = leat_config_new();
+        leat_config_set(contract_config, "application.id", "seam");
+        leat_config_set(contract_config, "bootstrap.servers", kafka_broker());
+    }
+    return leat__kafka_open(contract_config, &err);
+}
+
+static bool contract_available(void)
+{
+    return kafka_broker() != NULL;
+}
+
+static const struct seam_fixture fixture = {.name = "seam_contract_kafka", .open = open_for_contract,
+    .available = contract_available, .patience_ms = 60000, .session_ms = 6000, .heartbeat_ms = 200,
+    .max_poll_ms = 30000, .transaction_timeout_ms = 10000, .big_bytes = 500000, .many = 50000};
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -896,8 +922,11 @@ int main(void)
         cmocka_unit_test(test_tls_refused_is_fatal_and_says_so),
         cmocka_unit_test(test_broker_killed_writer_goes_on),
     };
+    int failed;
 
     if (getenv("LEAT_TEST_ONLY"))
         cmocka_set_test_filter(getenv("LEAT_TEST_ONLY"));
-    return cmocka_run_group_tests(tests, setup, teardown);
+    failed = run_seam_contract(&fixture);
+    leat_config_free(contract_config);
+    return failed + cmocka_run_group_tests(tests, setup, teardown) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
