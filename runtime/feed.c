@@ -111,6 +111,8 @@ static bool process_task(leat__thread_t *t, leat__owned_t *o, int *left)
             t->commit_wanted = true;
             break;
         }
+        if (t->budget.entry_bytes > t->buffer_bytes)
+            break; /* the next step makes room */
     }
     if (done)
         worked(t);
@@ -120,7 +122,7 @@ static bool process_task(leat__thread_t *t, leat__owned_t *o, int *left)
         leat__commit_trouble(t, o, &err);
         return false;
     }
-    return !t->commit_wanted;
+    return !t->commit_wanted && t->budget.entry_bytes <= t->buffer_bytes;
 }
 
 static bool punctuate(leat__thread_t *t, leat__owned_t *o)

@@ -78,8 +78,11 @@ void leat__keep_step(leat__thread_t *t)
 {
     size_t bytes = t->buffer_bytes / 4;
 
-    if (t->now_ms < t->keep_at_ms && !t->full)
+    if (t->now_ms < t->keep_at_ms && !t->full) {
+        if (t->budget.entry_bytes > t->buffer_bytes)
+            leat__keep_room(t);
         return;
+    }
     t->keep_at_ms = t->now_ms + PAUSE_MS;
     for (size_t i = 0; i < t->task_count; i++) {
         leat__owned_t *o = t->tasks[i];
