@@ -149,7 +149,7 @@ static void trim(leat__store_t *s)
         leat__entry_set(s, e, NULL, time_ms);
         leat__entry_open(s, e);
         leat__lru_use(s, e);
-        if (s->logged)
+        if (s->logged && s->kind != LEAT_TIMESTAMPED_KV) /* as store.c's trim */
             log_entry(s, e, leat__entry_view(e), NULL);
     }
 }

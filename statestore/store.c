@@ -173,7 +173,7 @@ static void keep_headers(leat__store_t *s, leat__entry_t *e, const leat_headers_
 }
 
 static void put(leat__store_t *s, leat_slice_t key, const leat_slice_t *value, int64_t time_ms,
-    const leat_headers_t *headers)
+    const leat_headers_t *headers, bool logged)
 {
     uint32_t hash;
     leat__entry_t *e = find(s, key, &hash);
@@ -185,7 +185,7 @@ static void put(leat__store_t *s, leat_slice_t key, const leat_slice_t *value, i
     leat__entry_open(s, e);
     if (s->cached)
         keep_headers(s, e, headers);
-    uint32_t due = (s->logged && !s->log_each ? LEAT__UNLOGGED : 0U) |
+    uint32_t due = (logged && !s->log_each ? LEAT__UNLOGGED : 0U) |
                    (s->flush_fn ? LEAT__UNFORWARDED : 0U);
     if (due) {
         if ((e->flags & due) != due)
@@ -198,20 +198,23 @@ static void put(leat__store_t *s, leat_slice_t key, const leat_slice_t *value, i
 }
 
 static void log_one(leat__store_t *s, leat_slice_t key, const leat_slice_t *value, int64_t time_ms,
-    const leat_headers_t *headers)
+    const leat_headers_t *headers, bool logged)
 {
-    if (s->logged && s->log_each)
+    if (logged && s->log_each)
         s->hooks.log(s->hooks.user, s, key, value, time_ms, headers);
 }
 
 /* The eldest rows above the limit go, as Kafka's MemoryLRUCache does: a tombstone each, before the
- * record of the put that pushed them out. */
+ * record of the put that pushed them out. A timestamped store writes none, as there: a restore trims
+ * what it reads. */
 static void trim(leat__store_t *s, int64_t time_ms, const leat_headers_t *headers)
 {
+    bool logged = s->logged && s->kind != LEAT_TIMESTAMPED_KV;
+
     while (s->live > s->entries_max && s->oldest) {
         leat_slice_t key = leat__entry_key(s->oldest);
-        put(s, key, NULL, time_ms, NULL);
-        log_one(s, key, NULL, time_ms, headers);
+        put(s, key, NULL, time_ms, NULL, logged);
+        log_one(s, key, NULL, time_ms, headers, logged);
     }
 }
 
@@ -222,10 +225,10 @@ void leat__store_put(leat__store_t *s, leat_slice_t key, const leat_slice_t *val
         leat__custom_put(s, key, value, time_ms, headers);
         return;
     }
-    put(s, key, value, time_ms, headers);
+    put(s, key, value, time_ms, headers, s->logged);
     if (s->lru && !s->cached)
         trim(s, time_ms, headers);
-    log_one(s, key, value, time_ms, headers);
+    log_one(s, key, value, time_ms, headers, s->logged);
 }
 
 /* ---- what it is ---- */

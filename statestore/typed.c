@@ -262,20 +262,10 @@ static leat_iter_t *nil_iter(void)
     return &nil;
 }
 
-static bool is_ordered(const leat_kv_t *kv)
-{
-    if (!kv->store->lru)
-        return true;
-    fail_about(kv, LEAT_EUNSUPPORTED, "",
-        "a least-recently-used store has no order: leat_kv_range and leat_kv_prefix need "
-        "leat_backend_memory() or leat_backend_rocksdb()");
-    return false;
-}
-
 leat_iter_t *leat_kv_range(const leat_kv_t *s, const void *from, const void *to, leat_order_t order)
 {
     leat_slice_t first = {NULL, 0}, last = {NULL, 0};
-    if (!s->store || !is_ordered(s) || (from && !encode(s, from, true, &first)) ||
+    if (!s->store || (from && !encode(s, from, true, &first)) ||
         (to && !encode(s, to, true, &last)))
         return nil_iter();
     if (from && to && leat__bytes_compare(first, last) > 0)
@@ -291,7 +281,7 @@ leat_iter_t *leat_kv_range(const leat_kv_t *s, const void *from, const void *to,
 leat_iter_t *leat_kv_prefix(const leat_kv_t *s, const void *prefix, leat_order_t order)
 {
     leat_slice_t bytes;
-    if (!encode_key(s, prefix, &bytes) || !is_ordered(s))
+    if (!encode_key(s, prefix, &bytes))
         return nil_iter();
     leat__cursor_t *cursor = leat__store_prefix(s->store, bytes, order);
     check_backend(s);

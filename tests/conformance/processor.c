@@ -339,7 +339,7 @@ static const type_t *derive(run_t *r, const struct known_t *k, const op_t *op, b
     if (k->process == map)
         return expr_type(r, of_key ? op->first : op->second, op->key, op->value);
     if (of_key)
-        return op->key;
+        return k->process == scan || (k->flags & STORE && k->flags & TIMER) ? op->store->key : op->key;
     return k->flags & TEXT ? type_of(r, "string") : k->flags & STORED ? op->store->value : op->value;
 }
 
