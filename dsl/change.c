@@ -1,4 +1,7 @@
-/* dsl/change.c: the serde of changes. Bytes of change.h; vectors in tests/conformance (formats/change.json). */
+/*
+ * dsl/change.c: the serde of changes. Bytes of change.h; vectors in tests/conformance
+ * (formats/change.json).
+ */
 #include "base/codec.h"
 #include "change.h"
 #include "runtime/topology.h"
@@ -21,7 +24,7 @@ static leat_slice_t encode_part(leat_codec_t *c, const void *value)
 /* Kafka's: zigzag, seven bits a byte, the low ones first. */
 static void put_varint(leat_codec_t *c, int32_t number)
 {
-    uint32_t rest = ((uint32_t)number << 1) ^ (uint32_t)-(number < 0);
+    uint32_t rest = ((uint32_t)number << 1) ^ (uint32_t) - (number < 0);
 
     for (; rest >= 0x80; rest >>= 7)
         leat_codec_put_int8(c, (int8_t)(rest | 0x80));
@@ -121,7 +124,10 @@ const leat_serde_t *leat__change_serde(leat_builder_t *b, const leat_serde_t *in
     leat_serde_t *s = leat__builder_alloc(b, sizeof *s);
 
     if (s)
-        *s = (leat_serde_t){.name = "change", .size = sizeof(leat__change_t),
-            .encode = change_encode, .decode = change_decode, .user = inner};
+        *s = (leat_serde_t){.name = "change",
+            .size = sizeof(leat__change_t),
+            .encode = change_encode,
+            .decode = change_decode,
+            .user = inner};
     return s;
 }

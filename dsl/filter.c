@@ -4,7 +4,7 @@
 
 typedef struct filter_t {
     leat_predicate_fn test;
-    bool passes;   /* the answer that lets a record pass */
+    bool passes; /* the answer that lets a record pass */
     void *user;
 } filter_t;
 
@@ -32,14 +32,14 @@ static leat_stream_t *add(leat_stream_t *in, const char *call, const char *name,
     return leat__stream_step(in, &o, name, op, in->key, in->value, opts);
 }
 
-leat_stream_t *leat_stream_filter(leat_stream_t *in, const char *name, leat_predicate_fn keep,
-    const leat_node_opts_t *opts)
+leat_stream_t *leat_stream_filter(
+    leat_stream_t *in, const char *name, leat_predicate_fn keep, const leat_node_opts_t *opts)
 {
     return add(in, "leat_stream_filter", name, keep, true, opts);
 }
 
-leat_stream_t *leat_stream_filter_not(leat_stream_t *in, const char *name, leat_predicate_fn drop,
-    const leat_node_opts_t *opts)
+leat_stream_t *leat_stream_filter_not(
+    leat_stream_t *in, const char *name, leat_predicate_fn drop, const leat_node_opts_t *opts)
 {
     return add(in, "leat_stream_filter_not", name, drop, false, opts);
 }

@@ -32,8 +32,12 @@ const void *leat__fold_init(leat_ctx_t *ctx, const leat__fold_t *op)
 void leat__fold_call(leat_ctx_t *ctx, const leat__fold_t *op, leat_combine_fn fn,
     const leat_record_t *in, const void *a, const void *b, leat__emit_fn then, void *data)
 {
-    leat__call_t call = {.user = op->user, .in = in, .emit = then, .allowed = LEAT__EMIT_VALUE,
-        .count_max = 1, .data = data};
+    leat__call_t call = {.user = op->user,
+        .in = in,
+        .emit = then,
+        .allowed = LEAT__EMIT_VALUE,
+        .count_max = 1,
+        .data = data};
 
     leat__call_combine(ctx, &call, fn, a, b);
     leat__call_check_one(ctx, &call);
@@ -44,8 +48,8 @@ void leat__fold_call(leat_ctx_t *ctx, const leat__fold_t *op, leat_combine_fn fn
 static bool out_of_place(leat__graph_t *g, const wanted_t *w, bool there, const char *what)
 {
     if (there)
-        leat__builder_error(g->builder, LEAT_EARGUMENT, w->name ? w->name : w->call, "%s: %s", w->call,
-            what);
+        leat__builder_error(
+            g->builder, LEAT_EARGUMENT, w->name ? w->name : w->call, "%s: %s", w->call, what);
     return there;
 }
 
@@ -55,15 +59,15 @@ static bool fit(leat_grouped_t *d, const wanted_t *w)
     const leat_fold_opts_t *o = w->opts;
     bool functions = w->kind != LEAT__COUNT;
 
-    return LEAT__RESERVED_ZERO(g, w->call, o)
-        && (!functions || leat__need(g, w->call, w->name, w->fn != NULL, "its function"))
-        && leat__need(g, w->call, w->name, w->value != NULL, "the serde of the aggregate")
-        && (!functions || !d->from_table
-            || leat__need(g, w->call, w->name, o && o->subtract, ".subtract of a grouped table"))
-        && !out_of_place(g, w, o && o->subtract && (!functions || !d->from_table),
-            functions ? ".subtract is for grouped tables only" : "a count needs no .subtract")
-        && !out_of_place(g, w, o && o->init && w->kind != LEAT__AGGREGATE,
-            ".init is for leat_grouped_aggregate only");
+    return LEAT__RESERVED_ZERO(g, w->call, o) &&
+           (!functions || leat__need(g, w->call, w->name, w->fn != NULL, "its function")) &&
+           leat__need(g, w->call, w->name, w->value != NULL, "the serde of the aggregate") &&
+           (!functions || !d->from_table ||
+               leat__need(g, w->call, w->name, o && o->subtract, ".subtract of a grouped table")) &&
+           !out_of_place(g, w, o && o->subtract && (!functions || !d->from_table),
+               functions ? ".subtract is for grouped tables only" : "a count needs no .subtract") &&
+           !out_of_place(g, w, o && o->init && w->kind != LEAT__AGGREGATE,
+               ".init is for leat_grouped_aggregate only");
 }
 
 static void *copy_bytes(leat__graph_t *g, const void *bytes, size_t size)
@@ -114,7 +118,10 @@ static const char *prefix_of(const leat_grouped_t *d, leat__fold_kind_t kind)
     return kind == LEAT__REDUCE ? "KSTREAM-REDUCE-" : "KSTREAM-AGGREGATE-";
 }
 
-/* A named repartition topic serves all folds of the grouping; an unnamed one takes the name of each fold's store. */
+/*
+ * A named repartition topic serves all folds of the grouping; an unnamed one takes the name of
+ * each fold's store.
+ */
 static leat__part_t *through(leat_grouped_t *d, leat__repartition_t *fresh)
 {
     leat__graph_t *g = d->graph;
@@ -160,7 +167,8 @@ static leat_table_t *fold_table(leat_grouped_t *d, const wanted_t *w, leat__fold
     const char *sink, *source, *name, *topic;
     leat__part_t *parent;
 
-    if (!leat__rows_init(&op->rows, g, w->call, LEAT__ROWS_FOLD, store, w->name, "KTABLE-AGGREGATE-"))
+    if (!leat__rows_init(
+            &op->rows, g, w->call, LEAT__ROWS_FOLD, store, w->name, "KTABLE-AGGREGATE-"))
         return g->nil_table;
     sink = leat__graph_suffixed(g, w->name, "-sink", "KSTREAM-SINK-");
     source = leat__graph_suffixed(g, w->name, "-source", "KSTREAM-SOURCE-");
@@ -169,7 +177,7 @@ static leat_table_t *fold_table(leat_grouped_t *d, const wanted_t *w, leat__fold
     if (!sink || !source || !name || !topic)
         return g->nil_table;
     parent = through(d, leat__repartition_rows_new(g, topic, !d->given && op->rows.generated, sink,
-        source, d->part, d->key, d->change));
+                            source, d->part, d->key, d->change));
     if (!parent)
         return g->nil_table;
     return leat__rows_table(g, &op->rows, name, parent, leat__fold_table_process(w->kind), NULL);
@@ -199,11 +207,12 @@ static leat_table_t *fold(leat_grouped_t *d, const wanted_t *w)
 
 leat_table_t *leat_grouped_count(leat_grouped_t *g, const char *name, const leat_fold_opts_t *opts)
 {
-    return fold(g, &(wanted_t){"leat_grouped_count", LEAT__COUNT, name, NULL, leat_serde_int64(), opts});
+    return fold(
+        g, &(wanted_t){"leat_grouped_count", LEAT__COUNT, name, NULL, leat_serde_int64(), opts});
 }
 
-leat_table_t *leat_grouped_reduce(leat_grouped_t *g, const char *name, leat_combine_fn fn,
-    const leat_fold_opts_t *opts)
+leat_table_t *leat_grouped_reduce(
+    leat_grouped_t *g, const char *name, leat_combine_fn fn, const leat_fold_opts_t *opts)
 {
     return fold(g, &(wanted_t){"leat_grouped_reduce", LEAT__REDUCE, name, fn, g->value, opts});
 }

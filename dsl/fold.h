@@ -11,8 +11,8 @@ typedef struct leat__fold_t {
     leat__fold_kind_t kind;
     leat_combine_fn add, subtract;
     void *user;
-    const void *init;            /* flat values: in their C type */
-    leat_slice_t init_bytes;     /* others, encoded; .data NULL: none */
+    const void *init;        /* flat values: in their C type */
+    leat_slice_t init_bytes; /* others, encoded; .data NULL: none */
 } leat__fold_t;
 
 /** The processors of the two kinds of upstreams. */

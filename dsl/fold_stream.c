@@ -3,12 +3,12 @@
  *
  *   record ─▶ its key's bytes ─▶ get ─▶ fn(a, b) ─▶ put, forward
  *
- * The key is encoded once, or not at all where its bytes came along; a count costs one get and one put.
- * The time of the result is the latest one of the aggregate and the record. What the program's function
- * emits is put while it still stands on that function's stack.
+ * The key is encoded once, or not at all where its bytes came along; a count costs one get and one
+ * put. The time of the result is the latest one of the aggregate and the record. What the
+ * program's function emits is put while it still stands on that function's stack.
  *
- * To a table operator behind it, the first old value of a key is what the aggregate started from (count:
- * 0), as in Kafka Streams; with the cache on it is none.
+ * To a table operator behind it, the first old value of a key is what the aggregate started from
+ * (count: 0), as in Kafka Streams; with the cache on it is none.
  */
 #include "fold.h"
 
@@ -17,8 +17,8 @@ typedef struct update_t {
     const leat__rows_local_t *local;
     const leat_record_t *in;
     leat_slice_t key;
-    const void *old;             /* as it is, or what the aggregate starts from */
-    int64_t time_ms;             /* of the result */
+    const void *old; /* as it is, or what the aggregate starts from */
+    int64_t time_ms; /* of the result */
 } update_t;
 
 /* Read the row that the record is for. False: dropped or failed. */

@@ -1,9 +1,9 @@
 /*
- * dsl/fold_table.c: the processors of folds over grouped tables: rows that go are subtracted, then rows
- * that come are added.
+ * dsl/fold_table.c: the processors of folds over grouped tables: rows that go are subtracted, then
+ * rows that come are added.
  *
- * A function's emission lives only as long as the function stands on the stack; so adding runs inside the
- * emission of subtracting, and putting inside the emission of adding.
+ * A function's emission lives only as long as the function stands on the stack; so adding runs
+ * inside the emission of subtracting, and putting inside the emission of adding.
  */
 #include "fold.h"
 
@@ -63,7 +63,8 @@ static bool start(leat_ctx_t *ctx, const leat_record_t *in, update_t *u)
     leat_slice_t key;
 
     if (!in->key || !in->value) {
-        leat_fail(ctx, LEAT_ENULL, "a record of a grouped table has no %s", in->key ? "value" : "key");
+        leat_fail(
+            ctx, LEAT_ENULL, "a record of a grouped table has no %s", in->key ? "value" : "key");
         return false;
     }
     *u = (update_t){.op = op, .in = in, .change = in->value, .old_time_ms = -1};
@@ -97,7 +98,8 @@ static void count_process(leat_ctx_t *ctx, const leat_record_t *in)
     count = u.old ? *(const int64_t *)u.old : 0;
     count -= u.old && u.change->old;
     count += u.change->now != NULL;
-    finish(ctx, &u, u.old || u.change->now ? &count : NULL, touches ? later_than_old(&u) : in->time_ms);
+    finish(ctx, &u, u.old || u.change->now ? &count : NULL,
+        touches ? later_than_old(&u) : in->time_ms);
 }
 
 leat_map_fn leat__fold_table_process(leat__fold_kind_t kind)

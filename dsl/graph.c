@@ -1,9 +1,10 @@
 /*
  * dsl/graph.c: keeping the parts of a graph, naming them, writing them into a plan.
  *
- * The order of writing decides the order of a plan's nodes, and with it describe() and the numbers of
- * sub-topologies. Kafka Streams takes parts from a queue by priority, the number of the call, and skips
- * those whose parents are not written; that comes to "always the first one that can be written".
+ * The order of writing decides the order of a plan's nodes, and with it describe() and the numbers
+ * of sub-topologies. Kafka Streams takes parts from a queue by priority, the number of the call,
+ * and skips those whose parents are not written; that comes to "always the first one that can be
+ * written".
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -92,8 +93,8 @@ const char *leat__graph_join(leat__graph_t *g, const char *a, const char *b, con
     return text;
 }
 
-const char *leat__graph_suffixed(leat__graph_t *g, const char *given, const char *suffix,
-    const char *prefix)
+const char *leat__graph_suffixed(
+    leat__graph_t *g, const char *given, const char *suffix, const char *prefix)
 {
     const char *name;
 
@@ -155,14 +156,20 @@ static void check_same_way(leat__plan_t *plan, const leat__part_t *a, const leat
     const leat_source_opts_t *x = a->source, *y = b->source;
 
     if (x->reset != y->reset || x->reset_back_ms != y->reset_back_ms)
-        leat__plan_fail(plan, LEAT_ETOPOLOGY, b->name, "topic '%s' is read twice, by '%s' and '%s', "
-            "with different .reset: give both the same", b->topics, a->name, b->name);
+        leat__plan_fail(plan, LEAT_ETOPOLOGY, b->name,
+            "topic '%s' is read twice, by '%s' and '%s', "
+            "with different .reset: give both the same",
+            b->topics, a->name, b->name);
     else if (a->key != b->key || a->value != b->value)
-        leat__plan_fail(plan, LEAT_ETOPOLOGY, b->name, "topic '%s' is read twice, by '%s' and '%s', "
-            "with different serdes: read it once and map it", b->topics, a->name, b->name);
+        leat__plan_fail(plan, LEAT_ETOPOLOGY, b->name,
+            "topic '%s' is read twice, by '%s' and '%s', "
+            "with different serdes: read it once and map it",
+            b->topics, a->name, b->name);
     else if (x->timestamp != y->timestamp || x->user != y->user)
-        leat__plan_fail(plan, LEAT_ETOPOLOGY, b->name, "topic '%s' is read twice, by '%s' and '%s', "
-            "with different .timestamp: give both the same", b->topics, a->name, b->name);
+        leat__plan_fail(plan, LEAT_ETOPOLOGY, b->name,
+            "topic '%s' is read twice, by '%s' and '%s', "
+            "with different .timestamp: give both the same",
+            b->topics, a->name, b->name);
 }
 
 static leat__part_t *read_before(leat__plan_t *plan, const leat__graph_t *g, leat__part_t *part)
@@ -172,13 +179,16 @@ static leat__part_t *read_before(leat__plan_t *plan, const leat__graph_t *g, lea
 
         if (!other->source || other->merged_into || (other->topics[0] == '^') != pattern)
             continue;
-        if (pattern ? strcmp(other->topics, part->topics) != 0 : !has_any(other->topics, part->topics))
+        if (pattern ? strcmp(other->topics, part->topics) != 0
+                    : !has_any(other->topics, part->topics))
             continue;
-        if (pattern || (has_all(other->topics, part->topics) && has_all(part->topics, other->topics)))
+        if (pattern ||
+            (has_all(other->topics, part->topics) && has_all(part->topics, other->topics)))
             return other;
-        leat__plan_fail(plan, LEAT_ETOPOLOGY, part->name, "sources '%s' (%s) and '%s' (%s) share a "
-            "topic, but not all of them: read the shared topic by a source of its own", other->name,
-            other->topics, part->name, part->topics);
+        leat__plan_fail(plan, LEAT_ETOPOLOGY, part->name,
+            "sources '%s' (%s) and '%s' (%s) share a "
+            "topic, but not all of them: read the shared topic by a source of its own",
+            other->name, other->topics, part->name, part->topics);
     }
     return NULL;
 }
@@ -239,7 +249,8 @@ static void refuse_optimizer(leat__plan_t *plan, const leat_config_t *config)
     const char *wanted = config ? leat__config_text(config, "topology.optimization") : "";
 
     if (wanted[0] && strcmp(wanted, "none") != 0)
-        leat__plan_fail(plan, LEAT_EUNSUPPORTED, "topology.optimization", "topology.optimization is "
+        leat__plan_fail(plan, LEAT_EUNSUPPORTED, "topology.optimization",
+            "topology.optimization is "
             "'%s', but this version has no optimizer: leave the property out, or set it to none",
             wanted);
 }

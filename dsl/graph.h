@@ -1,13 +1,15 @@
 /*
- * dsl/graph.h: the DSL's own graph: what each call of stream.h and table.h adds, before there is a plan.
+ * dsl/graph.h: the DSL's own graph: what each call of stream.h and table.h adds, before there is a
+ * plan.
  *
- *   leat_stream_map(...) ──▶ leat__part_t in the graph ──compile(config)──▶ nodes, stores, topics of a plan
+ *   leat_stream_map(...) ──▶ leat__part_t in the graph ──compile(config)──▶ a plan's nodes, stores
  *
- * A part stands for one call, or for a repartition topic that a call needs. It knows its parents and
- * how to write itself into a plan; nothing else. Parts are kept in the order in which they are to be
- * written: that of the calls, and a part that a later call uses again as a whole (the repartition topic
- * of a named grouping) moves to the end. Compiling writes the first part whose parents are all written,
- * again and again. Nothing of the graph changes by compiling but what is marked so.
+ * A part stands for one call, or for a repartition topic that a call needs. It knows its parents
+ * and how to write itself into a plan; nothing else. Parts are kept in the order in which they are
+ * to be written: that of the calls, and a part that a later call uses again as a whole (the
+ * repartition topic of a named grouping) moves to the end. Compiling writes the first part whose
+ * parents are all written, again and again. Nothing of the graph changes by compiling but what is
+ * marked so.
  *
  * Everything lives in the builder's memory (leat__builder_alloc): nothing to free.
  *
@@ -24,17 +26,17 @@ typedef struct leat__graph_t leat__graph_t;
 typedef struct leat__part_t leat__part_t;
 
 /** Parents by the names of their last nodes; a part merged into another is told that one's. */
-typedef void (*leat__write_fn)(const leat__part_t *part, leat__plan_t *plan,
-    const char *const *parents, size_t parent_count);
+typedef void (*leat__write_fn)(
+    const leat__part_t *part, leat__plan_t *plan, const char *const *parents, size_t parent_count);
 
 enum { LEAT__PARENTS_MAX = 2 };
 
 struct leat__part_t {
-    const char *name;              /* of its last node: what its children name as their parent */
+    const char *name; /* of its last node: what its children name as their parent */
     leat__write_fn write;
     leat__part_t *parents[LEAT__PARENTS_MAX];
     size_t parent_count;
-    const leat_source_opts_t *source; /* a stream's source, which may be merged with others; else NULL */
+    const leat_source_opts_t *source; /* a stream's source: may be merged with others; else NULL */
     const char *topics;               /* of source */
     const leat_serde_t *key, *value;  /* of source */
     leat__part_t *next, *previous;
@@ -47,8 +49,8 @@ struct leat__part_t {
 struct leat__graph_t {
     leat_builder_t *builder;
     leat__part_t *first, *last;
-    uint64_t next_index;           /* of generated names */
-    leat_stream_t *nil_stream;     /* what calls give back after an error */
+    uint64_t next_index;       /* of generated names */
+    leat_stream_t *nil_stream; /* what calls give back after an error */
     leat_table_t *nil_table;
     leat_grouped_t *nil_grouped;
 };
@@ -61,7 +63,10 @@ void leat__graph_add(leat__graph_t *g, leat__part_t *part);
 void leat__graph_move_last(leat__graph_t *g, leat__part_t *part);
 void leat__part_parent(leat__part_t *part, leat__part_t *parent); /* twice the same: once */
 
-/* ---- names: every call takes as many numbers as Kafka Streams does, whether it uses them or not ---- */
+/*
+ * ---- names: every call takes as many numbers as Kafka Streams does, whether it uses them or not
+ * ----
+ */
 
 /** prefix and the next number: "KSTREAM-MAP-0000000001". NULL: no memory, recorded. */
 const char *leat__graph_generate(leat__graph_t *g, const char *prefix);
@@ -69,8 +74,8 @@ void leat__graph_burn(leat__graph_t *g);
 /** given, checked and copied, or a generated one; takes a number either way. NULL: recorded. */
 const char *leat__graph_name(leat__graph_t *g, const char *given, const char *prefix);
 /** The same with a suffix behind a given name. */
-const char *leat__graph_suffixed(leat__graph_t *g, const char *given, const char *suffix,
-    const char *prefix);
+const char *leat__graph_suffixed(
+    leat__graph_t *g, const char *given, const char *suffix, const char *prefix);
 /** Checked and copied; takes no number. NULL: recorded. */
 const char *leat__graph_given(leat__graph_t *g, const char *given);
 const char *leat__graph_join(leat__graph_t *g, const char *a, const char *b, const char *c);

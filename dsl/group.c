@@ -1,4 +1,7 @@
-/* dsl/group.c: streams grouped by a key, ready to fold. Grouping by the key that is there adds nothing to the graph. */
+/*
+ * dsl/group.c: streams grouped by a key, ready to fold. Grouping by the key that is there adds
+ * nothing to the graph.
+ */
 #include "map.h"
 #include "step.h"
 
@@ -10,8 +13,12 @@ static leat_grouped_t *grouped_new(leat_stream_t *in, const char *name)
 
     if (!d || (name && !given))
         return g->nil_grouped;
-    *d = (leat_grouped_t){.graph = g, .part = in->part, .key = in->key, .value = in->value,
-        .rekeyed = in->rekeyed, .given = given};
+    *d = (leat_grouped_t){.graph = g,
+        .part = in->part,
+        .key = in->key,
+        .value = in->value,
+        .rekeyed = in->rekeyed,
+        .given = given};
     return d;
 }
 
@@ -25,8 +32,8 @@ leat_grouped_t *leat_stream_group_by(leat_stream_t *in, const char *name, leat_m
     return selected->nil ? leat__nil_grouped(in->graph) : grouped_new(selected, name);
 }
 
-leat_grouped_t *leat_stream_group_by_key(leat_stream_t *in, const char *name,
-    const leat_node_opts_t *opts)
+leat_grouped_t *leat_stream_group_by_key(
+    leat_stream_t *in, const char *name, const leat_node_opts_t *opts)
 {
     leat__adopt_node(in->graph, opts);
     if (in->nil || !LEAT__RESERVED_ZERO(in->graph, "leat_stream_group_by_key", opts))

@@ -1,8 +1,14 @@
-/* dsl/merge.c: two streams as one. A stream merged with itself yields each record once, as in Kafka Streams. */
+/*
+ * dsl/merge.c: two streams as one. A stream merged with itself yields each record once, as in
+ * Kafka Streams.
+ */
 #include "runtime/ctx.h"
 #include "step.h"
 
-/* A handle that this builder cannot use must not go unnoticed: it may be nil for a reason that only its own builder knows. */
+/*
+ * A handle that this builder cannot use must not go unnoticed: it may be nil for a reason that
+ * only its own builder knows.
+ */
 static bool same_builder(leat_stream_t *a, leat_stream_t *b)
 {
     if (a->graph == b->graph)
@@ -25,13 +31,15 @@ static bool same_types(leat_stream_t *a, leat_stream_t *b, const char *name)
     if (x == y)
         return true;
     leat__builder_error(a->graph->builder, LEAT_ETYPE, name ? name : "leat_stream_merge",
-        "leat_stream_merge: the streams '%s' and '%s' have different %s serdes, '%s' and '%s': map one "
-        "of them first", a->part->name, b->part->name, what, x->name, y->name);
+        "leat_stream_merge: the streams '%s' and '%s' have different %s serdes, '%s' and '%s': map "
+        "one "
+        "of them first",
+        a->part->name, b->part->name, what, x->name, y->name);
     return false;
 }
 
-leat_stream_t *leat_stream_merge(leat_stream_t *a, leat_stream_t *b, const char *name,
-    const leat_node_opts_t *opts)
+leat_stream_t *leat_stream_merge(
+    leat_stream_t *a, leat_stream_t *b, const char *name, const leat_node_opts_t *opts)
 {
     static const leat__operator_t o = {"leat_stream_merge", "KSTREAM-MERGE-", leat__pass, false};
     leat_stream_t *merged;

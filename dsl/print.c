@@ -1,5 +1,6 @@
 /*
- * dsl/print.c: records as lines of text: "[label]: key, value". For looking at a stream while developing.
+ * dsl/print.c: records as lines of text: "[label]: key, value". For looking at a stream while
+ * developing.
  *
  * A file is opened per task, for appending, and each line is one write, so that tasks share it.
  */
@@ -43,8 +44,8 @@ static void print_close(leat_ctx_t *ctx)
 
 static void write_line(leat_ctx_t *ctx, printer_t *printer)
 {
-    if (fwrite(printer->line.data, 1, printer->line.size, printer->file) == printer->line.size
-        && fflush(printer->file) == 0)
+    if (fwrite(printer->line.data, 1, printer->line.size, printer->file) == printer->line.size &&
+        fflush(printer->file) == 0)
         return;
     leat_fail(ctx, LEAT_EIO, "cannot write a line of leat_stream_print: %s", strerror(errno));
     clearerr(printer->file);
@@ -63,8 +64,8 @@ static void end_line(leat_ctx_t *ctx, printer_t *printer, leat_slice_t text)
     write_line(ctx, printer);
 }
 
-static void emit_text(leat_ctx_t *ctx, leat__call_t *call, leat__emit_t how, const leat_record_t *out,
-    const char *child)
+static void emit_text(leat_ctx_t *ctx, leat__call_t *call, leat__emit_t how,
+    const leat_record_t *out, const char *child)
 {
     const leat_slice_t *text = out->value;
     printer_t *printer = call->data;
@@ -79,8 +80,8 @@ static void print_process(leat_ctx_t *ctx, const leat_record_t *in)
 {
     const print_t *op = leat__operator(ctx);
     printer_t *printer = leat_local(ctx);
-    leat__call_t call = {.in = in, .emit = emit_text, .allowed = LEAT__EMIT_VALUE, .count_max = 1,
-        .data = printer};
+    leat__call_t call = {
+        .in = in, .emit = emit_text, .allowed = LEAT__EMIT_VALUE, .count_max = 1, .data = printer};
     leat_slice_t key;
 
     if (op->text) {
@@ -113,9 +114,10 @@ static print_t *print_new(leat_stream_t *in, const leat_print_opts_t *opts)
 
 void leat_stream_print(leat_stream_t *in, const char *name, const leat_print_opts_t *opts)
 {
-    static const leat__operator_t o = {"leat_stream_print", "KSTREAM-PRINTER-", print_process, false};
-    const leat_node_opts_t node = {.local_size = sizeof(printer_t), .open = print_open,
-        .close = print_close};
+    static const leat__operator_t o = {
+        "leat_stream_print", "KSTREAM-PRINTER-", print_process, false};
+    const leat_node_opts_t node = {
+        .local_size = sizeof(printer_t), .open = print_open, .close = print_close};
 
     if (in->nil || !LEAT__RESERVED_ZERO(in->graph, o.call, opts))
         return;

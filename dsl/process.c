@@ -2,7 +2,8 @@
  * dsl/process.c: the program's own processors in a stream.
  *
  * process is the program's function itself: it forwards as a processor of the Processor API does.
- * process_values lets no other key than the input's pass, so that nothing behind it has to repartition.
+ * process_values lets no other key than the input's pass, so that nothing behind it has to
+ * repartition.
  */
 #include "runtime/ctx.h"
 #include "step.h"
@@ -16,7 +17,8 @@ static void emit_values(leat_ctx_t *ctx, leat__call_t *call, leat__emit_t how,
     const leat_record_t *out, const char *child)
 {
     if (out->key != call->in->key) {
-        leat_fail(ctx, LEAT_ETYPE, "leat_stream_process_values keeps the key: emit in->key with the "
+        leat_fail(ctx, LEAT_ETYPE,
+            "leat_stream_process_values keeps the key: emit in->key with the "
             "value, or use leat_stream_process");
         return;
     }
@@ -29,7 +31,9 @@ static void emit_values(leat_ctx_t *ctx, leat__call_t *call, leat__emit_t how,
 static void process_values(leat_ctx_t *ctx, const leat_record_t *in)
 {
     const process_t *op = leat__operator(ctx);
-    leat__call_t call = {.user = op->user, .in = in, .emit = emit_values,
+    leat__call_t call = {.user = op->user,
+        .in = in,
+        .emit = emit_values,
         .allowed = LEAT__EMIT_VALUE | LEAT__EMIT_BOTH | LEAT__EMIT_RECORD | LEAT__EMIT_TO};
 
     leat__call_map(ctx, &call, op->fn, in);
@@ -70,9 +74,9 @@ leat_stream_t *leat_stream_process(leat_stream_t *in, const char *name, leat_map
     leat__graph_t *g = in->graph;
 
     leat__adopt_node(g, opts);
-    if (in->nil || !leat__need(g, o.call, name, fn != NULL, "its function")
-        || !leat__need(g, o.call, name, key != NULL, "the serde of its keys")
-        || !leat__need(g, o.call, name, value != NULL, "the serde of its values"))
+    if (in->nil || !leat__need(g, o.call, name, fn != NULL, "its function") ||
+        !leat__need(g, o.call, name, key != NULL, "the serde of its keys") ||
+        !leat__need(g, o.call, name, value != NULL, "the serde of its values"))
         return leat__nil_stream(g);
     return add(in, &o, name, process_new(g, fn, opts), key, value, opts);
 }
@@ -80,13 +84,13 @@ leat_stream_t *leat_stream_process(leat_stream_t *in, const char *name, leat_map
 leat_stream_t *leat_stream_process_values(leat_stream_t *in, const char *name, leat_map_fn fn,
     const leat_serde_t *value, const leat_node_opts_t *opts)
 {
-    const leat__operator_t o = {"leat_stream_process_values", "KSTREAM-PROCESSVALUES-",
-        process_values, false};
+    const leat__operator_t o = {
+        "leat_stream_process_values", "KSTREAM-PROCESSVALUES-", process_values, false};
     leat__graph_t *g = in->graph;
 
     leat__adopt_node(g, opts);
-    if (in->nil || !leat__need(g, o.call, name, fn != NULL, "its function")
-        || !leat__need(g, o.call, name, value != NULL, "the serde of its values"))
+    if (in->nil || !leat__need(g, o.call, name, fn != NULL, "its function") ||
+        !leat__need(g, o.call, name, value != NULL, "the serde of its values"))
         return leat__nil_stream(g);
     return add(in, &o, name, process_new(g, fn, opts), in->key, value, opts);
 }

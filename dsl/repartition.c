@@ -1,9 +1,10 @@
 /*
  * dsl/repartition.c: repartition topics: asked for, or needed because a key may have changed.
  *
- *   ... ─▶ filter (drops null keys, uncounted) ─▶ sink ─▶ [<app>-<name>-repartition] ─▶ source ─▶ ...
+ *   ─▶ filter (drops null keys, uncounted) ─▶ sink ─▶ [<app>-<name>-repartition] ─▶ source ─▶
  *
- * Node names come from the topic's; a topic whose name is a generated node's has generated node names.
+ * Node names come from the topic's; a topic whose name is a generated node's has generated node
+ * names.
  */
 #include <string.h>
 #include "repartition.h"
@@ -17,8 +18,8 @@ static void filter_process(leat_ctx_t *ctx, const leat_record_t *in)
         leat__forward(ctx, in);
 }
 
-static void write_repartition(const leat__part_t *part, leat__plan_t *plan,
-    const char *const *parents, size_t parent_count)
+static void write_repartition(
+    const leat__part_t *part, leat__plan_t *plan, const char *const *parents, size_t parent_count)
 {
     const leat__repartition_t *r = (const leat__repartition_t *)part;
 
@@ -29,8 +30,8 @@ static void write_repartition(const leat__part_t *part, leat__plan_t *plan,
         leat__plan_processor(plan, r->filter, parents, parent_count, filter_process, NULL);
         leat__plan_sink(plan, r->sink, &r->filter, 1, r->topic, NULL, r->key, r->value, &r->opts);
     } else {
-        leat__plan_sink(plan, r->sink, parents, parent_count, r->topic, NULL, r->key, r->value,
-            &r->opts);
+        leat__plan_sink(
+            plan, r->sink, parents, parent_count, r->topic, NULL, r->key, r->value, &r->opts);
     }
     leat__plan_source(plan, part->name, r->topic, r->key, r->value, NULL);
 }
@@ -48,8 +49,8 @@ static bool is_generated_node(const char *name)
 {
     size_t size = strlen(name);
 
-    return strncmp(name, "KSTREAM", 7) == 0 && size >= 18 && name[size - 11] == '-'
-        && strspn(name + size - 10, "0123456789") == 10;
+    return strncmp(name, "KSTREAM", 7) == 0 && size >= 18 && name[size - 11] == '-' &&
+           strspn(name + size - 10, "0123456789") == 10;
 }
 
 leat__repartition_t *leat__repartition_rows_new(leat__graph_t *g, const char *topic, bool generated,
@@ -61,7 +62,10 @@ leat__repartition_t *leat__repartition_rows_new(leat__graph_t *g, const char *to
     if (!r)
         return NULL;
     *r = (leat__repartition_t){.part = {.name = source, .write = write_repartition},
-        .topic = topic, .sink = sink, .generated = generated, .key = key,
+        .topic = topic,
+        .sink = sink,
+        .generated = generated,
+        .key = key,
         .value = value};
     leat__part_parent(&r->part, parent);
     return r;
@@ -90,9 +94,12 @@ leat__repartition_t *leat__repartition_new(leat__graph_t *g, const char *prefix,
     return r->sink && r->filter && r->part.name ? r : NULL;
 }
 
-/* A name that is no legal topic name is refused where topics are made (LEAT_ETOPIC), as in Kafka Streams. */
-leat_stream_t *leat_stream_repartition(leat_stream_t *in, const char *name,
-    const leat_repartition_opts_t *opts)
+/*
+ * A name that is no legal topic name is refused where topics are made (LEAT_ETOPIC), as in Kafka
+ * Streams.
+ */
+leat_stream_t *leat_stream_repartition(
+    leat_stream_t *in, const char *name, const leat_repartition_opts_t *opts)
 {
     leat__graph_t *g = in->graph;
     const char *prefix;

@@ -5,10 +5,10 @@
 #include "step.h"
 
 typedef struct leat__repartition_t {
-    leat__part_t part;           /* its name is the source's, which children read from */
-    const char *topic;           /* without the application id */
-    const char *filter, *sink;   /* nodes; filter NULL: a grouped table's */
-    bool generated;              /* the topic has a name that the program did not give */
+    leat__part_t part;         /* its name is the source's, which children read from */
+    const char *topic;         /* without the application id */
+    const char *filter, *sink; /* nodes; filter NULL: a grouped table's */
+    bool generated;            /* the topic has a name that the program did not give */
     int32_t partitions;
     leat_sink_opts_t opts;
     const leat_serde_t *key, *value;

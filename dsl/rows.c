@@ -33,8 +33,8 @@ static bool copy_opts(leat__rows_t *r, leat__graph_t *g, const leat_store_opts_t
         r->opts.changelog_config = leat__builder_strdup(g->builder, opts->changelog_config);
     if (opts->processors)
         r->opts.processors = leat__builder_strdup(g->builder, opts->processors);
-    return (!opts->changelog_config || r->opts.changelog_config)
-        && (!opts->processors || r->opts.processors);
+    return (!opts->changelog_config || r->opts.changelog_config) &&
+           (!opts->processors || r->opts.processors);
 }
 
 static const char *generate_store(leat__graph_t *g, const char *prefix)
@@ -90,7 +90,8 @@ leat_table_t *leat__rows_table(leat__graph_t *g, leat__rows_t *r, const char *na
     if (!step)
         return g->nil_table;
     step->rows = r;
-    *t = (leat_table_t){.graph = g, .part = &step->part, .key = r->key, .value = r->value, .rows = r};
+    *t = (leat_table_t){
+        .graph = g, .part = &step->part, .key = r->key, .value = r->value, .rows = r};
     return t;
 }
 
@@ -108,8 +109,8 @@ void leat__rows_write(const leat__rows_t *r, leat__plan_t *plan, const char *nod
 
 /* ---- running ---- */
 
-static void forward(leat_ctx_t *ctx, const leat_record_t *in, const leat__change_t *change,
-    int64_t time_ms)
+static void forward(
+    leat_ctx_t *ctx, const leat_record_t *in, const leat__change_t *change, int64_t time_ms)
 {
     const leat_record_t out = {in->key, change, time_ms, in->headers};
 
@@ -155,14 +156,15 @@ void leat__rows_put_bytes(leat_ctx_t *ctx, const leat__rows_t *r, const leat__ro
     const leat_record_t *in, leat_slice_t key, const leat__change_t *change, int64_t time_ms)
 {
     const leat__change_t without_old = {change->now, NULL};
+    int64_t kept_ms = change->now ? time_ms : in->time_ms; /* a deletion has its record's time */
 
-    leat__kv_put_bytes(local->kv, key, change->now, time_ms);
+    leat__kv_put_bytes(local->kv, key, change->now, kept_ms);
     if (!local->cached)
         forward(ctx, in, r->send_old ? change : &without_old, time_ms);
 }
 
-void leat__rows_put(leat_ctx_t *ctx, const leat__rows_t *r, const leat_record_t *in, const void *now,
-    const void *old, int64_t time_ms)
+void leat__rows_put(leat_ctx_t *ctx, const leat__rows_t *r, const leat_record_t *in,
+    const void *now, const void *old, int64_t time_ms)
 {
     const leat__change_t change = {now, r->send_old ? old : NULL};
     leat_slice_t key;

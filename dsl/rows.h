@@ -1,13 +1,14 @@
 /*
- * dsl/rows.h: what every operator that makes a table has in common: its store, if it keeps one, and how
- * a change goes on.
+ * dsl/rows.h: what every operator that makes a table has in common: its store, if it keeps one,
+ * and how a change goes on.
  *
- * A table keeps its rows (is "materialized") if the program says so, if it is a fold, or, for tables read
- * from a topic or stream, if an operator behind it needs them. Old values are sent only where an operator
- * behind asked for them; a filter or map without rows of its own then passes the question on upstream.
+ * A table keeps its rows (is "materialized") if the program says so, if it is a fold, or, for
+ * tables read from a topic or stream, if an operator behind it needs them. Old values are sent
+ * only where an operator behind asked for them; a filter or map without rows of its own then
+ * passes the question on upstream.
  *
- * With the record cache on, puts forward nothing: the flush does, with the last value and the one that
- * was forwarded before it.
+ * With the record cache on, puts forward nothing: the flush does, with the last value and the one
+ * that was forwarded before it.
  */
 #ifndef LEAT__DSL_ROWS_H
 #define LEAT__DSL_ROWS_H
@@ -16,32 +17,36 @@
 #include "runtime/ctx.h"
 #include "step.h"
 
-typedef enum leat__rows_kind_t { LEAT__ROWS_SOURCE, LEAT__ROWS_FOLD, LEAT__ROWS_DERIVED } leat__rows_kind_t;
+typedef enum leat__rows_kind_t {
+    LEAT__ROWS_SOURCE,
+    LEAT__ROWS_FOLD,
+    LEAT__ROWS_DERIVED
+} leat__rows_kind_t;
 
 /** First member of the operator's data. Constant once the builder is finished. */
 struct leat__rows_t {
     leat__rows_kind_t kind;
-    leat__rows_t *upstream;      /* derived: of the table it is made from */
-    const char *store;           /* NULL: derived, and never kept */
-    bool generated;              /* the store's name */
+    leat__rows_t *upstream; /* derived: of the table it is made from */
+    const char *store;      /* NULL: derived, and never kept */
+    bool generated;         /* the store's name */
     bool materialized;
     bool send_old;
     const leat_serde_t *key, *value;
     leat_store_opts_t opts;
-    size_t local_offset;         /* of leat__rows_local_t in the node's memory per task */
-    leat_task_fn open;           /* the program's; NULL: none */
+    size_t local_offset; /* of leat__rows_local_t in the node's memory per task */
+    leat_task_fn open;   /* the program's; NULL: none */
 };
 
 typedef struct leat__rows_local_t {
-    leat_kv_t *kv;               /* NULL: not materialized */
+    leat_kv_t *kv; /* NULL: not materialized */
     bool cached;
 } leat__rows_local_t;
 
 /* ---- building ---- */
 
 /**
- * Decide name and keeping of the store. operator_name: as given, NULL: generated. prefix: "KTABLE-FILTER-".
- * False: recorded.
+ * Decide name and keeping of the store. operator_name: as given, NULL: generated. prefix:
+ * "KTABLE-FILTER-". False: recorded.
  */
 bool leat__rows_init(leat__rows_t *r, leat__graph_t *g, const char *call, leat__rows_kind_t kind,
     const leat_store_opts_t *opts, const char *operator_name, const char *prefix);
@@ -64,8 +69,8 @@ static inline leat__rows_local_t *leat__rows_local(leat_ctx_t *ctx, const leat__
 /** The value kept under in->key; NULL: none. */
 const void *leat__rows_get(leat_ctx_t *ctx, const leat__rows_t *r, const leat_record_t *in);
 /** Keep (if it keeps) and forward (if the cache does not) a change of the row in->key. */
-void leat__rows_put(leat_ctx_t *ctx, const leat__rows_t *r, const leat_record_t *in, const void *now,
-    const void *old, int64_t time_ms);
+void leat__rows_put(leat_ctx_t *ctx, const leat__rows_t *r, const leat_record_t *in,
+    const void *now, const void *old, int64_t time_ms);
 /** The same for rows that keep, with what the caller knows already. */
 void leat__rows_put_bytes(leat_ctx_t *ctx, const leat__rows_t *r, const leat__rows_local_t *local,
     const leat_record_t *in, leat_slice_t key, const leat__change_t *change, int64_t time_ms);

@@ -9,8 +9,8 @@ typedef struct sink_t {
     leat_sink_opts_t opts;
 } sink_t;
 
-static void write_sink(const leat__part_t *part, leat__plan_t *plan, const char *const *parents,
-    size_t parent_count)
+static void write_sink(
+    const leat__part_t *part, leat__plan_t *plan, const char *const *parents, size_t parent_count)
 {
     const sink_t *sink = (const sink_t *)part;
 
@@ -34,8 +34,8 @@ static bool copy_opts(leat__graph_t *g, sink_t *sink, const leat_sink_opts_t *op
     return !opts->label || sink->opts.label;
 }
 
-static void add(leat_stream_t *in, const char *topic, leat_map_fn choose_topic,
-    const leat_sink_opts_t *opts)
+static void add(
+    leat_stream_t *in, const char *topic, leat_map_fn choose_topic, const leat_sink_opts_t *opts)
 {
     leat__graph_t *g = in->graph;
     sink_t *sink = leat__builder_alloc(g->builder, sizeof *sink);
@@ -43,8 +43,10 @@ static void add(leat_stream_t *in, const char *topic, leat_map_fn choose_topic,
 
     if (!sink || !name)
         return;
-    *sink = (sink_t){.part = {.name = name, .write = write_sink}, .choose_topic = choose_topic,
-        .key = in->key, .value = in->value};
+    *sink = (sink_t){.part = {.name = name, .write = write_sink},
+        .choose_topic = choose_topic,
+        .key = in->key,
+        .value = in->value};
     sink->topic = topic ? leat__builder_strdup(g->builder, topic) : NULL;
     if (!copy_opts(g, sink, opts) || (topic && !sink->topic))
         return;
@@ -52,13 +54,13 @@ static void add(leat_stream_t *in, const char *topic, leat_map_fn choose_topic,
     leat__graph_add(g, &sink->part);
 }
 
-static bool fit(leat_stream_t *in, const char *call, const char *topic, bool there, const char *what,
-    const leat_sink_opts_t *opts)
+static bool fit(leat_stream_t *in, const char *call, const char *topic, bool there,
+    const char *what, const leat_sink_opts_t *opts)
 {
     if (opts)
         leat__adopt(in->graph, opts->user, opts->user_free);
-    return !in->nil && leat__need(in->graph, call, topic, there, what)
-        && LEAT__RESERVED_ZERO(in->graph, call, opts);
+    return !in->nil && leat__need(in->graph, call, topic, there, what) &&
+           LEAT__RESERVED_ZERO(in->graph, call, opts);
 }
 
 void leat_stream_to(leat_stream_t *in, const char *topic, const leat_sink_opts_t *opts)
@@ -69,6 +71,7 @@ void leat_stream_to(leat_stream_t *in, const char *topic, const leat_sink_opts_t
 
 void leat_stream_route(leat_stream_t *in, leat_map_fn topic, const leat_sink_opts_t *opts)
 {
-    if (fit(in, "leat_stream_route", NULL, topic != NULL, "the function that emits the topic", opts))
+    if (fit(in, "leat_stream_route", NULL, topic != NULL, "the function that emits the topic",
+            opts))
         add(in, NULL, topic, opts);
 }

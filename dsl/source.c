@@ -4,8 +4,8 @@
  */
 #include "step.h"
 
-static void write_source(const leat__part_t *part, leat__plan_t *plan, const char *const *parents,
-    size_t parent_count)
+static void write_source(
+    const leat__part_t *part, leat__plan_t *plan, const char *const *parents, size_t parent_count)
 {
     (void)parents;
     (void)parent_count;
@@ -27,8 +27,12 @@ static leat__part_t *source_new(leat__graph_t *g, const char *topic, const leat_
         made->opts = *opts;
     made->opts.name = NULL;
     made->opts.user_free = NULL;
-    made->part = (leat__part_t){.name = name, .write = write_source, .source = &made->opts,
-        .topics = leat__builder_strdup(g->builder, topic), .key = key, .value = value};
+    made->part = (leat__part_t){.name = name,
+        .write = write_source,
+        .source = &made->opts,
+        .topics = leat__builder_strdup(g->builder, topic),
+        .key = key,
+        .value = value};
     if (!made->part.topics)
         return NULL;
     leat__graph_add(g, &made->part);
@@ -44,10 +48,10 @@ leat_stream_t *leat_builder_stream(leat_builder_t *b, const char *topic, const l
 
     if (opts)
         leat__adopt(g, opts->user, opts->user_free);
-    if (!g || !leat__need(g, call, topic, topic != NULL, "the topic")
-        || !leat__need(g, call, topic, key != NULL, "the serde of its keys")
-        || !leat__need(g, call, topic, value != NULL, "the serde of its values")
-        || !LEAT__RESERVED_ZERO(g, call, opts))
+    if (!g || !leat__need(g, call, topic, topic != NULL, "the topic") ||
+        !leat__need(g, call, topic, key != NULL, "the serde of its keys") ||
+        !leat__need(g, call, topic, value != NULL, "the serde of its values") ||
+        !LEAT__RESERVED_ZERO(g, call, opts))
         return leat__nil_stream(g);
     part = source_new(g, topic, key, value, opts);
     return part ? leat__stream_new(g, part, key, value, false) : g->nil_stream;

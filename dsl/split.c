@@ -1,7 +1,8 @@
 /*
  * dsl/split.c: each record to the first branch whose test says yes.
  *
- * The splitting node's children are one passing node per branch, in order, so a branch is a position.
+ * The splitting node's children are one passing node per branch, in order, so a branch is a
+ * position.
  */
 #include <stdio.h>
 #include "runtime/ctx.h"
@@ -35,8 +36,8 @@ static void split_process(leat_ctx_t *ctx, const leat_record_t *in)
     }
 }
 
-static const char *branch_name(leat__graph_t *g, const leat_branch_t *branch, const char *splitter,
-    size_t number)
+static const char *branch_name(
+    leat__graph_t *g, const leat_branch_t *branch, const char *splitter, size_t number)
 {
     char text[24];
     const char *name;
@@ -56,13 +57,13 @@ static bool add_branch(leat_stream_t *splitter, leat_branch_t *branch, size_t nu
     step = name ? leat__step_add(g, name, splitter->part, leat__pass, NULL, NULL) : NULL;
     if (!step)
         return false;
-    branch->stream = leat__stream_new(g, &step->part, splitter->key, splitter->value,
-        splitter->rekeyed);
+    branch->stream =
+        leat__stream_new(g, &step->part, splitter->key, splitter->value, splitter->rekeyed);
     return !branch->stream->nil;
 }
 
-static bool check_branches(leat__graph_t *g, const char *name, const leat_branch_t *branches,
-    size_t count)
+static bool check_branches(
+    leat__graph_t *g, const char *name, const leat_branch_t *branches, size_t count)
 {
     for (size_t i = 0; i + 1 < count; i++) {
         if (branches[i].when)
@@ -75,8 +76,8 @@ static bool check_branches(leat__graph_t *g, const char *name, const leat_branch
     return true;
 }
 
-static split_t *split_new(leat__graph_t *g, const leat_branch_t *branches, size_t count,
-    const leat_node_opts_t *opts)
+static split_t *split_new(
+    leat__graph_t *g, const leat_branch_t *branches, size_t count, const leat_node_opts_t *opts)
 {
     split_t *op = leat__builder_alloc(g->builder, sizeof *op + count * sizeof op->tests[0]);
 
@@ -94,7 +95,8 @@ static split_t *split_new(leat__graph_t *g, const leat_branch_t *branches, size_
 void leat_stream_split(leat_stream_t *in, const char *name, leat_branch_t *branches, size_t count,
     const leat_node_opts_t *opts)
 {
-    static const leat__operator_t o = {"leat_stream_split", "KSTREAM-BRANCH-", split_process, false};
+    static const leat__operator_t o = {
+        "leat_stream_split", "KSTREAM-BRANCH-", split_process, false};
     leat__graph_t *g = in->graph;
     leat_stream_t *splitter;
 
@@ -103,11 +105,11 @@ void leat_stream_split(leat_stream_t *in, const char *name, leat_branch_t *branc
         leat__adopt(g, branches[i].user, branches[i].user_free);
         branches[i].stream = leat__nil_stream(g);
     }
-    if (in->nil || !leat__need(g, o.call, name, branches || !count, "the array of branches")
-        || !check_branches(g, name, branches, count))
+    if (in->nil || !leat__need(g, o.call, name, branches || !count, "the array of branches") ||
+        !check_branches(g, name, branches, count))
         return;
-    splitter = leat__stream_step(in, &o, name, split_new(g, branches, count, opts), in->key,
-        in->value, opts);
+    splitter = leat__stream_step(
+        in, &o, name, split_new(g, branches, count, opts), in->key, in->value, opts);
     for (size_t i = 0; !splitter->nil && i < count; i++) {
         if (!add_branch(splitter, &branches[i], i + 1))
             return;

@@ -1,8 +1,8 @@
 /*
  * dsl/step.c: what every operator's call does.
  *
- * The nil handles of a builder without memory are static: they belong to no builder, and whatever is
- * adopted through them is freed at once.
+ * The nil handles of a builder without memory are static: they belong to no builder, and whatever
+ * is adopted through them is freed at once.
  */
 #include <stdio.h>
 #include "runtime/ctx.h"
@@ -57,8 +57,10 @@ bool leat__reserved_zero(leat__graph_t *g, const char *call, void *const *reserv
     for (size_t i = 0; i < count; i++) {
         if (!reserved[i])
             continue;
-        leat__builder_error(g->builder, LEAT_EARGUMENT, call, "%s: .reserved of its options is not "
-            "zero: initialise option structs with `{0}` or by naming fields", call);
+        leat__builder_error(g->builder, LEAT_EARGUMENT, call,
+            "%s: .reserved of its options is not "
+            "zero: initialise option structs with `{0}` or by naming fields",
+            call);
         return false;
     }
     return true;
@@ -67,13 +69,13 @@ bool leat__reserved_zero(leat__graph_t *g, const char *call, void *const *reserv
 bool leat__need(leat__graph_t *g, const char *call, const char *name, bool there, const char *what)
 {
     if (!there)
-        leat__builder_error(g->builder, LEAT_ENULL, name ? name : call, "%s: %s is missing (NULL)",
-            call, what);
+        leat__builder_error(
+            g->builder, LEAT_ENULL, name ? name : call, "%s: %s is missing (NULL)", call, what);
     return there;
 }
 
-bool leat__copy_node(leat__graph_t *g, const char *call, const leat_node_opts_t *opts,
-    leat_node_opts_t *copy)
+bool leat__copy_node(
+    leat__graph_t *g, const char *call, const leat_node_opts_t *opts, leat_node_opts_t *copy)
 {
     *copy = (leat_node_opts_t){0};
     if (!opts)
@@ -87,12 +89,12 @@ bool leat__copy_node(leat__graph_t *g, const char *call, const leat_node_opts_t 
     return !opts->stores || copy->stores;
 }
 
-static void write_step(const leat__part_t *part, leat__plan_t *plan, const char *const *parents,
-    size_t parent_count)
+static void write_step(
+    const leat__part_t *part, leat__plan_t *plan, const char *const *parents, size_t parent_count)
 {
     const leat__step_t *step = (const leat__step_t *)part;
-    leat__node_t *node = leat__plan_processor(plan, part->name, parents, parent_count, step->process,
-        &step->opts);
+    leat__node_t *node =
+        leat__plan_processor(plan, part->name, parents, parent_count, step->process, &step->opts);
 
     if (node)
         node->operator_ = step->operator_;
@@ -107,8 +109,8 @@ leat__step_t *leat__step_add(leat__graph_t *g, const char *name, leat__part_t *p
 
     if (!step)
         return NULL;
-    *step = (leat__step_t){.part = {.name = name, .write = write_step}, .process = process,
-        .operator_ = operator_};
+    *step = (leat__step_t){
+        .part = {.name = name, .write = write_step}, .process = process, .operator_ = operator_};
     if (opts)
         step->opts = *opts;
     leat__part_parent(&step->part, parent);

@@ -1,8 +1,9 @@
 /*
- * dsl/step.h: handles, and what every operator's call does: adopt, check, name, add a part, give a handle.
+ * dsl/step.h: handles, and what every operator's call does: adopt, check, name, add a part, give a
+ * handle.
  *
- * A call on a nil handle still adopts its .user, and gives a nil handle back. A call that fails records
- * the error in the builder and gives a nil handle back. So no call ever returns NULL.
+ * A call on a nil handle still adopts its .user, and gives a nil handle back. A call that fails
+ * records the error in the builder and gives a nil handle back. So no call ever returns NULL.
  */
 #ifndef LEAT__DSL_STEP_H
 #define LEAT__DSL_STEP_H
@@ -12,11 +13,11 @@
 typedef struct leat__rows_t leat__rows_t; /* rows.h */
 
 struct leat_stream_t {
-    leat__graph_t *graph;        /* NULL: of a builder that could not be made */
+    leat__graph_t *graph; /* NULL: of a builder that could not be made */
     bool nil;
     leat__part_t *part;
     const leat_serde_t *key, *value;
-    bool rekeyed;                /* the key may have changed since the last topic: folds repartition */
+    bool rekeyed; /* the key may have changed since the last topic: folds repartition */
 };
 
 struct leat_grouped_t {
@@ -26,9 +27,10 @@ struct leat_grouped_t {
     const leat_serde_t *key, *value;
     bool rekeyed;
     bool from_table;
-    const leat_serde_t *change;  /* from_table: of what goes through the repartition topic */
-    const char *given;           /* names the repartition topic; NULL: the store does */
-    leat__part_t *repartition;   /* of the first fold; used again by others if the topic's name is given */
+    const leat_serde_t *change; /* from_table: of what goes through the repartition topic */
+    const char *given;          /* names the repartition topic; NULL: the store does */
+    leat__part_t
+        *repartition; /* of the first fold; used again by others if the topic's name is given */
 };
 
 struct leat_table_t {
@@ -43,15 +45,15 @@ struct leat_table_t {
 typedef struct leat__step_t {
     leat__part_t part;
     leat_map_fn process;
-    leat_node_opts_t opts;       /* .user, .stores and so on, as the plan wants them; never .user_free */
+    leat_node_opts_t opts; /* .user, .stores and so on, as the plan wants them; never .user_free */
     const void *operator_;
     const leat__rows_t *rows;
 } leat__step_t;
 
 /** An operator, as its calls have it in common. */
 typedef struct leat__operator_t {
-    const char *call;            /* for texts of errors */
-    const char *prefix;          /* of generated names */
+    const char *call;   /* for texts of errors */
+    const char *prefix; /* of generated names */
     leat_map_fn process;
     bool rekeys;
 } leat__operator_t;
@@ -67,21 +69,23 @@ void leat__adopt_node(leat__graph_t *g, const leat_node_opts_t *opts);
 /** Options beyond those of this version, or memory that was not zeroed: LEAT_EARGUMENT. */
 bool leat__reserved_zero(leat__graph_t *g, const char *call, void *const *reserved, size_t count);
 #define LEAT__RESERVED_ZERO(g, call, opts)                                                         \
-    (!(opts)                                                                                       \
-        || leat__reserved_zero((g), (call), (opts)->reserved,                                      \
-            sizeof (opts)->reserved / sizeof (opts)->reserved[0]))
+    (!(opts) || leat__reserved_zero((g), (call), (opts)->reserved,                                 \
+                    sizeof(opts)->reserved / sizeof(opts)->reserved[0]))
 /** there: else LEAT_ENULL, "call: what is missing". */
 bool leat__need(leat__graph_t *g, const char *call, const char *name, bool there, const char *what);
 
 /** Options as a step keeps them; opts may be NULL. False: recorded. */
-bool leat__copy_node(leat__graph_t *g, const char *call, const leat_node_opts_t *opts,
-    leat_node_opts_t *copy);
+bool leat__copy_node(
+    leat__graph_t *g, const char *call, const leat_node_opts_t *opts, leat_node_opts_t *copy);
 /** NULL: recorded. name [keep: builder] */
 leat__step_t *leat__step_add(leat__graph_t *g, const char *name, leat__part_t *parent,
     leat_map_fn process, const void *operator_, const leat_node_opts_t *opts);
 leat_stream_t *leat__stream_new(leat__graph_t *g, leat__part_t *part, const leat_serde_t *key,
     const leat_serde_t *value, bool rekeyed);
-/** All of it for an operator on one stream, once its function was checked. operator_ NULL: no memory, recorded. */
+/**
+ * All of it for an operator on one stream, once its function was checked. operator_ NULL: no
+ * memory, recorded.
+ */
 leat_stream_t *leat__stream_step(leat_stream_t *in, const leat__operator_t *o, const char *name,
     const void *operator_, const leat_serde_t *key, const leat_serde_t *value,
     const leat_node_opts_t *opts);

@@ -19,9 +19,9 @@ leat__row_fn_t *leat__row_fn_new(leat_table_t *in, const char *call, const char 
     leat__row_fn_t *op;
 
     leat__adopt_table(g, opts);
-    if (in->nil || !leat__need(g, call, name, there, "its function")
-        || !leat__need(g, call, name, value != NULL, "the serde of its values")
-        || !LEAT__RESERVED_ZERO(g, call, opts))
+    if (in->nil || !leat__need(g, call, name, there, "its function") ||
+        !leat__need(g, call, name, value != NULL, "the serde of its values") ||
+        !LEAT__RESERVED_ZERO(g, call, opts))
         return NULL;
     op = leat__builder_alloc(g->builder, sizeof *op);
     if (op)
@@ -35,22 +35,24 @@ static bool node_opts(leat__graph_t *g, const leat_table_opts_t *opts, leat_node
     *node = (leat_node_opts_t){0};
     if (!opts)
         return true;
-    *node = (leat_node_opts_t){.user = opts->user, .local_size = opts->local_size,
-        .open = opts->open, .close = opts->close,
+    *node = (leat_node_opts_t){.user = opts->user,
+        .local_size = opts->local_size,
+        .open = opts->open,
+        .close = opts->close,
         .stores = leat__builder_strdup(g->builder, opts->stores)};
     return !opts->stores || node->stores;
 }
 
-leat_table_t *leat__row_fn_add(leat_table_t *in, leat__row_fn_t *op, const char *call, const char *name,
-    const char *prefix, leat_map_fn process, const leat_table_opts_t *opts)
+leat_table_t *leat__row_fn_add(leat_table_t *in, leat__row_fn_t *op, const char *call,
+    const char *name, const char *prefix, leat_map_fn process, const leat_table_opts_t *opts)
 {
     leat__graph_t *g = in->graph;
     leat_node_opts_t node;
     const char *made;
 
-    if (!leat__rows_init(&op->rows, g, call, LEAT__ROWS_DERIVED, opts ? &opts->store : NULL, name,
-            prefix)
-        || !node_opts(g, opts, &node))
+    if (!leat__rows_init(
+            &op->rows, g, call, LEAT__ROWS_DERIVED, opts ? &opts->store : NULL, name, prefix) ||
+        !node_opts(g, opts, &node))
         return g->nil_table;
     made = leat__graph_name(g, name, prefix);
     return made ? leat__rows_table(g, &op->rows, made, in->part, process, &node) : g->nil_table;
@@ -70,13 +72,14 @@ static leat_stream_t *to_stream(leat_table_t *in, const char *name)
 {
     leat__graph_t *g = in->graph;
     const char *made = leat__graph_name(g, name, "KTABLE-TOSTREAM-");
-    leat__step_t *step = made ? leat__step_add(g, made, in->part, to_stream_process, g, NULL) : NULL;
+    leat__step_t *step =
+        made ? leat__step_add(g, made, in->part, to_stream_process, g, NULL) : NULL;
 
     return step ? leat__stream_new(g, &step->part, in->key, in->value, false) : g->nil_stream;
 }
 
-leat_stream_t *leat_table_to_stream(leat_table_t *in, const char *name,
-    const leat_to_stream_opts_t *opts)
+leat_stream_t *leat_table_to_stream(
+    leat_table_t *in, const char *name, const leat_to_stream_opts_t *opts)
 {
     static const char call[] = "leat_table_to_stream";
     leat_stream_t *out;

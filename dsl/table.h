@@ -12,8 +12,8 @@ typedef struct leat__row_fn_t {
     leat__rows_t rows;
     leat_map_fn map;
     leat_predicate_fn test;
-    bool passes;                 /* filter: the answer that lets a row pass */
-    bool nulls;                  /* transform_values: called for deleted rows too */
+    bool passes; /* filter: the answer that lets a row pass */
+    bool nulls;  /* transform_values: called for deleted rows too */
     void *user;
 } leat__row_fn_t;
 
@@ -22,7 +22,7 @@ void leat__adopt_table(leat__graph_t *g, const leat_table_opts_t *opts);
 leat__row_fn_t *leat__row_fn_new(leat_table_t *in, const char *call, const char *name, bool there,
     const leat_serde_t *value, const leat_table_opts_t *opts);
 /** Name, node, handle; .store decided before. */
-leat_table_t *leat__row_fn_add(leat_table_t *in, leat__row_fn_t *op, const char *call, const char *name,
-    const char *prefix, leat_map_fn process, const leat_table_opts_t *opts);
+leat_table_t *leat__row_fn_add(leat_table_t *in, leat__row_fn_t *op, const char *call,
+    const char *name, const char *prefix, leat_map_fn process, const leat_table_opts_t *opts);
 
 #endif

@@ -1,11 +1,11 @@
 /*
- * dsl/table_filter.c: rows that pass a test. A row that does not pass is sent on as deleted, since it may
- * have passed before: where old values are known, only if it did.
+ * dsl/table_filter.c: rows that pass a test. A row that does not pass is sent on as deleted, since
+ * it may have passed before: where old values are known, only if it did.
  */
 #include "table.h"
 
-static const void *passing(leat_ctx_t *ctx, const leat__row_fn_t *op, const leat_record_t *in,
-    const void *value)
+static const void *passing(
+    leat_ctx_t *ctx, const leat__row_fn_t *op, const leat_record_t *in, const void *value)
 {
     const leat_record_t row = {in->key, value, in->time_ms, in->headers};
 
@@ -28,8 +28,8 @@ static void filter_process(leat_ctx_t *ctx, const leat_record_t *in)
     leat__rows_put(ctx, &op->rows, in, now, old, in->time_ms);
 }
 
-static leat_table_t *add(leat_table_t *in, const char *call, const char *name, leat_predicate_fn test,
-    bool passes, const leat_table_opts_t *opts)
+static leat_table_t *add(leat_table_t *in, const char *call, const char *name,
+    leat_predicate_fn test, bool passes, const leat_table_opts_t *opts)
 {
     const leat_serde_t *value = in->nil ? NULL : in->value;
     leat__row_fn_t *op = leat__row_fn_new(in, call, name, test != NULL, value, opts);
@@ -42,14 +42,14 @@ static leat_table_t *add(leat_table_t *in, const char *call, const char *name, l
     return leat__row_fn_add(in, op, call, name, "KTABLE-FILTER-", filter_process, opts);
 }
 
-leat_table_t *leat_table_filter(leat_table_t *in, const char *name, leat_predicate_fn keep,
-    const leat_table_opts_t *opts)
+leat_table_t *leat_table_filter(
+    leat_table_t *in, const char *name, leat_predicate_fn keep, const leat_table_opts_t *opts)
 {
     return add(in, "leat_table_filter", name, keep, true, opts);
 }
 
-leat_table_t *leat_table_filter_not(leat_table_t *in, const char *name, leat_predicate_fn drop,
-    const leat_table_opts_t *opts)
+leat_table_t *leat_table_filter_not(
+    leat_table_t *in, const char *name, leat_predicate_fn drop, const leat_table_opts_t *opts)
 {
     return add(in, "leat_table_filter_not", name, drop, false, opts);
 }

@@ -1,9 +1,9 @@
 /*
- * dsl/table_group.c: rows grouped by another key: each change becomes what leaves one group and what
- * comes to another, through a repartition topic.
+ * dsl/table_group.c: rows grouped by another key: each change becomes what leaves one group and
+ * what comes to another, through a repartition topic.
  *
- * One record with both values if the group stays the same (KIP-904), so that a fold behind never shows
- * the state between; else the old row first. A NULL key or value leaves that half out.
+ * One record with both values if the group stays the same (KIP-904), so that a fold behind never
+ * shows the state between; else the old row first. A NULL key or value leaves that half out.
  */
 #include "table.h"
 
@@ -28,7 +28,8 @@ static bool is_there(half_t half)
     return half.key && half.value;
 }
 
-static void send(leat_ctx_t *ctx, const regroup_t *g, const void *key, const void *now, const void *old)
+static void send(
+    leat_ctx_t *ctx, const regroup_t *g, const void *key, const void *now, const void *old)
 {
     const leat__change_t change = {now, old};
     const leat_record_t out = {key, &change, g->in->time_ms, g->in->headers};
@@ -66,15 +67,19 @@ static void finish(leat_ctx_t *ctx, const regroup_t *g, half_t old)
 static void map_half(leat_ctx_t *ctx, regroup_t *g, const void *value, leat__emit_fn then)
 {
     const leat_record_t row = {g->in->key, value, g->in->time_ms, g->in->headers};
-    leat__call_t call = {.user = g->op->user, .in = &row, .emit = then, .count_max = 1, .data = g,
+    leat__call_t call = {.user = g->op->user,
+        .in = &row,
+        .emit = then,
+        .count_max = 1,
+        .data = g,
         .allowed = LEAT__EMIT_BOTH | LEAT__EMIT_RECORD | LEAT__EMIT_KEY | LEAT__EMIT_VALUE};
 
     leat__call_map(ctx, &call, g->op->fn, &row);
     leat__call_check_one(ctx, &call);
 }
 
-static void emit_old(leat_ctx_t *ctx, leat__call_t *call, leat__emit_t how, const leat_record_t *out,
-    const char *child)
+static void emit_old(leat_ctx_t *ctx, leat__call_t *call, leat__emit_t how,
+    const leat_record_t *out, const char *child)
 {
     (void)how;
     (void)child;
@@ -91,8 +96,8 @@ static void find_old(leat_ctx_t *ctx, regroup_t *g)
         finish(ctx, g, (half_t){NULL, NULL});
 }
 
-static void emit_now(leat_ctx_t *ctx, leat__call_t *call, leat__emit_t how, const leat_record_t *out,
-    const char *child)
+static void emit_now(leat_ctx_t *ctx, leat__call_t *call, leat__emit_t how,
+    const leat_record_t *out, const char *child)
 {
     regroup_t *g = call->data;
 
@@ -124,8 +129,13 @@ static leat_grouped_t *grouped_new(leat_table_t *in, leat__part_t *part, const c
 
     if (!d || !change)
         return g->nil_grouped;
-    *d = (leat_grouped_t){.graph = g, .part = part, .key = key, .value = value, .from_table = true,
-        .change = change, .given = given};
+    *d = (leat_grouped_t){.graph = g,
+        .part = part,
+        .key = key,
+        .value = value,
+        .from_table = true,
+        .change = change,
+        .given = given};
     leat__rows_enable_old(in->rows, true);
     return d;
 }
@@ -153,9 +163,9 @@ leat_grouped_t *leat_table_group_by(leat_table_t *in, const char *name, leat_map
     group_t *op;
 
     leat__adopt_node(g, opts);
-    if (in->nil || !leat__need(g, call, name, fn != NULL, "its function")
-        || !leat__need(g, call, name, key != NULL, "the serde of its keys")
-        || !leat__need(g, call, name, value != NULL, "the serde of its values"))
+    if (in->nil || !leat__need(g, call, name, fn != NULL, "its function") ||
+        !leat__need(g, call, name, key != NULL, "the serde of its keys") ||
+        !leat__need(g, call, name, value != NULL, "the serde of its values"))
         return leat__nil_grouped(g);
     op = leat__builder_alloc(g->builder, sizeof *op);
     if (op)

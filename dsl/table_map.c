@@ -16,8 +16,12 @@ typedef struct update_t {
 static void map_one(leat_ctx_t *ctx, update_t *u, const void *value, leat__emit_fn then)
 {
     const leat_record_t row = {u->in->key, value, u->in->time_ms, u->in->headers};
-    leat__call_t call = {.user = u->op->user, .in = &row, .emit = then, .allowed = LEAT__EMIT_VALUE,
-        .count_max = 1, .data = u};
+    leat__call_t call = {.user = u->op->user,
+        .in = &row,
+        .emit = then,
+        .allowed = LEAT__EMIT_VALUE,
+        .count_max = 1,
+        .data = u};
 
     leat__call_map(ctx, &call, u->op->map, &row);
     leat__call_check_one(ctx, &call);
@@ -28,8 +32,8 @@ static void finish(leat_ctx_t *ctx, const update_t *u, const void *old)
     leat__rows_put(ctx, &u->op->rows, u->in, u->now, old, u->in->time_ms);
 }
 
-static void emit_old(leat_ctx_t *ctx, leat__call_t *call, leat__emit_t how, const leat_record_t *out,
-    const char *child)
+static void emit_old(leat_ctx_t *ctx, leat__call_t *call, leat__emit_t how,
+    const leat_record_t *out, const char *child)
 {
     (void)how;
     (void)child;
@@ -51,8 +55,8 @@ static void find_old(leat_ctx_t *ctx, update_t *u)
         finish(ctx, u, NULL);
 }
 
-static void emit_now(leat_ctx_t *ctx, leat__call_t *call, leat__emit_t how, const leat_record_t *out,
-    const char *child)
+static void emit_now(leat_ctx_t *ctx, leat__call_t *call, leat__emit_t how,
+    const leat_record_t *out, const char *child)
 {
     update_t *u = call->data;
 
@@ -95,5 +99,6 @@ leat_table_t *leat_table_map_values(leat_table_t *in, const char *name, leat_map
 leat_table_t *leat_table_transform_values(leat_table_t *in, const char *name, leat_map_fn fn,
     const leat_serde_t *value, const leat_table_opts_t *opts)
 {
-    return add(in, "leat_table_transform_values", "KTABLE-TRANSFORMVALUES-", name, fn, true, value, opts);
+    return add(
+        in, "leat_table_transform_values", "KTABLE-TRANSFORMVALUES-", name, fn, true, value, opts);
 }

@@ -1,6 +1,6 @@
 /*
- * stateless: clean readings of thermometers, warn of frost in Fahrenheit, send the rest to a topic per
- * kind.
+ * stateless: clean readings of thermometers, warn of frost in Fahrenheit, send the rest to a topic
+ * per kind.
  *
  *   stateless --embedded       lines in: SENSOR<TAB>{"kind":"oven","celsius":200}
  */

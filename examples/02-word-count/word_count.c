@@ -4,8 +4,8 @@
  *   word-count --embedded < text      no broker: lines in, counts out
  *   word-count --bootstrap-servers HOST:PORT --input TOPIC --output TOPIC [--eos]
  *
- * Words are runs of letters and digits, in lower case. Each updated count is a record: the word, and
- * how often it came so far. With --embedded it is a line, WORD<TAB>COUNT.
+ * Words are runs of letters and digits, in lower case. Each updated count is a record: the word,
+ * and how often it came so far. With --embedded it is a line, WORD<TAB>COUNT.
  */
 #include <leat/leat.h>
 

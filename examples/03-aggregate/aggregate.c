@@ -45,7 +45,7 @@ static void add_order(leat_ctx_t *ctx, const void *a, const void *b)
 {
     const struct stats *old = a;
     const int64_t *cents = b;
-    struct stats stats = old ? *old : (struct stats){ 0 };
+    struct stats stats = old ? *old : (struct stats){0};
 
     stats.orders++;
     stats.cents += *cents;

@@ -11,8 +11,8 @@ static int expect(leat_test_t *t, int64_t orders, int64_t cents, int64_t largest
     const leat_record_t *out = leat_test_read(t, "customer-stats");
     const struct stats *stats = out ? out->value : NULL;
 
-    if (stats && stats->orders == orders && stats->cents == cents
-        && stats->largest_cents == largest_cents)
+    if (stats && stats->orders == orders && stats->cents == cents &&
+        stats->largest_cents == largest_cents)
         return 0;
     fprintf(stderr, "expected %d orders of %d cents\n", (int)orders, (int)cents);
     return 1;

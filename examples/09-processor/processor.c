@@ -51,9 +51,8 @@ static void silent_devices(leat_builder_t *b)
     leat_builder_store(b, "last-seen", LEAT_TIMESTAMPED_KV, str, str, NULL);
     leat_stream_t *signals = leat_builder_stream(b, "signals", str, str, NULL);
     leat_stream_t *warnings = leat_stream_process(signals, "watch", remember, str, str,
-        &(leat_node_opts_t){.stores = "last-seen",
-            .local_size = sizeof(struct watch),
-            .open = open_watch});
+        &(leat_node_opts_t){
+            .stores = "last-seen", .local_size = sizeof(struct watch), .open = open_watch});
     leat_stream_to(warnings, "silent-devices", NULL);
 }
 

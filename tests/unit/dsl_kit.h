@@ -1,4 +1,7 @@
-/* tests/unit/dsl_kit.h: small functions of a program, and a driver around a topology, for the tests of the DSL. */
+/*
+ * tests/unit/dsl_kit.h: small functions of a program, and a driver around a topology, for the
+ * tests of the DSL.
+ */
 #ifndef LEAT__TESTS_DSL_KIT_H
 #define LEAT__TESTS_DSL_KIT_H
 
@@ -34,8 +37,8 @@ static inline leat_test_t *drive(leat_build_fn build, const char *cache_bytes)
     return t;
 }
 
-static inline void pipe_text(leat_test_t *t, const char *topic, const char *key, const char *value,
-    int64_t time_ms)
+static inline void pipe_text(
+    leat_test_t *t, const char *topic, const char *key, const char *value, int64_t time_ms)
 {
     leat_error_t err;
 

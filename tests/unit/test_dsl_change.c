@@ -1,6 +1,6 @@
 /*
- * The bytes of changes in the repartition topics of grouped tables: those of Kafka Streams (vectors of its
- * own classes), the forms that only other versions write, and bytes that are none.
+ * The bytes of changes in the repartition topics of grouped tables: those of Kafka Streams
+ * (vectors of its own classes), the forms that only other versions write, and bytes that are none.
  */
 #include "base/codec.h"
 #include "base/mem.h"
@@ -124,8 +124,16 @@ static void test_nothing_at_all_does_not_encode(void **state)
 static void test_bad_bytes_are_refused(void **state)
 {
     static const leat_slice_t bad[] = {
-        {"", 0}, {"\6", 1}, {"a\377", 2}, {"\2", 1}, {"\4a\2", 3}, {"\1a\2", 3}, {"\3", 1}, {"\5", 1},
-        {"\377\377\377\377\377\377\2", 7}, {"\376\377\377\377\17\2", 6},
+        {"", 0},
+        {"\6", 1},
+        {"a\377", 2},
+        {"\2", 1},
+        {"\4a\2", 3},
+        {"\1a\2", 3},
+        {"\3", 1},
+        {"\5", 1},
+        {"\377\377\377\377\377\377\2", 7},
+        {"\376\377\377\377\17\2", 6},
     };
 
     (void)state;
@@ -135,7 +143,8 @@ static void test_bad_bytes_are_refused(void **state)
         leat_error_t err;
 
         memcpy(copy, bad[i].data, bad[i].size);
-        if (leat__decode(serde, (leat_slice_t){copy, bad[i].size}, &env, &value, &err) != LEAT_ESERDE)
+        if (leat__decode(serde, (leat_slice_t){copy, bad[i].size}, &env, &value, &err) !=
+            LEAT_ESERDE)
             fail_msg("case %zu was read", i);
         assert_non_null(strstr(err.text, "change"));
         free(copy);

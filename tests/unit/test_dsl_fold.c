@@ -1,6 +1,6 @@
 /*
- * Folds over streams, tables, and folds over grouped tables, over the test driver: values, times, what is
- * sent on with and without the record cache, where rows are kept.
+ * Folds over streams, tables, and folds over grouped tables, over the test driver: values, times,
+ * what is sent on with and without the record cache, where rows are kept.
  */
 #include "dsl_kit.h"
 
@@ -10,8 +10,8 @@ static void counting(leat_builder_t *b)
 {
     leat_stream_t *in = leat_builder_stream(b, "in", str(), str(), NULL);
 
-    leat_table_to(leat_grouped_count(leat_stream_group_by_key(in, NULL, NULL), "counts", NULL), "out",
-        NULL);
+    leat_table_to(
+        leat_grouped_count(leat_stream_group_by_key(in, NULL, NULL), "counts", NULL), "out", NULL);
 }
 
 static void count_three(leat_test_t *t)
@@ -53,8 +53,8 @@ static void counting_many(leat_builder_t *b)
     leat_stream_t *in = leat_builder_stream(b, "in", str(), str(), NULL);
 
     in = leat_stream_flat_map_values(in, NULL, five, str(), NULL);
-    leat_table_to(leat_grouped_count(leat_stream_group_by_key(in, NULL, NULL), "counts", NULL), "out",
-        NULL);
+    leat_table_to(
+        leat_grouped_count(leat_stream_group_by_key(in, NULL, NULL), "counts", NULL), "out", NULL);
 }
 
 static void test_cache_sends_the_last_value_only(void **state)
@@ -87,8 +87,9 @@ static void reducing(leat_builder_t *b)
 {
     leat_stream_t *in = leat_builder_stream(b, "in", str(), str(), NULL);
 
-    leat_table_to(leat_grouped_reduce(leat_stream_group_by_key(in, NULL, NULL), NULL, join_or_delete,
-        NULL), "out", NULL);
+    leat_table_to(
+        leat_grouped_reduce(leat_stream_group_by_key(in, NULL, NULL), NULL, join_or_delete, NULL),
+        "out", NULL);
 }
 
 static void test_reduce_starts_with_the_first_value_and_may_delete(void **state)
@@ -139,13 +140,15 @@ static void aggregating(leat_builder_t *b)
 {
     const struct pair pair = {10, 100};
     const leat_slice_t start = leat_slice(">");
-    leat_grouped_t *g = leat_stream_group_by_key(leat_builder_stream(b, "in", str(), str(), NULL), NULL,
-        NULL);
+    leat_grouped_t *g =
+        leat_stream_group_by_key(leat_builder_stream(b, "in", str(), str(), NULL), NULL, NULL);
 
-    leat_table_to(leat_grouped_aggregate(g, "pairs", add_pair, &pair_serde,
-        &(leat_fold_opts_t){.init = &pair}), "pairs", NULL);
-    leat_table_to(leat_grouped_aggregate(g, "texts", join_plus, str(),
-        &(leat_fold_opts_t){.init = &start}), "texts", NULL);
+    leat_table_to(leat_grouped_aggregate(
+                      g, "pairs", add_pair, &pair_serde, &(leat_fold_opts_t){.init = &pair}),
+        "pairs", NULL);
+    leat_table_to(
+        leat_grouped_aggregate(g, "texts", join_plus, str(), &(leat_fold_opts_t){.init = &start}),
+        "texts", NULL);
     leat_table_to(leat_grouped_aggregate(g, "bare", join_plus, str(), NULL), "bare", NULL);
 }
 
@@ -237,8 +240,8 @@ static void number(leat_ctx_t *ctx, const leat_record_t *in)
     int64_t *calls = leat_local(ctx);
 
     ++*calls;
-    leat_emit_value(ctx, leat_text(ctx, "%s#%lld", value ? leat_cstr(ctx, value) : "gone",
-        (long long)*calls));
+    leat_emit_value(
+        ctx, leat_text(ctx, "%s#%lld", value ? leat_cstr(ctx, value) : "gone", (long long)*calls));
 }
 
 static void start_at_ten(leat_ctx_t *ctx)
@@ -250,8 +253,8 @@ static void start_at_ten(leat_ctx_t *ctx)
 
 static void transforming(leat_builder_t *b)
 {
-    leat_table_opts_t o = {.store = {.materialize = true}, .local_size = sizeof(int64_t),
-        .open = start_at_ten};
+    leat_table_opts_t o = {
+        .store = {.materialize = true}, .local_size = sizeof(int64_t), .open = start_at_ten};
     leat_table_t *rows = leat_builder_table(b, "rows", str(), str(), NULL);
 
     leat_table_to(leat_table_transform_values(rows, "numbered", number, str(), &o), "out", NULL);
@@ -277,8 +280,8 @@ static void around(leat_builder_t *b)
 
     in = leat_stream_select_key(in, NULL, value_as_key, str(), NULL);
     t = leat_stream_to_table(in, "again", &(leat_store_opts_t){.materialize = true});
-    leat_stream_to(leat_table_to_stream(t, NULL,
-        &(leat_to_stream_opts_t){.key = value_as_key}), "out", NULL);
+    leat_stream_to(
+        leat_table_to_stream(t, NULL, &(leat_to_stream_opts_t){.key = value_as_key}), "out", NULL);
 }
 
 static void test_stream_to_table_and_back(void **state)
@@ -313,10 +316,12 @@ static void grouping(leat_builder_t *b)
     leat_grouped_t *g = leat_table_group_by(rows, "by-first", by_first_part, str(), str(), NULL);
 
     leat_table_to(leat_grouped_aggregate(g, "agg", join_plus, str(),
-        &(leat_fold_opts_t){.subtract = join_minus, .init = &empty}), "agg", NULL);
+                      &(leat_fold_opts_t){.subtract = join_minus, .init = &empty}),
+        "agg", NULL);
     leat_table_to(leat_grouped_count(g, "counts", NULL), "counts", NULL);
-    leat_table_to(leat_grouped_reduce(g, "last", join_plus,
-        &(leat_fold_opts_t){.subtract = join_minus}), "reduced", NULL);
+    leat_table_to(
+        leat_grouped_reduce(g, "last", join_plus, &(leat_fold_opts_t){.subtract = join_minus}),
+        "reduced", NULL);
     store_names[2] = leat_table_store(rows);
 }
 
@@ -361,7 +366,10 @@ static void test_one_named_repartition_topic_serves_all_folds(void **state)
 static void test_grouped_bytes_are_those_of_kafka_streams(void **state)
 {
     leat_test_t *t = drive(grouping, "0");
-    const char *expected[] = {"1\1", "\0022" "1\2", "2\0", "3\1"};
+    const char *expected[] = {"1\1",
+        "\0022"
+        "1\2",
+        "2\0", "3\1"};
     const size_t sizes[] = {2, 4, 2, 2};
 
     (void)state;
@@ -382,12 +390,13 @@ static void test_grouped_bytes_are_those_of_kafka_streams(void **state)
 static void grouping_mapped(leat_builder_t *b)
 {
     leat_table_t *rows = leat_builder_table(b, "rows", str(), str(), NULL);
-    leat_table_t *loud = leat_table_map_values(leat_table_filter(rows, NULL, has_x, NULL), NULL, bang,
-        str(), NULL);
+    leat_table_t *loud =
+        leat_table_map_values(leat_table_filter(rows, NULL, has_x, NULL), NULL, bang, str(), NULL);
     leat_grouped_t *g = leat_table_group_by(loud, NULL, same, str(), str(), NULL);
 
-    leat_table_to(leat_grouped_reduce(g, "r", join_plus, &(leat_fold_opts_t){.subtract = join_minus}),
-        "out", NULL);
+    leat_table_to(
+        leat_grouped_reduce(g, "r", join_plus, &(leat_fold_opts_t){.subtract = join_minus}), "out",
+        NULL);
 }
 
 static void group_mapped(leat_test_t *t)
@@ -421,8 +430,9 @@ static void failing(leat_builder_t *b)
 {
     leat_stream_t *in = leat_builder_stream(b, "in", str(), str(), NULL);
 
-    leat_table_to(leat_grouped_aggregate(leat_stream_group_by_key(in, NULL, NULL), "agg", failing_fold,
-        str(), NULL), "out", NULL);
+    leat_table_to(leat_grouped_aggregate(
+                      leat_stream_group_by_key(in, NULL, NULL), "agg", failing_fold, str(), NULL),
+        "out", NULL);
 }
 
 static void test_failing_fold_names_its_node_and_stores_nothing(void **state)

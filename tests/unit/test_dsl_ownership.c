@@ -1,6 +1,6 @@
 /*
- * Every operator adopts its .user: freed exactly once, whether the call succeeds, fails, is made on a nil
- * handle, on a builder without memory, or runs out of memory at any allocation.
+ * Every operator adopts its .user: freed exactly once, whether the call succeeds, fails, is made
+ * on a nil handle, on a builder without memory, or runs out of memory at any allocation.
  *
  * Method: a table of calls, each with a counting destructor, run against every kind of upstream.
  */
@@ -14,7 +14,7 @@ typedef struct upstream_t {
     leat_stream_t *stream;
     leat_table_t *table;
     leat_grouped_t *grouped, *grouped_table;
-    bool good;             /* else required functions are left out */
+    bool good; /* else required functions are left out */
 } upstream_t;
 
 static int freed, adopted;
@@ -160,8 +160,8 @@ static void reduce_table(upstream_t *u)
 TABLE_CALL(table_filter, leat_table_filter(u->table, NULL, u->good ? yes : NULL, &o))
 TABLE_CALL(table_filter_not, leat_table_filter_not(u->table, NULL, u->good ? yes : NULL, &o))
 TABLE_CALL(table_map, leat_table_map_values(u->table, NULL, u->good ? same : NULL, str(), &o))
-TABLE_CALL(table_transform,
-    leat_table_transform_values(u->table, NULL, u->good ? same : NULL, str(), &o))
+TABLE_CALL(
+    table_transform, leat_table_transform_values(u->table, NULL, u->good ? same : NULL, str(), &o))
 
 static void to_stream(upstream_t *u)
 {
@@ -183,8 +183,9 @@ typedef void (*call_fn)(upstream_t *u);
 
 static const call_fn calls[] = {filter, filter_not, map, map_values, flat_map, flat_map_values,
     select_key, peek, for_each, process, process_values, merge, group_by, group_by_key,
-    table_group_by, split, repartition, to, route, read_stream, read_table, count, reduce, aggregate,
-    reduce_table, table_filter, table_filter_not, table_map, table_transform, to_stream, table_to};
+    table_group_by, split, repartition, to, route, read_stream, read_table, count, reduce,
+    aggregate, reduce_table, table_filter, table_filter_not, table_map, table_transform, to_stream,
+    table_to};
 
 enum { CALLS = sizeof calls / sizeof calls[0] };
 

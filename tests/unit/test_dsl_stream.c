@@ -1,6 +1,6 @@
 /*
- * Operators on streams, over the test driver: what goes on, what a function may emit, what keeps its bytes,
- * and how the build refuses what cannot be.
+ * Operators on streams, over the test driver: what goes on, what a function may emit, what keeps
+ * its bytes, and how the build refuses what cannot be.
  */
 #include <unistd.h>
 #include "dsl_kit.h"
@@ -22,8 +22,10 @@ static void counted_decode(leat_codec_t *c, void *room)
     *(leat_slice_t *)room = leat_codec_take_rest(c);
 }
 
-static const leat_serde_t counted = {.name = "counted", .size = sizeof(leat_slice_t),
-    .encode = counted_encode, .decode = counted_decode};
+static const leat_serde_t counted = {.name = "counted",
+    .size = sizeof(leat_slice_t),
+    .encode = counted_encode,
+    .decode = counted_decode};
 
 static void keep_bytes(leat_builder_t *b)
 {
@@ -160,13 +162,13 @@ static bool starts_with_user(leat_ctx_t *ctx, const leat_record_t *in)
 static void splitting(leat_builder_t *b)
 {
     leat_branch_t branches[] = {
-        {.name = "-a", .when = starts_with_user, .user = (void *)(uintptr_t)"a"},
+        {.name = "-a", .when = starts_with_user, .user = (void *)(uintptr_t) "a"},
         {.name = "-s", .when = starts_with_user},
         {.name = NULL},
     };
     leat_stream_t *in = leat_builder_stream(b, "in", str(), str(), NULL);
 
-    leat_stream_split(in, "by", branches, 3, &(leat_node_opts_t){.user = (void *)(uintptr_t)"s"});
+    leat_stream_split(in, "by", branches, 3, &(leat_node_opts_t){.user = (void *)(uintptr_t) "s"});
     leat_stream_to(branches[0].stream, "a", NULL);
     leat_stream_to(branches[1].stream, "s", NULL);
     leat_stream_to(branches[2].stream, "rest", NULL);
@@ -307,8 +309,8 @@ static void test_print_writes_lines_to_a_file(void **state)
     unlink(print_path);
     text[size] = '\0';
     assert_string_equal(text, "[KSTREAM-SOURCE-0000000000]: k, -7\n[seen]: k, -7\n"
-        "[KSTREAM-SOURCE-0000000000]: null, null\n[seen]: null, null\n"
-        "[KSTREAM-SOURCE-0000000003]: <v>\n");
+                              "[KSTREAM-SOURCE-0000000000]: null, null\n[seen]: null, null\n"
+                              "[KSTREAM-SOURCE-0000000003]: <v>\n");
 }
 
 static void test_print_to_a_file_that_cannot_be_opened_fails_at_start(void **state)
@@ -392,24 +394,24 @@ static void table_of_two_topics(leat_builder_t *b)
 
 static void subtract_in_a_stream(leat_builder_t *b)
 {
-    leat_grouped_t *g = leat_stream_group_by_key(leat_builder_stream(b, "in", str(), str(), NULL), NULL,
-        NULL);
+    leat_grouped_t *g =
+        leat_stream_group_by_key(leat_builder_stream(b, "in", str(), str(), NULL), NULL, NULL);
 
     leat_grouped_reduce(g, "r", second, &(leat_fold_opts_t){.subtract = second});
 }
 
 static void no_subtract_in_a_table(leat_builder_t *b)
 {
-    leat_grouped_t *g = leat_table_group_by(leat_builder_table(b, "in", str(), str(), NULL), NULL, same,
-        str(), str(), NULL);
+    leat_grouped_t *g = leat_table_group_by(
+        leat_builder_table(b, "in", str(), str(), NULL), NULL, same, str(), str(), NULL);
 
     leat_grouped_aggregate(g, "agg", second, str(), NULL);
 }
 
 static void init_of_a_count(leat_builder_t *b)
 {
-    leat_grouped_t *g = leat_stream_group_by_key(leat_builder_stream(b, "in", str(), str(), NULL), NULL,
-        NULL);
+    leat_grouped_t *g =
+        leat_stream_group_by_key(leat_builder_stream(b, "in", str(), str(), NULL), NULL, NULL);
 
     leat_grouped_count(g, "c", &(leat_fold_opts_t){.init = b});
 }
@@ -445,8 +447,8 @@ static void test_what_cannot_be_is_refused_by_name(void **state)
         leat_topology_t *t = leat_topology_build(refused[i].build, NULL);
         leat_error_t err;
 
-        if (leat_topology_check(t, NULL, &err) != refused[i].code
-            || (!strstr(err.text, refused[i].word) && !strstr(err.where, refused[i].word)))
+        if (leat_topology_check(t, NULL, &err) != refused[i].code ||
+            (!strstr(err.text, refused[i].word) && !strstr(err.where, refused[i].word)))
             fail_msg("case %zu: %s at '%s': %s", i, leat_error_name(err.code), err.where, err.text);
         leat_topology_free(t);
     }
