@@ -317,7 +317,7 @@ static void grow(leat__store_t *s)
     enum { AHEAD = 12 };
     uint64_t *old = s->slots;
     size_t old_count = old ? s->mask + 1 : 0, places = old ? old_count * 2 : FIRST_SLOTS;
-    s->slots = leat__must_alloc(places * sizeof *s->slots);
+    s->slots = leat__pages_new(places * sizeof *s->slots);
     s->mask = places - 1;
     for (size_t i = 0; i < old_count; i++) {
         if (i + AHEAD < old_count)
@@ -326,7 +326,8 @@ static void grow(leat__store_t *s)
             place(s, leat__slot_entry(old[i]));
     }
     leat__charge(s, (places - old_count) * sizeof *s->slots);
-    leat__free(old);
+    if (old)
+        leat__pages_free(old, old_count * sizeof *old);
     s->hand = 0;
 }
 
@@ -407,8 +408,10 @@ void leat__buffer_drop(leat__store_t *s)
             count(s, account(s, e), SIZE_MAX, s->state->budget);
             entry_free(s, e);
         }
-    leat__uncharge(s, s->slots ? (s->mask + 1) * sizeof *s->slots : 0);
-    leat__free(s->slots);
+    if (s->slots) {
+        leat__uncharge(s, (s->mask + 1) * sizeof *s->slots);
+        leat__pages_free(s->slots, (s->mask + 1) * sizeof *s->slots);
+    }
     s->slots = NULL;
     s->mask = s->count = s->live = s->hand = s->queued = 0;
     s->last = s->oldest = s->newest = NULL;

@@ -179,7 +179,6 @@ static void bench(const char *dir, void *block_cache, size_t keys)
     open_store(&b, leat_backend_memory(), false);
     run(&b, "memory, cold", true, false);
     run(&b, "memory, hot", false, false);
-    run(&b, "memory, hot", false, false);
     leat__task_state_close(b.state);
 
     open_store(&b, leat_backend_rocksdb(), false);
