@@ -76,6 +76,13 @@ static inline bool yes(leat_ctx_t *ctx, const leat_record_t *in)
     return true;
 }
 
+static inline bool no(leat_ctx_t *ctx, const leat_record_t *in)
+{
+    (void)ctx;
+    (void)in;
+    return false;
+}
+
 static inline void same(leat_ctx_t *ctx, const leat_record_t *in)
 {
     leat_emit_record(ctx, in);

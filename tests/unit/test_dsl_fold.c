@@ -2,6 +2,7 @@
  * Folds over streams, tables, and folds over grouped tables, over the test driver: values, times,
  * what is sent on with and without the record cache, where rows are kept.
  */
+#include "base/mem.h"
 #include "dsl_kit.h"
 
 /* ---- folds over streams ---- */
@@ -71,6 +72,46 @@ static void test_cache_sends_the_last_value_only(void **state)
     t = drive(counting_many, "0");
     pipe_text(t, "in", "a", "x", 1);
     assert_int_equal(leat_test_pending(t, "out"), 5);
+    leat_test_free(t);
+}
+
+static size_t allocated;
+
+/* Measures while it runs, so that only what is behind it counts. */
+static void many_times(leat_ctx_t *ctx, const leat_record_t *in)
+{
+    leat_emit_value(ctx, in->value);
+    allocated = leat__allocations();
+    for (int i = 0; i < 20000; i++)
+        leat_emit_value(ctx, in->value);
+    allocated = leat__allocations() - allocated;
+}
+
+static void counting_many_times(leat_builder_t *b)
+{
+    leat_stream_t *in = leat_builder_stream(b, "in", str(), str(), NULL);
+
+    in = leat_stream_filter(in, NULL, yes, NULL);
+    in = leat_stream_flat_map_values(in, NULL, many_times, str(), NULL);
+    in = leat_stream_map_values(in, NULL, same_value, str(), NULL);
+    in = leat_stream_filter_not(in, NULL, no, NULL);
+    in = leat_stream_peek(in, NULL, nothing, NULL);
+    in = leat_stream_process_values(in, NULL, same_value, str(), NULL);
+    leat_grouped_count(leat_stream_group_by_key(in, NULL, NULL), "counts", NULL);
+}
+
+/* But for chunks of the scratch arena of the one long record. */
+static void test_counting_allocates_nothing_per_record(void **state)
+{
+    leat_test_t *t = drive(counting_many_times, "1000000");
+    leat_slice_t k = leat_slice("k");
+    const int64_t *count;
+
+    (void)state;
+    pipe_text(t, "in", "k", "v", 1);
+    assert_true(allocated < 8);
+    count = leat_kv_get(leat_test_kv(t, "counts"), &k);
+    assert_int_equal(*count, 20001);
     leat_test_free(t);
 }
 
@@ -451,6 +492,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_count_is_the_same_with_and_without_cache),
         cmocka_unit_test(test_cache_sends_the_last_value_only),
+        cmocka_unit_test(test_counting_allocates_nothing_per_record),
         cmocka_unit_test(test_reduce_starts_with_the_first_value_and_may_delete),
         cmocka_unit_test(test_store_of_a_fold_without_names_is_generated),
         cmocka_unit_test(test_aggregate_starts_with_a_copy_of_init),
