@@ -253,7 +253,7 @@ void leat__input_next(leat__task_t *t, leat__input_t *in)
 /* 1: no need to wait for it. 0: waited long enough. -1: wait. */
 static int patience(const leat__task_t *t, leat__input_t *in)
 {
-    if (in->has_head) {
+    if (in->has_head || in->absent) {
         in->idle_until_ms = -1;
         return 1;
     }
@@ -272,7 +272,7 @@ bool leat__inputs_ready(leat__task_t *t)
 
     if (t->ready.count == 0)
         return false;
-    if (t->idle_ms < 0 || t->ready.count == t->input_count)
+    if (t->idle_ms < 0 || t->ready.count == t->present_count)
         return true;
     for (size_t i = 0; i < t->input_count; i++) {
         int one = patience(t, &t->inputs[i]);
@@ -369,7 +369,7 @@ static bool must_decode(const leat__live_t *source, bool is_key)
     return false;
 }
 
-static void input_init(leat__task_t *t, leat__live_t *source, const char *topic)
+static void input_init(leat__task_t *t, leat__live_t *source, const char *topic, bool absent)
 {
     leat__input_t *in = &t->inputs[t->input_count];
 
@@ -377,6 +377,8 @@ static void input_init(leat__task_t *t, leat__live_t *source, const char *topic)
     source->decode_value = must_decode(source, false);
     in->source = source;
     in->topic = topic;
+    in->absent = absent;
+    t->present_count += !absent;
     in->index = (int)t->input_count++;
     in->partition_time_ms = -1;
     in->idle_until_ms = -1;
@@ -409,11 +411,12 @@ int leat__inputs_new(leat__task_t *t, const leat__task_opts_t *o, leat_error_t *
                 return leat__error(err, LEAT_ETOPOLOGY, LEAT_FATAL, group->topics[i],
                     "no source node of sub-topology %d reads this topic", group->id);
             if (!(o->pattern_inputs && source->node->pattern))
-                input_init(t, source, group->topics[i]);
+                input_init(t, source, group->topics[i],
+                    group->partition_counts && group->partition_counts[i] <= o->partition);
         }
         for (size_t i = 0; o->pattern_inputs && i < group->node_count; i++)
             if (group->nodes[i]->pattern)
-                input_init(t, live_of(t, group->nodes[i]), group->nodes[i]->pattern);
+                input_init(t, live_of(t, group->nodes[i]), group->nodes[i]->pattern, false);
     }
     t->idle_ms = o->env->config ? leat__config_int(o->env->config, "max.task.idle.ms") : 0;
     return LEAT_OK;

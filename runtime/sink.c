@@ -99,8 +99,9 @@ static void send_to(leat_ctx_t *ctx, leat__live_t *live, leat__record_t *record,
     leat_slice_t value, int32_t partition)
 {
     if (partition == LEAT_PARTITION_BY_KEY)
-        partition = partition_by_key(live->node, key, live->target_partitions);
-    leat__send(ctx, live->target, partition, key, value, record->pub.time_ms, record->pub.headers);
+        partition = partition_by_key(live->node, key, live->outlet->partitions);
+    leat__send(
+        ctx, live->outlet->target, partition, key, value, record->pub.time_ms, record->pub.headers);
 }
 
 /* The program's partitioner: none drops the record, several multiply it. */
@@ -111,7 +112,7 @@ static void send_as_told(leat_ctx_t *ctx, leat__live_t *live, leat__record_t *re
         .user = live->node->user,
         .in = &record->pub,
         .allowed = LEAT__EMIT_PARTITION,
-        .partition_total = live->target_partitions};
+        .partition_total = live->outlet->partitions};
 
     leat__call_map(ctx, &call, live->node->partition, &record->pub);
     if (!leat__going(ctx))
@@ -122,31 +123,63 @@ static void send_as_told(leat_ctx_t *ctx, leat__live_t *live, leat__record_t *re
         send_to(ctx, live, record, key, value, call.partitions[i]);
 }
 
-/* The handle of a topic; the last one is remembered, the owner keeps the rest. */
-static bool find_target(leat_ctx_t *ctx, leat__live_t *live, const char *topic, size_t size)
+/* ---- topics ---- */
+
+/* NULL: failed. */
+static leat__outlet_t *outlet_new(leat_ctx_t *ctx, const char *topic)
 {
     leat__task_t *t = ctx->task;
     leat_error_t err;
+    leat__target_t *target = t->env.target(t->env.user, topic, &err);
+    leat__outlet_t *outlet;
+    int32_t partitions;
 
-    if (live->target && strncmp(live->target_topic, topic, size) == 0 && !live->target_topic[size])
-        return true;
-    leat__free(live->target_topic);
-    live->target_topic = leat__must_strndup(topic, size);
-    live->target = t->env.target(t->env.user, live->target_topic, &err);
-    if (!live->target) {
+    if (!target) {
         leat__ctx_fail_error(ctx, &err);
-        return false;
+        return NULL;
     }
-    live->target_partitions = t->env.partitions(t->env.user, live->target);
-    if (live->target_partitions > 0)
-        return true;
-    live->target = NULL;
-    leat__ctx_fail(
-        ctx, LEAT_ETOPIC, "topic %s has no partitions: create it first", live->target_topic);
-    return false;
+    partitions = t->env.partitions(t->env.user, target);
+    if (partitions <= 0) {
+        leat__ctx_fail(ctx, LEAT_ETOPIC, "topic %s has no partitions: create it first", topic);
+        return NULL;
+    }
+    outlet = leat__must_alloc(sizeof *outlet);
+    *outlet = (leat__outlet_t){leat__must_strdup(topic), target, partitions};
+    return outlet;
 }
 
-static bool chosen_target(leat_ctx_t *ctx, leat__live_t *live, leat__record_t *record)
+static bool find_outlet(leat_ctx_t *ctx, leat__live_t *live, const char *topic)
+{
+    leat__outlet_t *outlet;
+
+    if (live->outlet && strcmp(live->outlet->topic, topic) == 0)
+        return true;
+    outlet = leat__map_get(&live->outlets, topic);
+    if (!outlet) {
+        outlet = outlet_new(ctx, topic);
+        if (!outlet)
+            return false;
+        LEAT_ASSERT(leat__map_put(&live->outlets, topic, outlet));
+    }
+    live->outlet = outlet;
+    return true;
+}
+
+static void outlet_free(void *value)
+{
+    leat__outlet_t *outlet = value;
+
+    leat__free(outlet->topic);
+    leat__free(outlet);
+}
+
+void leat__sink_release(leat__live_t *live)
+{
+    leat__map_release(&live->outlets, outlet_free);
+}
+
+/* leat_emit_topic() put a terminator behind the name. */
+static bool chosen_outlet(leat_ctx_t *ctx, leat__live_t *live, leat__record_t *record)
 {
     leat__call_t call = {.up = ctx->call,
         .user = live->node->user,
@@ -159,25 +192,24 @@ static bool chosen_target(leat_ctx_t *ctx, leat__live_t *live, leat__record_t *r
         return false;
     if (!call.topic.data) {
         leat__ctx_fail(ctx, LEAT_EARGUMENT,
-            "no topic was chosen for a record: the function must call"
-            " leat_emit_topic() once");
+            "no topic was chosen for a record: the function must call leat_emit_topic() once");
         return false;
     }
-    return find_target(ctx, live, call.topic.data, call.topic.size);
+    return find_outlet(ctx, live, call.topic.data);
 }
 
-static bool fixed_target(leat_ctx_t *ctx, leat__live_t *live)
+static bool fixed_outlet(leat_ctx_t *ctx, leat__live_t *live)
 {
     const leat__node_t *node = live->node;
     char *name;
     bool found;
 
-    if (LEAT__LIKELY(live->target != NULL))
+    if (LEAT__LIKELY(live->outlet != NULL))
         return true;
     if (!node->internal)
-        return find_target(ctx, live, node->topics[0], strlen(node->topics[0]));
+        return find_outlet(ctx, live, node->topics[0]);
     name = leat__must_format("%s-%s", ctx->task->plan->application_id, node->topics[0]);
-    found = find_target(ctx, live, name, strlen(name));
+    found = find_outlet(ctx, live, name);
     leat__free(name);
     return found;
 }
@@ -187,10 +219,10 @@ void leat__run_sink(leat_ctx_t *ctx, leat__live_t *live, leat__record_t *record)
     leat_slice_t key, value;
 
     ctx->call = NULL;
-    if (live->node->choose_topic ? !chosen_target(ctx, live, record) : !fixed_target(ctx, live))
+    if (live->node->choose_topic ? !chosen_outlet(ctx, live, record) : !fixed_outlet(ctx, live))
         return;
-    if (!part_bytes(ctx, live, true, record, live->target_topic, &key) ||
-        !part_bytes(ctx, live, false, record, live->target_topic, &value))
+    if (!part_bytes(ctx, live, true, record, live->outlet->topic, &key) ||
+        !part_bytes(ctx, live, false, record, live->outlet->topic, &value))
         return;
     if (live->node->partition)
         send_as_told(ctx, live, record, key, value);

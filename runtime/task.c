@@ -206,7 +206,7 @@ void leat__task_close(leat__task_t *t)
             leat__store_on_flush(t->stores[i].store, NULL, NULL, false);
     for (size_t i = 0; i < t->node_count; i++) {
         leat__free(t->nodes[i].local);
-        leat__free(t->nodes[i].target_topic);
+        leat__sink_release(&t->nodes[i]);
     }
     leat__task_stores_release(t);
     metrics_free(t->metrics);
@@ -265,6 +265,7 @@ static void run_head(leat__task_t *t, leat__input_t *in)
     leat__ctx_give_up(ctx);
     t->raw = NULL;
     ctx->meta = NULL;
+    ctx->node = NULL;
     leat__ctx_finish(ctx);
 }
 

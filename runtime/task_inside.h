@@ -18,11 +18,19 @@
 #ifndef LEAT__RUNTIME_TASK_INSIDE_H
 #define LEAT__RUNTIME_TASK_INSIDE_H
 
+#include "base/map.h"
 #include "heap.h"
 #include "task.h"
 
 typedef struct leat__input_t leat__input_t;
 typedef struct leat__task_store_t leat__task_store_t;
+
+/* A topic that a sink has written to. */
+typedef struct leat__outlet_t {
+    char *topic;
+    leat__target_t *target;
+    int32_t partitions;
+} leat__outlet_t;
 
 struct leat__live_t {
     void (*run)(leat_ctx_t *ctx, leat__live_t *live, leat__record_t *record); /* NULL: a source */
@@ -40,9 +48,8 @@ struct leat__live_t {
     bool decode_key, decode_value; /* false: nothing downstream looks at it */
 
     /* sinks */
-    leat__target_t *target;
-    char *target_topic;
-    int32_t target_partitions;
+    const leat__outlet_t *outlet; /* the last one */
+    leat__map_t outlets;          /* topic → leat__outlet_t */
 };
 
 struct leat__task_store_t {
@@ -74,6 +81,7 @@ struct leat__input_t {
     int64_t position, partition_time_ms;
     int64_t idle_until_ms; /* -1: not waiting */
     bool at_end;
+    bool absent;  /* its topic has no such partition: nothing ever comes */
     bool pending; /* in task->pending: its head is to be found */
 
     bool has_head;
@@ -115,7 +123,7 @@ struct leat__task_t {
     leat__task_store_t **store_links;
 
     leat__input_t *inputs;
-    size_t input_count;
+    size_t input_count, present_count;
     leat__heap_t ready;      /* inputs that have a head, by its time */
     leat__input_t **pending; /* inputs whose head is to be found, in order of arrival */
     size_t pending_count;
@@ -160,6 +168,7 @@ void leat__policy_init(leat__task_t *t);
 
 void leat__run_processor(leat_ctx_t *ctx, leat__live_t *live, leat__record_t *record);
 void leat__run_sink(leat_ctx_t *ctx, leat__live_t *live, leat__record_t *record);
+void leat__sink_release(leat__live_t *live);
 /* A source's record to its children; ctx->node is the source. */
 void leat__run_source(leat_ctx_t *ctx, leat__live_t *live, leat__record_t *record);
 extern const leat__record_t leat__no_record;

@@ -236,9 +236,8 @@ static int make_dir(leat_test_t *t, leat_error_t *err)
 
     for (size_t i = 0; i < t->plan->store_count; i++)
         needed = needed || is_persistent(t, t->plan->stores[i]);
-    if (!needed)
-        return LEAT_OK;
     t->dir = leat__must_format("%s/leat-test-XXXXXX", base && *base ? base : "/tmp");
+    t->persistent = needed;
     if (mkdtemp(t->dir))
         return LEAT_OK;
     leat__error(err, LEAT_EIO, 0, t->dir,

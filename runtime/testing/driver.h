@@ -49,7 +49,8 @@ struct leat_test_t {
     leat__task_t *task;
     leat__budget_t budget;
     leat__clock_t clock;
-    char *dir; /* temporary, of persistent stores; NULL: none */
+    char *dir;       /* temporary, removed at the end */
+    bool persistent; /* some store needs a disk */
     leat_error_t failure;
     uint64_t commits;
 

@@ -133,8 +133,8 @@ static leat_verdict_t on_bad(void *user, const leat_bad_record_t *bad)
 
 static int32_t seven(void *user, const char *topic)
 {
-    (void)user, (void)topic;
-    return 7;
+    (void)user;
+    return strcmp(topic, "narrow") == 0 ? 2 : 7;
 }
 
 /* [adopt] topology. setting: "name=value", at most two; NULL: none. */
@@ -358,6 +358,24 @@ static void test_idle_time_is_waited(void **state)
     feed(&w, "left", "a=l3@6");
     assert_int_equal(run(&w), 0);
     assert_null(strstr(w.out, "a=l3"));
+    close_world(&w);
+}
+
+static void test_topic_with_fewer_partitions_is_not_waited_for(void **state)
+{
+    world_t w = {0};
+    leat_builder_t *b = leat_builder_new();
+
+    (void)state;
+    leat_builder_source(b, "in", "s1", S, S, NULL);
+    leat_builder_source(b, "narrow", "s2", S, S, NULL);
+    leat_builder_processor(b, "s1,s2", "proc", passes, NULL);
+    leat_builder_sink(b, "proc", "sink", "out", S, S, NULL);
+    open_world(&w, b, NULL, NULL, false);
+    feed(&w, "in", "a=x@3");
+    assert_int_equal(run(&w), 0);
+    assert_string_equal(w.out, "out/5:a=x@3 ");
+    assert_int_equal(leat__task_counts(w.task)->forced, 0);
     close_world(&w);
 }
 
@@ -895,6 +913,7 @@ int main(void)
         cmocka_unit_test(test_smallest_time_goes_first_ties_by_heap),
         cmocka_unit_test(test_waits_for_an_input_not_known_empty),
         cmocka_unit_test(test_idle_time_is_waited),
+        cmocka_unit_test(test_topic_with_fewer_partitions_is_not_waited_for),
         cmocka_unit_test(test_idle_minus_one_does_not_wait),
         cmocka_unit_test(test_negative_time_fails_and_says_where),
         cmocka_unit_test(test_time_functions),
