@@ -20,6 +20,7 @@ int leat__app_op(leat_app_t *app, int64_t deadline_ms, leat__op_t *(*start)(leat
 {
     int64_t said_ms = 0;
 
+    leat__error_clear(err);
     for (;;) {
         leat__op_t *op = start(app, user);
         bool answered = false;
@@ -32,7 +33,7 @@ int leat__app_op(leat_app_t *app, int64_t deadline_ms, leat__op_t *(*start)(leat
         }
         if (answered)
             *err = op->err;
-        else
+        else if (err->code == 0) /* else the reason of the try before says more */
             leat__error(err, LEAT_EBROKER, LEAT_RETRIABLE, "bootstrap.servers", "no answer from %s",
                 leat__config_text(app->config, "bootstrap.servers"));
         leat__op_free(op);
@@ -40,7 +41,7 @@ int leat__app_op(leat_app_t *app, int64_t deadline_ms, leat__op_t *(*start)(leat
         if ((err->flags & LEAT_RETRIABLE) == 0 || now >= deadline_ms)
             return err->code;
         if (now - said_ms > 2000) {
-            leat__log(LEAT_LOG_WARN, "app", NULL, "%s: %s; trying again", err->where, err->text);
+            leat__log(LEAT_LOG_WARN, "app", NULL, "%s; trying again", err->text);
             said_ms = now;
         }
         leat__op_t *pause = leat__op_new(); /* nobody completes it: a wait of RETRY_MS */
