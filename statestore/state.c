@@ -70,9 +70,27 @@ static int64_t last_checkpoint(leat__db_t *db, int *code, leat_error_t *err)
     return last;
 }
 
+/* A look at the first and last row of each family, so that plain damage is met here, where all can be set
+ * aside, and not by the first record. */
+static int look_into(leat__db_t *db, leat_error_t *err)
+{
+    leat__family_t *f;
+    int code = 0;
+    for (size_t i = 0; code >= 0 && (f = leat__db_family_at(db, i)); i++)
+        for (int way = LEAT_ASCENDING; code >= 0 && way <= LEAT_DESCENDING; way++) {
+            leat_slice_t key, value;
+            leat__db_iter_t *it = leat__db_scan(db, f, &none, &none, (leat_order_t)way);
+            code = leat__db_next(it, &key, &value, err);
+            leat__db_end(it);
+        }
+    return code < 0 ? code : 0;
+}
+
 static const char *distrust(leat__task_state_t *state, int *code, leat_error_t *err)
 {
     const char *why = check_format(state->db, code, err);
+    if (!*code && !why)
+        *code = look_into(state->db, err);
     if (*code || why)
         return why;
     int64_t last = last_checkpoint(state->db, code, err);
