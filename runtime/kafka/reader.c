@@ -72,8 +72,8 @@ leat__reader_t *leat__kreader_open(leat__broker_t *base, const leat__reader_opts
         return NULL;
     }
     r = leat__must_alloc(sizeof *r);
-    r->queue_records = leat__kconf_int(conf, "queued.min.messages", 20000);
-    r->queue_bytes = leat__kconf_int(conf, "queued.max.messages.kbytes", 16384) * 1024;
+    r->queue_records = leat__kconf_int(conf, "queued.min.messages", 10000);
+    r->queue_bytes = leat__kconf_int(conf, "queued.max.messages.kbytes", 4096) * 1024;
     r->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (r->fd < 0) {
         leat__error(err, LEAT_EIO, LEAT_FATAL, NULL, "no eventfd for a reader: %s; raise the limit of open files (ulimit -n)", strerror(errno));
