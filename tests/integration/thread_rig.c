@@ -19,6 +19,8 @@ enum { STEP_MS = 5 };
 
 static void wait_done(rig_world_t *w, leat__op_t *op)
 {
+    if (w->real)
+        leat__op_wait(op, 20000);
     for (int i = 0; i < 10000 && !leat__op_done(op); i++) {
         w->clock.steady_ms += STEP_MS;
         w->clock.wall_ms += STEP_MS;
@@ -55,16 +57,17 @@ void rig_topic(rig_world_t *w, const char *topic, int32_t partitions, const char
     leat__op_free(op);
 }
 
-void rig_world_open(rig_world_t *w, leat_build_fn build, int32_t partitions, const char *guarantee)
+static void world_open(rig_world_t *w, leat_build_fn build, int32_t partitions, const char *guarantee,
+    bool real)
 {
     leat_error_t err = {0};
 
     leat_log_to(NULL, NULL, getenv("LEAT_TEST_LOG") ? LEAT_LOG_DEBUG : LEAT_LOG_ERROR);
-    *w = (rig_world_t){.build = build, .partitions = partitions, .static_member = true};
+    *w = (rig_world_t){.build = build, .partitions = partitions, .static_member = true, .real = real};
     w->clock = (leat__clock_t){.manual = true, .wall_ms = 1700000000000, .steady_ms = 1000000};
     snprintf(w->dir, sizeof w->dir, "/tmp/leat-rig-XXXXXX");
     assert_non_null(mkdtemp(w->dir));
-    w->log = leat__log_open(NULL, &w->clock, &err);
+    w->log = leat__log_open(NULL, real ? NULL : &w->clock, &err);
     assert_non_null(w->log);
     w->outside = leat__embedded_client(w->log, NULL);
     w->writer = w->outside->vt->writer_open(w->outside, &(leat__writer_opts_t){.client_id = "test"}, &err);
@@ -77,6 +80,16 @@ void rig_world_open(rig_world_t *w, leat_build_fn build, int32_t partitions, con
     rig_topic(w, "app-control-changelog", 1, "compact");
     rig_topic(w, "in", partitions, "delete");
     rig_topic(w, "out", partitions, "delete");
+}
+
+void rig_world_open(rig_world_t *w, leat_build_fn build, int32_t partitions, const char *guarantee)
+{
+    world_open(w, build, partitions, guarantee, false);
+}
+
+void rig_world_open_real(rig_world_t *w, leat_build_fn build, int32_t partitions, const char *guarantee)
+{
+    world_open(w, build, partitions, guarantee, true);
 }
 
 void rig_world_close(rig_world_t *w)
@@ -249,7 +262,8 @@ rig_t *rig_start(rig_world_t *w, int index)
     r->worker = (leat__worker_t){.config = r->config,
         .broker = r->broker,
         .plan = r->plan,
-        .clock = &w->clock,
+        .clock = w->real ? NULL : &w->clock,
+        .checkpointer = w->real ? leat__checkpointer_start() : NULL,
         .opts = &r->opts,
         .application_id = (char *)(uintptr_t)RIG_APP,
         .process_id = (char *)(uintptr_t)"process-1",
@@ -262,7 +276,7 @@ rig_t *rig_start(rig_world_t *w, int index)
         .heard_user = r};
     leat__mailbox_init(&r->worker.control);
     r->thread = leat__thread_new(&r->worker, index, &err);
-    if (!r->thread)
+    if (!r->thread || (w->real && leat__thread_start(r->thread, &err)))
         fail_msg("%s", err.text);
     join(r);
     return r;
@@ -270,7 +284,9 @@ rig_t *rig_start(rig_world_t *w, int index)
 
 static void free_process(rig_t *r)
 {
+    leat__thread_join(r->thread);
     leat__thread_free(r->thread);
+    leat__checkpointer_stop(r->worker.checkpointer);
     if (r->member)
         leat__op_free(r->broker->vt->member_close(r->member, false));
     leat__message_free(r->kept);
@@ -429,8 +445,9 @@ void rig_step(rig_t *r)
 
     leat__log_tick(r->world->log);
     poll_member(r);
-    leat__thread_step(r->thread);
-    while ((m = leat__mailbox_take(&r->worker.control, 0)))
+    if (!r->world->real)
+        leat__thread_step(r->thread);
+    while ((m = leat__mailbox_take(&r->worker.control, r->world->real ? 1 : 0)))
         hear(r, m);
     r->world->clock.steady_ms += STEP_MS;
     r->world->clock.wall_ms += STEP_MS;

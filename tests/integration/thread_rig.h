@@ -26,6 +26,7 @@ typedef struct rig_world_t {
     const char *settings[16][2];
     size_t setting_count;
     bool static_member;
+    bool real;                       /* threads of their own, the real clock, a background writer */
     void (*adjust)(leat__plan_t *plan); /* after compile, before resolve */
 } rig_world_t;
 
@@ -52,6 +53,7 @@ typedef struct rig_t { /* one process */
 } rig_t;
 
 void rig_world_open(rig_world_t *w, leat_build_fn build, int32_t partitions, const char *guarantee);
+void rig_world_open_real(rig_world_t *w, leat_build_fn build, int32_t partitions, const char *guarantee);
 void rig_world_set(rig_world_t *w, const char *key, const char *value);
 void rig_world_close(rig_world_t *w);
 void rig_topic(rig_world_t *w, const char *topic, int32_t partitions, const char *policy);
@@ -73,7 +75,7 @@ int64_t rig_offset(rig_world_t *w, const char *topic, int32_t partition, leat__w
 int64_t rig_committed(rig_world_t *w, const char *topic, int32_t partition);
 
 rig_t *rig_start(rig_world_t *w, int index);
-void rig_step(rig_t *r);             /* one step of everything, then the clock moves by 5 ms */
+void rig_step(rig_t *r);             /* one step of everything, then the clock moves by 5 ms; real: 1 ms is slept */
 void rig_steps(rig_t *r, int count);
 bool rig_until(rig_t *r, bool (*done)(rig_t *r), int steps_max);
 bool rig_failed(rig_t *r);
