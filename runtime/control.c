@@ -6,6 +6,7 @@
  *   in MEMBER:   ASSIGNED(g) ──▶ settled: MEMBERSHIP to all threads, status written, placements of g obeyed
  *                REVOKED     ──▶ BARRIER to all threads; answered when all have committed, or after transaction.timeout.ms/4
  *                LOST        ──▶ LOST to all threads; answered when all have let go: then the process joins as a new member
+ *                fenced      ──▶ as LOST, and a new join after REJOIN_MS unless a double shows itself in the control topic
  *
  * Ownership starts when a placement gives a task and ends only when its thread said RELEASED (or LOST_DONE): it survives
  * rebalances. A placement is obeyed only while settled, and only if generation and own member id stand in it (PROTOCOLS.md 7).
@@ -21,7 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { IDLE_MS = 20, BUSY_MS = 1, POLL_MS = 50 };
+enum { IDLE_MS = 20, BUSY_MS = 1, POLL_MS = 50, REJOIN_MS = 2000 };
 
 /* ---- threads ---- */
 
@@ -211,6 +212,8 @@ static void write_status(leat__control_t *c)
         leat__control_log_status(&c->log, &s);
         leat__free(c->status_text);
         c->status_text = leat__must_strdup(leat__buf_text(&text));
+        leat__free(c->own_member_id);
+        c->own_member_id = leat__must_strdup(s.member_id);
     }
     leat__buf_release(&text);
     leat__free(s.held);
@@ -286,11 +289,36 @@ static void revoke(leat__control_t *c)
     tell_all(c, LEAT__SAY_BARRIER, c->barrier);
 }
 
+/* Another live process writes statuses under our process id: the state directory was copied, or is shared. */
+static bool has_double(const leat__control_t *c)
+{
+    const leat__status_t *s = leat__control_log_process(&c->log, c->w->process_id);
+
+    return s != NULL && c->own_member_id != NULL && c->log.next > c->target &&
+        strcmp(s->member_id, c->own_member_id) != 0;
+}
+
+/* A fenced static member need not have a double: a join that was sent twice, over a broker that went away, does it too. So it
+ * lets go, waits long enough for a double to show itself in the control topic, and joins again (PROTOCOLS.md 14). */
+static void fenced(leat__control_t *c, const leat_error_t *err)
+{
+    leat__log(LEAT_LOG_WARN, "control", NULL, "%s: letting go, and joining again if nobody else shows up", err->text);
+    c->fenced = *err;
+    c->rejoin_at_ms = c->now_ms + REJOIN_MS;
+    lose(c);
+    leat__membership_unref(c->next);
+    c->next = NULL;
+    leat__op_free(c->op);
+    c->op = c->w->broker->vt->member_close(c->member, false);
+    c->member = NULL;
+}
+
 static void member_step(leat__control_t *c)
 {
     leat__member_event_t e;
 
-    while (memset(&e, 0, sizeof e), c->w->broker->vt->member_poll(c->member, &e) != LEAT__MEMBER_NOTHING) {
+    while (c->member != NULL && memset(&e, 0, sizeof e) != NULL &&
+        c->w->broker->vt->member_poll(c->member, &e) != LEAT__MEMBER_NOTHING) {
         switch (e.what) {
         case LEAT__MEMBER_ASSIGNED:
             leat__membership_unref(c->next);
@@ -307,13 +335,17 @@ static void member_step(leat__control_t *c)
             lose(c);
             break;
         case LEAT__MEMBER_FAILED:
-            leat__control_fail(c, &e.err);
+            if (e.err.code == LEAT_EFENCED && !c->stopping)
+                fenced(c, &e.err);
+            else
+                leat__control_fail(c, &e.err);
             break;
         case LEAT__MEMBER_NOTHING:
             break;
         }
     }
-    atomic_store(&c->heard_at_ms, c->now_ms - (int64_t)c->w->broker->vt->member_heard_ms(c->member));
+    if (c->member != NULL)
+        atomic_store(&c->heard_at_ms, c->now_ms - (int64_t)c->w->broker->vt->member_heard_ms(c->member));
 }
 
 static void settle(leat__control_t *c)
@@ -323,7 +355,7 @@ static void settle(leat__control_t *c)
         c->owned_count = 0;
         leat__membership_unref(c->membership);
         c->membership = NULL;
-        if (c->next == NULL)
+        if (c->next == NULL && c->member != NULL)
             c->w->broker->vt->member_answer_revoke(c->member);
     }
     if (c->revoking && (barrier_passed(c) || c->now_ms >= c->revoke_deadline_ms)) {
@@ -526,6 +558,19 @@ static void join_group(leat__control_t *c)
     c->phase = LEAT__CONTROL_MEMBER;
 }
 
+static void rejoin_step(leat__control_t *c)
+{
+    if (c->stopping || c->losing || c->now_ms < c->rejoin_at_ms || (c->op != NULL && !leat__op_done(c->op)))
+        return;
+    leat__op_free(c->op);
+    c->op = NULL;
+    c->rejoin_at_ms = 0;
+    if (has_double(c))
+        leat__control_fail(c, &c->fenced);
+    else
+        join_group(c);
+}
+
 static void renew_incarnations(leat__control_t *c)
 {
     for (size_t i = 0; i < c->created_count; i++)
@@ -626,7 +671,10 @@ static void leave_step(leat__control_t *c)
         if (!leat__control_log_written(&c->log) && c->now_ms < c->target)
             return;
         bool dynamic = strcmp(leat__config_text(c->w->config, "group.membership"), "dynamic") == 0;
-        c->op = c->member == NULL ? NULL : c->w->broker->vt->member_close(c->member, dynamic);
+        if (c->member != NULL) {
+            leat__op_free(c->op);
+            c->op = c->w->broker->vt->member_close(c->member, dynamic);
+        }
         c->member = NULL;
         c->phase = LEAT__CONTROL_CLOSE;
         c->target = c->now_ms + 10000;
@@ -682,12 +730,15 @@ int64_t leat__control_step(leat__control_t *c)
         handle(c, m);
     if (c->phase < LEAT__CONTROL_MEMBER)
         return starting_step(c) ? BUSY_MS : IDLE_MS;
-    if (c->phase == LEAT__CONTROL_MEMBER && c->member != NULL) {
+    if (c->phase == LEAT__CONTROL_MEMBER) {
         busy = leat__control_log_poll(&c->log);
         if (c->log.failure.code != 0)
             leat__control_fail(c, &c->log.failure);
-        member_step(c);
+        if (c->member != NULL)
+            member_step(c);
         settle(c);
+        if (c->rejoin_at_ms != 0)
+            rejoin_step(c);
         hear_shutdown(c);
         obey(c);
         write_status(c);
@@ -812,6 +863,7 @@ void leat__control_free(leat__control_t *c)
     leat__free(c->created);
     leat__free(c->owned);
     leat__free(c->status_text);
+    leat__free(c->own_member_id);
     leat__free(c->seats);
     pthread_mutex_destroy(&c->seats_lock);
     leat__free(c);

@@ -78,10 +78,13 @@ struct leat__control_t {
     int64_t barrier;                /* number of the last one */
     bool revoking, losing;
     int64_t revoke_deadline_ms;
+    int64_t rejoin_at_ms;           /* fenced: joins again then, unless another process has our id; 0 */
+    leat_error_t fenced;
 
     leat__holding_t *owned; size_t owned_count, owned_room;
     int64_t obeyed;                 /* offset of the placement obeyed in this generation; -1 */
     char *status_text;              /* the last one written */
+    char *own_member_id;            /* in it */
     bool running_said, running;
 
     leat__lead_t lead;
