@@ -3,12 +3,13 @@
  *
  *   leat_builder_t ──finish──▶ leat_topology_t ──compile(config)──▶ leat__plan_t
  *
- * Calls of the Processor API are kept as a list (papi.c) and replayed into a plan after the DSL's graph, as often as the
- * topology is compiled. Everything that the program hands over belongs to the topology from the first call on; a builder
- * is only the topology under construction.
+ * Calls of the Processor API are kept as a list (papi.c) and replayed into a plan after the DSL's
+ * graph, as often as the topology is compiled. Everything that the program hands over belongs to
+ * the topology from the first call on; a builder is only the topology under construction.
  *
- * Errors are sticky: the first one is kept, later ones are counted and logged. Without memory the static nil builder and
- * nil topology stand in; they carry LEAT_ENOMEM and absorb everything, but still adopt: what is handed to them is freed.
+ * Errors are sticky: the first one is kept, later ones are counted and logged. Without memory the
+ * static nil builder and nil topology stand in; they carry LEAT_ENOMEM and absorb everything, but
+ * still adopt: what is handed to them is freed.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -43,8 +44,8 @@ const leat_config_t *leat__builder_config(const leat_builder_t *b)
 
 /* ---- errors ---- */
 
-static void keep_error(leat_builder_t *b, int code, const char *where, const char *format,
-    va_list args)
+static void keep_error(
+    leat_builder_t *b, int code, const char *where, const char *format, va_list args)
 {
     leat_error_t fresh = {.code = (leat_code_t)(code < 0 ? code : LEAT_EFAILED)};
 
@@ -163,8 +164,8 @@ const leat_serde_t *leat_serde_list(leat_builder_t *b, const leat_serde_t *eleme
 
 /* ---- the DSL's slot ---- */
 
-void *leat__builder_dsl(leat_builder_t *b, void *(*make)(leat_builder_t *b),
-    const leat__dsl_hooks_t *hooks)
+void *leat__builder_dsl(
+    leat_builder_t *b, void *(*make)(leat_builder_t *b), const leat__dsl_hooks_t *hooks)
 {
     leat_topology_t *t;
 
@@ -239,7 +240,8 @@ leat_topology_t *leat_topology_build(leat_build_fn build, const leat_config_t *c
     if (build)
         build(b);
     else
-        leat__builder_error(b, LEAT_ENULL, NULL, "leat_topology_build needs a function that builds");
+        leat__builder_error(
+            b, LEAT_ENULL, NULL, "leat_topology_build needs a function that builds");
     return leat_builder_finish(b);
 }
 
@@ -253,8 +255,8 @@ const char *leat_builder_setting(leat_builder_t *b, const char *property)
 
 /* ---- the product ---- */
 
-int leat__topology_compile(leat_topology_t *t, const leat_config_t *config, leat__plan_t **plan,
-    leat_error_t *err)
+int leat__topology_compile(
+    leat_topology_t *t, const leat_config_t *config, leat__plan_t **plan, leat_error_t *err)
 {
     leat__plan_t *p = leat__plan_new(config);
 
@@ -283,8 +285,8 @@ int leat_topology_check(const leat_topology_t *t, const leat_config_t *config, l
     return rc;
 }
 
-const char *leat_topology_describe(leat_topology_t *t, const leat_config_t *config,
-    leat_format_t format)
+const char *leat_topology_describe(
+    leat_topology_t *t, const leat_config_t *config, leat_format_t format)
 {
     leat__plan_t *plan;
     char *text = NULL;

@@ -1,9 +1,11 @@
 /*
- * runtime/describe.c: a plan as the text that Kafka Streams' TopologyDescription prints, to the byte.
+ * runtime/describe.c: a plan as the text that Kafka Streams' TopologyDescription prints, to the
+ * byte.
  *
- * Java orders the nodes of a sub-topology, and the neighbours of each node, by "size": the number of paths that start at
- * the node, the empty one included; then by name. Neighbours are kept in tree sets that are filled while sizes still grow
- * (java_tree.h), node by node in the order of a hash map (java_order.h). All of that is played through here.
+ * Java orders the nodes of a sub-topology, and the neighbours of each node, by "size": the number
+ * of paths that start at the node, the empty one included; then by name. Neighbours are kept in
+ * tree sets that are filled while sizes still grow (java_tree.h), node by node in the order of a
+ * hash map (java_order.h). All of that is played through here.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,16 +16,16 @@
 typedef struct shown_t { /* a node being described */
     const leat__node_t *node;
     int32_t size;
-    uint32_t paths;            /* scratch of grow() */
+    uint32_t paths; /* scratch of grow() */
     leat__tree_t before, after;
 } shown_t;
 
 typedef struct describing_t {
     const leat__plan_t *plan;
-    shown_t *shown;            /* by index of the node */
+    shown_t *shown; /* by index of the node */
     leat__tree_entry_t *entries;
     size_t entry_count;
-    leat__named_t *order;      /* nodes of the sub-topology at hand */
+    leat__named_t *order; /* nodes of the sub-topology at hand */
     leat__text_t *out;
 } describing_t;
 
@@ -44,8 +46,9 @@ static int compare_order(const void *a, const void *b)
 }
 
 /*
- * `size` more paths begin at `from`, and so at all nodes known to lead to it, as often as they lead there. Java walks each
- * path; counting them from the back comes to the same and does not take a time exponential in stacked diamonds.
+ * `size` more paths begin at `from`, and so at all nodes known to lead to it, as often as they lead
+ * there. Java walks each path; counting them from the back comes to the same and does not take a
+ * time exponential in stacked diamonds.
  */
 static void grow(describing_t *d, const shown_t *from, int32_t size)
 {
@@ -145,7 +148,8 @@ static void put_node(const describing_t *d, const shown_t *s)
         if (node->topic_count)
             leat__text_format(d->out, "    Sink: %s (topic: %s", node->name, node->topics[0]);
         else
-            leat__text_format(d->out, "    Sink: %s (extractor class: %s", node->name, node->chooser);
+            leat__text_format(
+                d->out, "    Sink: %s (extractor class: %s", node->name, node->chooser);
         break;
     }
     leat__text_put(d->out, ")");

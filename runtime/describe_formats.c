@@ -1,9 +1,10 @@
 /*
  * runtime/describe_formats.c: a plan as JSON, for tools and the page, and as DOT, for a drawing.
  *
- * JSON: {"application_id", "sub_topologies": [{"id", "nodes": [...], "stores": [...]}], "unused_stores": [...],
- * "internal_topics": [{"name", "kind", "partitions"?, "settings"}]}. Topics stand as the topology writes them, internal
- * ones without the application id in nodes, and in full in internal_topics.
+ * JSON: {"application_id", "sub_topologies": [{"id", "nodes": [...], "stores": [...]}],
+ * "unused_stores": [...], "internal_topics": [{"name", "kind", "partitions"?, "settings"}]}. Topics
+ * stand as the topology writes them, internal ones without the application id in nodes, and in full
+ * in internal_topics.
  */
 #include "describe.h"
 
@@ -73,7 +74,9 @@ static void put_node(leat__text_t *out, const leat__node_t *node)
 
 static void put_store(leat__text_t *out, const leat__store_spec_t *s)
 {
-    const char *kind = s->kind == LEAT_KV ? "kv" : s->kind == LEAT_CUSTOM ? "custom" : "timestamped_kv";
+    const char *kind = s->kind == LEAT_KV       ? "kv"
+                       : s->kind == LEAT_CUSTOM ? "custom"
+                                                : "timestamped_kv";
 
     leat__text_put(out, "{\"name\":");
     leat__text_quote(out, s->name);
@@ -107,8 +110,10 @@ static void put_internal(leat__text_t *out, const leat__internal_topic_t *topic)
 {
     leat__text_put(out, "{\"name\":");
     leat__text_quote(out, topic->name);
-    put_member(out, "kind", topic->repartition ? "repartition"
-        : topic->source_changelog ? "source_changelog" : "changelog");
+    put_member(out, "kind",
+        topic->repartition        ? "repartition"
+        : topic->source_changelog ? "source_changelog"
+                                  : "changelog");
     if (topic->fixed > 0)
         leat__text_format(out, ",\"partitions\":%d", topic->fixed);
     leat__text_put(out, ",\"settings\":{");
@@ -180,8 +185,8 @@ static void put_edge(leat__text_t *out, char from_prefix, const char *from, char
     leat__text_format(out, "%s;\n", style);
 }
 
-static void put_vertex(leat__text_t *out, const char *indent, char prefix, const char *name,
-    const char *shape)
+static void put_vertex(
+    leat__text_t *out, const char *indent, char prefix, const char *name, const char *shape)
 {
     leat__text_put(out, indent);
     put_id(out, prefix, name);
@@ -192,8 +197,8 @@ static void put_vertex(leat__text_t *out, const char *indent, char prefix, const
 
 static void put_cluster(leat__text_t *out, const leat__group_t *group)
 {
-    leat__text_format(out, "  subgraph cluster_%d {\n    label=\"sub-topology %d\";\n", group->id,
-        group->id);
+    leat__text_format(
+        out, "  subgraph cluster_%d {\n    label=\"sub-topology %d\";\n", group->id, group->id);
     for (size_t i = 0; i < group->node_count; i++)
         put_vertex(out, "    ", 'n', group->nodes[i]->name, "box");
     for (size_t i = 0; i < group->store_count; i++)

@@ -1,9 +1,10 @@
 /*
- * runtime/finish.c: what a filled plan is made into: connections, sub-topologies, internal topics; and the rules that can
- * be checked only when everything is there.
+ * runtime/finish.c: what a filled plan is made into: connections, sub-topologies, internal topics;
+ * and the rules that can be checked only when everything is there.
  *
- * Nodes belong together when one is the other's child, or when they share a store. Sub-topologies are numbered in the
- * order in which their first nodes were added, as Kafka Streams does: the numbers are part of task ids.
+ * Nodes belong together when one is the other's child, or when they share a store. Sub-topologies
+ * are numbered in the order in which their first nodes were added, as Kafka Streams does: the
+ * numbers are part of task ids.
  */
 #include <string.h>
 #include "java_order.h"
@@ -31,14 +32,20 @@ static void connect(leat__plan_t *p, const leat__connection_t *c)
     leat__node_t *node = leat__plan_find_node(p, c->processor);
 
     if (!s)
-        leat__plan_fail(p, LEAT_ETOPOLOGY, c->processor, "processor '%s' wants store '%s', which nobody "
-            "added", c->processor, c->store);
+        leat__plan_fail(p, LEAT_ETOPOLOGY, c->processor,
+            "processor '%s' wants store '%s', which nobody "
+            "added",
+            c->processor, c->store);
     else if (!node)
-        leat__plan_fail(p, LEAT_ETOPOLOGY, c->store, "store '%s' is to be connected to processor '%s', "
-            "which nobody added", c->store, c->processor);
+        leat__plan_fail(p, LEAT_ETOPOLOGY, c->store,
+            "store '%s' is to be connected to processor '%s', "
+            "which nobody added",
+            c->store, c->processor);
     else if (node->kind != LEAT__PROCESSOR)
-        leat__plan_fail(p, LEAT_ETOPOLOGY, c->processor, "store '%s' cannot be connected to '%s': only "
-            "processors have stores, not sources and sinks", c->store, c->processor);
+        leat__plan_fail(p, LEAT_ETOPOLOGY, c->processor,
+            "store '%s' cannot be connected to '%s': only "
+            "processors have stores, not sources and sinks",
+            c->store, c->processor);
     if (failed(p) || has_store(node, s))
         return;
     if (s->owner)
@@ -55,8 +62,8 @@ static void mark_internal(leat__plan_t *p)
     for (size_t i = 0; i < p->node_count; i++) {
         leat__node_t *node = p->nodes[i];
 
-        node->internal = node->topic_count == 1 && !node->pattern
-            && leat__map_get(&p->private_->repartition_of, node->topics[0]);
+        node->internal = node->topic_count == 1 && !node->pattern &&
+                         leat__map_get(&p->private_->repartition_of, node->topics[0]);
     }
 }
 
@@ -145,7 +152,9 @@ void leat__plan_group_topics(leat__plan_t *p)
 
 /* ---- rules over the whole ---- */
 
-/* Fixed counts of repartition topics that are joined must agree: known without asking any broker. */
+/*
+ * Fixed counts of repartition topics that are joined must agree: known without asking any broker.
+ */
 static void check_fixed_counts(leat__plan_t *p, const leat__copartition_t *group)
 {
     const leat__internal_topic_t *first = NULL;
@@ -153,15 +162,16 @@ static void check_fixed_counts(leat__plan_t *p, const leat__copartition_t *group
 
     for (size_t i = 0; i < group->count; i++) {
         const leat__node_t *node = group->sources[i];
-        const leat__internal_topic_t *topic = node->internal
-            ? leat__map_get(&p->private_->repartition_of, node->topics[0]) : NULL;
+        const leat__internal_topic_t *topic =
+            node->internal ? leat__map_get(&p->private_->repartition_of, node->topics[0]) : NULL;
 
         if (!topic || topic->fixed == 0)
             return; /* resolve.c decides */
         if (first && topic->fixed != first->fixed) {
-            leat__plan_fail(p, LEAT_ETOPOLOGY, node->name, "topics that are joined must have the same "
-                "number of partitions: '%s' is given %d, '%s' %d", first_name, first->fixed,
-                node->topics[0], topic->fixed);
+            leat__plan_fail(p, LEAT_ETOPOLOGY, node->name,
+                "topics that are joined must have the same "
+                "number of partitions: '%s' is given %d, '%s' %d",
+                first_name, first->fixed, node->topics[0], topic->fixed);
             return;
         }
         if (!first) {
@@ -179,11 +189,13 @@ static void check_generated(leat__plan_t *p, const char *what)
     for (size_t i = 0; i < in->generated_count && !failed(p); i++) {
         if (strcmp(in->generated[i].what, what) == 0)
             names = names ? leat__plan_join(p, names, ", ", in->generated[i].name)
-                : leat__plan_strdup(p, in->generated[i].name);
+                          : leat__plan_strdup(p, in->generated[i].name);
     }
     if (names)
-        leat__plan_fail(p, LEAT_ETOPOLOGY, "ensure.explicit.internal.resource.naming", "each %s needs a "
-            "name of the program's own, and these have a generated one: %s", what, names);
+        leat__plan_fail(p, LEAT_ETOPOLOGY, "ensure.explicit.internal.resource.naming",
+            "each %s needs a "
+            "name of the program's own, and these have a generated one: %s",
+            what, names);
 }
 
 static void check_names(leat__plan_t *p)

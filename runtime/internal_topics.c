@@ -1,8 +1,10 @@
 /*
- * runtime/internal_topics.c: repartition topics and changelogs with Kafka Streams' names and settings.
+ * runtime/internal_topics.c: repartition topics and changelogs with Kafka Streams' names and
+ * settings.
  *
- * Settings come in three layers, the later wins: Kafka Streams' own, the "topic." properties, and for a changelog what the
- * store's changelog_config says ("retention.ms=86400000; min.insync.replicas=2").
+ * Settings come in three layers, the later wins: Kafka Streams' own, the "topic." properties, and
+ * for a changelog what the store's changelog_config says ("retention.ms=86400000;
+ * min.insync.replicas=2").
  */
 #include <string.h>
 #include "plan.h"
@@ -60,8 +62,10 @@ static void set_own(filling_t *f, const leat__store_spec_t *s)
         if (!value && !key[0])
             continue; /* a ";" at the end */
         if (!value || !key[0]) {
-            leat__plan_fail(f->plan, LEAT_EARGUMENT, s->name, "changelog_config of store '%s': '%s' is "
-                "no setting; write \"retention.ms=86400000; min.insync.replicas=2\"", s->name, key);
+            leat__plan_fail(f->plan, LEAT_EARGUMENT, s->name,
+                "changelog_config of store '%s': '%s' is "
+                "no setting; write \"retention.ms=86400000; min.insync.replicas=2\"",
+                s->name, key);
             return;
         }
         set(f, key, trim(value));

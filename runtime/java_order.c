@@ -1,9 +1,10 @@
 /*
  * runtime/java_order.c: the order of a java.util.HashSet of strings.
  *
- * A HashMap has a power of two of buckets: 16 at first, doubled when it holds more than three quarters; a copy starts with
- * as many as the source's size asks for. It walks bucket by bucket, and within a bucket in the order of insertion, which
- * doubling keeps. (Buckets of eight and more become trees in Java; with a String's hash over names that does not happen.)
+ * A HashMap has a power of two of buckets: 16 at first, doubled when it holds more than three
+ * quarters; a copy starts with as many as the source's size asks for. It walks bucket by bucket,
+ * and within a bucket in the order of insertion, which doubling keeps. (Buckets of eight and more
+ * become trees in Java; with a String's hash over names that does not happen.)
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,9 +1,11 @@
 /*
- * runtime/java_tree.c: a red-black tree that takes new elements exactly where java.util.TreeMap takes them.
+ * runtime/java_tree.c: a red-black tree that takes new elements exactly where java.util.TreeMap
+ * takes them.
  *
- * Kafka's description keeps the neighbours of a node in a TreeSet that is ordered by a number which still grows while the
- * set is filled. So the order that describe() prints depends on the shape of the tree at each insertion; to print the
- * same text, the shape must be the same. Insertion and rebalancing are the textbook's (Cormen et al.), as in Java.
+ * Kafka's description keeps the neighbours of a node in a TreeSet that is ordered by a number which
+ * still grows while the set is filled. So the order that describe() prints depends on the shape of
+ * the tree at each insertion; to print the same text, the shape must be the same. Insertion and
+ * rebalancing are the textbook's (Cormen et al.), as in Java.
  */
 #include "java_tree.h"
 
@@ -80,8 +82,8 @@ static void rebalance(leat__tree_t *tree, entry_t *e)
     tree->root->black = true;
 }
 
-bool leat__tree_add(leat__tree_t *tree, entry_t *entry, void *item,
-    int (*compare)(const void *a, const void *b))
+bool leat__tree_add(
+    leat__tree_t *tree, entry_t *entry, void *item, int (*compare)(const void *a, const void *b))
 {
     entry_t **link = &tree->root, *parent = NULL;
 

@@ -1,4 +1,6 @@
-/* runtime/java_tree.h: a java.util.TreeSet whose elements change their order after they were added. */
+/*
+ * runtime/java_tree.h: a java.util.TreeSet whose elements change their order after they were added.
+ */
 #ifndef LEAT__RUNTIME_JAVA_TREE_H
 #define LEAT__RUNTIME_JAVA_TREE_H
 
@@ -16,7 +18,10 @@ typedef struct leat__tree_t {
     size_t count;
 } leat__tree_t;
 
-/** entry: zeroed memory that lives as long as the tree, used if the item is new. False: an equal one was found. */
+/**
+ * entry: zeroed memory that lives as long as the tree, used if the item is new. False: an equal one
+ * was found.
+ */
 bool leat__tree_add(leat__tree_t *tree, leat__tree_entry_t *entry, void *item,
     int (*compare)(const void *a, const void *b));
 /** In order; entry NULL: the first. */

@@ -1,8 +1,8 @@
 /*
  * runtime/names.c: names of nodes and topics: the legal ones, lists of them, patterns over them.
  *
- * Patterns are POSIX extended regular expressions that must match a whole name. Three notations that Java programs use
- * and POSIX does not know are translated: \d, \D, and (?: ).
+ * Patterns are POSIX extended regular expressions that must match a whole name. Three notations
+ * that Java programs use and POSIX does not know are translated: \d, \D, and (?: ).
  */
 #include <string.h>
 #include "plan.h"
@@ -11,8 +11,8 @@ enum { NAME_MAX_LENGTH = 249 };
 
 static bool legal_byte(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.'
-        || c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
 }
 
 bool leat__name_check(const char *name, leat_error_t *err)
@@ -24,15 +24,19 @@ bool leat__name_check(const char *name, leat_error_t *err)
     if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
         return leat__error(err, LEAT_ETOPOLOGY, 0, name, "a name must not be '.' or '..'"), false;
     if (size > NAME_MAX_LENGTH) {
-        leat__error(err, LEAT_ETOPOLOGY, 0, name, "a name must not be longer than %d characters, "
-            "this one has %zu", NAME_MAX_LENGTH, size);
+        leat__error(err, LEAT_ETOPOLOGY, 0, name,
+            "a name must not be longer than %d characters, "
+            "this one has %zu",
+            NAME_MAX_LENGTH, size);
         return false;
     }
     for (const char *at = name; *at; at++) {
         if (legal_byte(*at))
             continue;
-        leat__error(err, LEAT_ETOPOLOGY, 0, name, "name '%s' holds '%c': only ASCII letters, "
-            "digits, '.', '_' and '-' are allowed", name, *at);
+        leat__error(err, LEAT_ETOPOLOGY, 0, name,
+            "name '%s' holds '%c': only ASCII letters, "
+            "digits, '.', '_' and '-' are allowed",
+            name, *at);
         return false;
     }
     return true;
@@ -96,8 +100,10 @@ int leat__pattern_compile(regex_t *regex, const char *pattern, leat_error_t *err
     if (failed == REG_ESPACE)
         return leat__error(err, LEAT_ENOMEM, 0, pattern, "out of memory");
     regerror(failed, regex, why, sizeof why);
-    return leat__error(err, LEAT_EARGUMENT, 0, pattern, "topic pattern '%s' is no regular expression "
-        "(POSIX extended): %s", pattern, why);
+    return leat__error(err, LEAT_EARGUMENT, 0, pattern,
+        "topic pattern '%s' is no regular expression "
+        "(POSIX extended): %s",
+        pattern, why);
 }
 
 bool leat__pattern_matches(const regex_t *regex, const char *topic)

@@ -1,9 +1,11 @@
 /*
  * runtime/papi.c: the Processor API: nodes and stores tied together by names.
  *
- * A call is checked for what can be seen at once (missing arguments, options that were not initialised), copied into the
- * topology, and replayed into a plan when the topology is compiled. Stores are replayed before nodes, the rest in the order
- * of the calls. A call on a nil or failed builder still adopts its user data.
+ * A call is checked for what can be seen at once (missing arguments, options that were not
+ * initialised), copied into the topology, and replayed into a plan when the topology is compiled.
+ * Replay keeps the order of the calls. What connects a store stands behind the store and the
+ * processor, as in Kafka Streams; only .stores may name what comes later. A call on a nil or failed
+ * builder still adopts its user data.
  */
 #include <string.h>
 #include "papi.h"
@@ -23,13 +25,17 @@ static leat__papi_call_t *add(leat_builder_t *b, leat__papi_t what, const char *
     return call;
 }
 
-/* Options must be zero where nothing was set: else they were never initialised, and .user is no pointer. */
+/*
+ * Options must be zero where nothing was set: else they were never initialised, and .user is no
+ * pointer.
+ */
 static void check_reserved(leat_builder_t *b, const char *name, void *const *reserved)
 {
     for (int i = 0; i < 4; i++) {
         if (!reserved[i])
             continue;
-        leat__builder_error(b, LEAT_EARGUMENT, name, "reserved fields of an options struct are not zero: "
+        leat__builder_error(b, LEAT_EARGUMENT, name,
+            "reserved fields of an options struct are not zero: "
             "initialise it with {0} before setting fields");
         return;
     }
@@ -42,8 +48,8 @@ static bool require(leat_builder_t *b, const char *name, const char *what, const
     return argument != NULL;
 }
 
-static void copy_store_opts(leat_builder_t *b, const char *name, leat_store_opts_t *to,
-    const leat_store_opts_t *from)
+static void copy_store_opts(
+    leat_builder_t *b, const char *name, leat_store_opts_t *to, const leat_store_opts_t *from)
 {
     if (!from)
         return;
@@ -63,9 +69,9 @@ void leat_builder_source(leat_builder_t *b, const char *topic, const char *name,
 
     if (opts)
         leat__builder_adopt_user(b, opts->user, opts->user_free);
-    if (!require(b, name, "a name", name) || !require(b, name, "a topic", topic)
-        || !require(b, name, "a serde for its key", key)
-        || !require(b, name, "a serde for its value", value))
+    if (!require(b, name, "a name", name) || !require(b, name, "a topic", topic) ||
+        !require(b, name, "a serde for its key", key) ||
+        !require(b, name, "a serde for its value", value))
         return;
     call = add(b, LEAT__PAPI_SOURCE, name);
     if (!call)
@@ -113,9 +119,9 @@ static leat__papi_call_t *add_sink(leat_builder_t *b, const char *parents, const
 
     if (opts)
         leat__builder_adopt_user(b, opts->user, opts->user_free);
-    if (!require(b, name, "a name", name) || !require(b, name, "parents", parents)
-        || !require(b, name, "a serde for its key", key)
-        || !require(b, name, "a serde for its value", value))
+    if (!require(b, name, "a name", name) || !require(b, name, "parents", parents) ||
+        !require(b, name, "a serde for its key", key) ||
+        !require(b, name, "a serde for its value", value))
         return NULL;
     call = add(b, LEAT__PAPI_SINK, name);
     if (!call)
@@ -147,8 +153,8 @@ void leat_builder_route(leat_builder_t *b, const char *parents, const char *name
     leat__papi_call_t *call = add_sink(b, parents, name, key, value, opts);
 
     if (call && !topic)
-        leat__builder_error(b, LEAT_ENULL, name, "sink '%s' needs a function that chooses its topic",
-            name);
+        leat__builder_error(
+            b, LEAT_ENULL, name, "sink '%s' needs a function that chooses its topic", name);
     else if (call)
         call->function = topic;
 }
@@ -161,12 +167,14 @@ void leat_builder_store(leat_builder_t *b, const char *name, leat_store_kind_t k
     if (!require(b, name, "a name", name))
         return;
     if (kind == LEAT_CUSTOM) {
-        leat__builder_error(b, LEAT_EARGUMENT, name, "store '%s': leat_builder_custom_store makes custom "
-            "stores", name);
+        leat__builder_error(b, LEAT_EARGUMENT, name,
+            "store '%s': leat_builder_custom_store makes custom "
+            "stores",
+            name);
         return;
     }
-    if (!require(b, name, "a serde for its key", key)
-        || !require(b, name, "a serde for its value", value))
+    if (!require(b, name, "a serde for its key", key) ||
+        !require(b, name, "a serde for its value", value))
         return;
     call = add(b, LEAT__PAPI_STORE, name);
     if (!call)
@@ -177,8 +185,8 @@ void leat_builder_store(leat_builder_t *b, const char *name, leat_store_kind_t k
     copy_store_opts(b, name, &call->store, opts);
 }
 
-void leat_builder_custom_store(leat_builder_t *b, const char *name, const leat_custom_t *custom,
-    const leat_store_opts_t *opts)
+void leat_builder_custom_store(
+    leat_builder_t *b, const char *name, const leat_custom_t *custom, const leat_store_opts_t *opts)
 {
     leat__papi_call_t *call;
 
@@ -196,12 +204,12 @@ void leat_builder_connect(leat_builder_t *b, const char *processor, const char *
 {
     leat__papi_call_t *call;
 
-    if (!require(b, processor, "a processor's name", processor)
-        || !require(b, processor, "the names of stores", stores))
+    if (!require(b, processor, "a processor's name", processor) ||
+        !require(b, processor, "the names of stores", stores))
         return;
     if (!stores[0]) {
-        leat__builder_error(b, LEAT_ETOPOLOGY, processor, "connect: no store is named for '%s'",
-            processor);
+        leat__builder_error(
+            b, LEAT_ETOPOLOGY, processor, "connect: no store is named for '%s'", processor);
         return;
     }
     call = add(b, LEAT__PAPI_CONNECT, processor);
@@ -254,20 +262,27 @@ static void replay_node(leat__plan_t *p, const leat__papi_call_t *call)
             leat__plan_connect(p, call->name, parents[i]);
 }
 
+static void replay(leat__plan_t *p, const leat__papi_call_t *call)
+{
+    if (call->what == LEAT__PAPI_STORE)
+        leat__plan_store(
+            p, call->name, call->kind, call->key, call->value, &call->store, call->custom, false);
+    else
+        replay_node(p, call);
+}
+
 void leat__papi_replay(const leat_topology_t *t, leat__plan_t *p)
 {
     static char yes[] = "";
 
     for (leat__papi_call_t *call = t->calls; call && p->error.code == LEAT_OK; call = call->next) {
-        if (call->what == LEAT__PAPI_STORE)
-            leat__plan_store(p, call->name, call->kind, call->key, call->value, &call->store,
-                call->custom, false);
-        else if (call->what != LEAT__PAPI_CONNECT
-            && !leat__map_put(&p->private_->later, call->name, yes))
+        bool node = call->what != LEAT__PAPI_STORE && call->what != LEAT__PAPI_CONNECT;
+
+        if (node && !leat__map_put(&p->private_->later, call->name, yes))
             leat__plan_fail(p, LEAT_ENOMEM, "", "out of memory while compiling the topology");
     }
-    for (leat__papi_call_t *call = t->calls; call && p->error.code == LEAT_OK; call = call->next) {
-        if (call->what != LEAT__PAPI_STORE)
-            replay_node(p, call);
-    }
+    p->private_->ordered = true;
+    for (leat__papi_call_t *call = t->calls; call && p->error.code == LEAT_OK; call = call->next)
+        replay(p, call);
+    p->private_->ordered = false;
 }

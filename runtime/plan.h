@@ -1,9 +1,9 @@
 /*
- * runtime/plan.h: the inside of a plan, shared by the files that fill it (topology.c), finish it (finish.c), count its
- * partitions (resolve.c) and describe it (describe.c, describe_formats.c).
+ * runtime/plan.h: the inside of a plan, shared by the files that fill it (topology.c), finish it
+ * (finish.c), count its partitions (resolve.c) and describe it (describe.c, describe_formats.c).
  *
- * Everything of a plan lives in blocks that die with it: nothing is freed one by one. Filling is sticky: after the first
- * error each call does nothing.
+ * Everything of a plan lives in blocks that die with it: nothing is freed one by one. Filling is
+ * sticky: after the first error each call does nothing.
  */
 #ifndef LEAT__RUNTIME_PLAN_H
 #define LEAT__RUNTIME_PLAN_H
@@ -35,22 +35,24 @@ typedef struct leat__generated_t {
 
 struct leat__plan_private_t {
     struct leat__block_t *blocks;
-    leat__map_t node_of;               /* name → leat__node_t */
-    leat__map_t store_of;              /* name → leat__store_spec_t */
-    leat__map_t source_of;             /* topic as written → leat__node_t that reads it */
-    leat__map_t repartition_of;        /* name without application id → leat__internal_topic_t being made */
-    leat__map_t later;                 /* names of nodes still to be added: for the text of an unknown parent */
+    leat__map_t node_of;   /* name → leat__node_t */
+    leat__map_t store_of;  /* name → leat__store_spec_t */
+    leat__map_t source_of; /* topic as written → leat__node_t that reads it */
+    leat__map_t
+        repartition_of; /* name without application id → leat__internal_topic_t being made */
+    leat__map_t later;  /* names of nodes still to be added: for the text of an unknown parent */
     leat__pattern_t *patterns, **last_pattern;
-    size_t *root;                      /* union-find over nodes */
+    size_t *root; /* union-find over nodes */
     leat__connection_t *connections;
     size_t connection_count;
     leat__copartition_t *copartitions;
     size_t copartition_count;
     leat__generated_t *generated;
     size_t generated_count;
-    const leat_config_t *config;       /* during compiling only */
-    leat_error_t expand_error;         /* of the last expand */
-    bool topics_stale;                 /* patterns were expanded: the groups' topics are to be made anew */
+    const leat_config_t *config; /* during compiling only */
+    leat_error_t expand_error;   /* of the last expand */
+    bool ordered;      /* replaying the Processor API: connect wants both to be there already */
+    bool topics_stale; /* patterns were expanded: the groups' topics are to be made anew */
 };
 
 leat__plan_t *leat__plan_new(const leat_config_t *config);
@@ -60,7 +62,7 @@ void leat__plan_finish(leat__plan_t *p);
 void leat__plan_group_topics(leat__plan_t *p);
 void leat__plan_internal_topics(leat__plan_t *p);
 
-void *leat__plan_alloc(leat__plan_t *p, size_t size);                 /* zeroed; NULL: LEAT_ENOMEM is recorded */
+void *leat__plan_alloc(leat__plan_t *p, size_t size); /* zeroed; NULL: LEAT_ENOMEM is recorded */
 char *leat__plan_strdup(leat__plan_t *p, const char *text);
 /** [own: leat__free] The description; NULL: no memory. */
 char *leat__plan_text(const leat__plan_t *p, leat_format_t format);
@@ -71,7 +73,10 @@ void *leat__plan_grow(leat__plan_t *p, void *array, size_t count, size_t size);
 size_t leat__plan_root(leat__plan_t *p, size_t node);
 void leat__plan_unite(leat__plan_t *p, size_t a, size_t b);
 
-/** The next name of "a,b" from *at on: *size bytes. False: none left. Blanks around names are left out. */
+/**
+ * The next name of "a,b" from *at on: *size bytes. False: none left. Blanks around names are left
+ * out.
+ */
 bool leat__list_next(const char **at, const char **name, size_t *size);
 
 /** 0, or a text in err. The whole name must match. */

@@ -1,10 +1,12 @@
 /*
- * runtime/resolve.c: from partition counts of the program's topics to counts of internal topics and numbers of tasks.
+ * runtime/resolve.c: from partition counts of the program's topics to counts of internal topics and
+ * numbers of tasks.
  *
- * A repartition topic has as many partitions as the widest topic that feeds it, unless the topology fixes its count or it
- * is joined with a topic of the program's: then as many as that one. A sub-topology has one task per partition of its
- * widest topic, and its changelogs have one partition per task. Counterparts: Kafka's RepartitionTopics,
- * CopartitionedTopicsEnforcer, ChangelogTopics.
+ * A repartition topic has as many partitions as the widest topic that feeds it, unless the topology
+ * fixes its count or it is joined with a topic of the program's: then as many as that one. A
+ * sub-topology has one task per partition of its widest topic, and its changelogs have one
+ * partition per task. Counterparts: Kafka's RepartitionTopics, CopartitionedTopicsEnforcer,
+ * ChangelogTopics.
  *
  * Resolving can be repeated: it starts from what the topology fixes each time.
  */
@@ -28,8 +30,9 @@ typedef struct names_t {
 static void add_name(names_t *names, const char *name, int32_t partitions)
 {
     char one[300];
-    int size = partitions ? snprintf(one, sizeof one, "%s%s=%d", names->count ? ", " : "", name, partitions)
-        : snprintf(one, sizeof one, "%s%s", names->count ? ", " : "", name);
+    int size = partitions ? snprintf(one, sizeof one, "%s%s=%d", names->count ? ", " : "", name,
+                                partitions)
+                          : snprintf(one, sizeof one, "%s%s", names->count ? ", " : "", name);
 
     names->count++;
     if (size < 0 || names->size + (size_t)size + 24 > sizeof names->text) {
@@ -59,11 +62,15 @@ static int check_internal(const resolving_t *r)
         leat_error_t why;
 
         if (!leat__name_check(topic->name, &why))
-            return leat__error(r->err, LEAT_ETOPIC, 0, topic->name, "internal topic '%.180s' cannot be "
-                "created: %.120s", topic->name, why.text);
+            return leat__error(r->err, LEAT_ETOPIC, 0, topic->name,
+                "internal topic '%.180s' cannot be "
+                "created: %.120s",
+                topic->name, why.text);
         if (topic->fixed < 0)
-            return leat__error(r->err, LEAT_EARGUMENT, 0, topic->name, "the number of partitions of '%s' "
-                "must be at least 1, not %d", topic->name, topic->fixed);
+            return leat__error(r->err, LEAT_EARGUMENT, 0, topic->name,
+                "the number of partitions of '%s' "
+                "must be at least 1, not %d",
+                topic->name, topic->fixed);
     }
     return LEAT_OK;
 }
@@ -84,11 +91,14 @@ static int check_sources(const resolving_t *r)
     for (size_t i = 0; i < r->plan->node_count; i++)
         sources += r->plan->nodes[i]->kind == LEAT__SOURCE;
     if (sources == 0)
-        return leat__error(r->err, LEAT_ETOPOLOGY, 0, NULL, "the topology reads no topic: it needs at "
+        return leat__error(r->err, LEAT_ETOPOLOGY, 0, NULL,
+            "the topology reads no topic: it needs at "
             "least one source");
     if (missing.count)
-        return leat__error(r->err, LEAT_ETOPIC, 0, NULL, "%zu source topic%s missing: %s; create %s before "
-            "starting", missing.count, missing.count == 1 ? " is" : "s are", missing.text,
+        return leat__error(r->err, LEAT_ETOPIC, 0, NULL,
+            "%zu source topic%s missing: %s; create %s before "
+            "starting",
+            missing.count, missing.count == 1 ? " is" : "s are", missing.text,
             missing.count == 1 ? "it" : "them");
     return LEAT_OK;
 }
@@ -102,8 +112,8 @@ static int32_t topic_count(const resolving_t *r, const leat__group_t *group, siz
     return internal ? internal->partitions : r->partitions(r->user, group->topics[topic]);
 }
 
-static bool feeds(const leat__plan_t *p, const leat__group_t *group,
-    const leat__internal_topic_t *topic)
+static bool feeds(
+    const leat__plan_t *p, const leat__group_t *group, const leat__internal_topic_t *topic)
 {
     for (size_t i = 0; i < group->node_count; i++) {
         if (group->nodes[i]->kind == LEAT__SINK && repartition(p, group->nodes[i]) == topic)
@@ -113,7 +123,8 @@ static bool feeds(const leat__plan_t *p, const leat__group_t *group,
 }
 
 /* The widest topic upstream; 0: not known yet. `partly`: let those count that are known. */
-static int32_t upstream_count(const resolving_t *r, const leat__internal_topic_t *topic, bool partly)
+static int32_t upstream_count(
+    const resolving_t *r, const leat__internal_topic_t *topic, bool partly)
 {
     int32_t widest = 0;
 
@@ -169,8 +180,10 @@ static int count_repartitions(const resolving_t *r)
     }
     if (unknown.count == 0)
         return LEAT_OK;
-    return leat__error(r->err, LEAT_ETOPIC, 0, NULL, "the number of partitions cannot be derived for %s: "
-        "nothing upstream has a topic; create the source topics, or topics that match their pattern",
+    return leat__error(r->err, LEAT_ETOPIC, 0, NULL,
+        "the number of partitions cannot be derived for %s: "
+        "nothing upstream has a topic; create the source topics, or topics that match their "
+        "pattern",
         unknown.text);
 }
 
@@ -189,8 +202,10 @@ static int differ(const resolving_t *r, const leat__copartition_t *c)
         for (size_t t = 0; !internal && t < node->topic_count; t++)
             add_name(&names, node->topics[t], r->partitions(r->user, node->topics[t]));
     }
-    return leat__error(r->err, LEAT_ETOPOLOGY, 0, c->sources[0]->name, "topics that are joined must have "
-        "the same number of partitions, and these have not: %s; repartition one side", names.text);
+    return leat__error(r->err, LEAT_ETOPOLOGY, 0, c->sources[0]->name,
+        "topics that are joined must have "
+        "the same number of partitions, and these have not: %s; repartition one side",
+        names.text);
 }
 
 /* What the group must have; 0: nothing fixes it, -1: contradiction. */
@@ -249,8 +264,8 @@ static int count_tasks(const resolving_t *r)
         leat__group_t *group = &r->plan->groups[g];
 
         if (!group->partition_counts || group->counts_room < group->topic_count) {
-            group->partition_counts = leat__plan_alloc(r->plan,
-                (group->topic_count + 1) * sizeof *group->partition_counts);
+            group->partition_counts = leat__plan_alloc(
+                r->plan, (group->topic_count + 1) * sizeof *group->partition_counts);
             group->counts_room = group->topic_count;
         }
         if (!group->partition_counts)
@@ -281,8 +296,8 @@ static void count_changelogs(const resolving_t *r)
     }
 }
 
-int leat__plan_resolve(leat__plan_t *p, int32_t (*partitions)(void *user, const char *topic), void *user,
-    leat_error_t *err)
+int leat__plan_resolve(leat__plan_t *p, int32_t (*partitions)(void *user, const char *topic),
+    void *user, leat_error_t *err)
 {
     resolving_t r = {p, partitions, user, err};
     int rc;
@@ -317,7 +332,8 @@ int leat__plan_resolve(leat__plan_t *p, int32_t (*partitions)(void *user, const 
 static bool is_internal_name(const leat__plan_t *p, const char *topic)
 {
     for (size_t i = 0; i < p->internal_topic_count; i++) {
-        if (!p->internal_topics[i].source_changelog && strcmp(p->internal_topics[i].name, topic) == 0)
+        if (!p->internal_topics[i].source_changelog &&
+            strcmp(p->internal_topics[i].name, topic) == 0)
             return true;
     }
     return false;
@@ -337,9 +353,10 @@ static leat__node_t *pattern_source(leat__plan_t *p, const char *topic)
             continue;
         }
         if (in->expand_error.code == LEAT_OK)
-            leat__error(&in->expand_error, LEAT_ETOPOLOGY, 0, pattern->node->name, "topic '%s' matches "
-                "the patterns of two sources: '%s' of %s and '%s' of %s", topic, node->pattern,
-                node->name, pattern->node->pattern, pattern->node->name);
+            leat__error(&in->expand_error, LEAT_ETOPOLOGY, 0, pattern->node->name,
+                "topic '%s' matches "
+                "the patterns of two sources: '%s' of %s and '%s' of %s",
+                topic, node->pattern, node->name, pattern->node->pattern, pattern->node->name);
     }
     return node;
 }
@@ -368,7 +385,8 @@ static void keep_topics(leat__plan_t *p, leat__node_t *node, char *const *topics
     p->private_->topics_stale = true;
 }
 
-static void expand_node(leat__plan_t *p, leat__node_t *node, const char *const *topics, size_t count)
+static void expand_node(
+    leat__plan_t *p, leat__node_t *node, const char *const *topics, size_t count)
 {
     char **found = leat__alloc((count + 1) * sizeof *found);
     size_t found_count = 0;

@@ -1,13 +1,15 @@
-/* runtime/text.h: text that grows, without aborting when memory is out: the writer of descriptions. */
+/*
+ * runtime/text.h: text that grows, without aborting when memory is out: the writer of descriptions.
+ */
 #ifndef LEAT__RUNTIME_TEXT_H
 #define LEAT__RUNTIME_TEXT_H
 
 #include <leat/base.h>
 
 typedef struct leat__text_t {
-    char *data;        /* terminated; NULL while empty */
+    char *data; /* terminated; NULL while empty */
     size_t size, room;
-    bool failed;       /* no memory: sticky */
+    bool failed; /* no memory: sticky */
 } leat__text_t;
 
 void leat__text_put(leat__text_t *t, const char *text);

@@ -1,11 +1,13 @@
 /*
  * runtime/topology.c: filling a plan: source, processor and sink nodes, stores, internal topics.
  *
- * Counterpart: the add... methods of Kafka's InternalTopologyBuilder, and its rules: a parent stands before its children,
- * names are unique, a topic is read by one source node only. Connections of processors and stores are only noted here and
- * made when the plan is finished (finish.c), because names of stores may be given before the stores themselves.
+ * Counterpart: the add... methods of Kafka's InternalTopologyBuilder, and its rules: a parent
+ * stands before its children, names are unique, a topic is read by one source node only.
+ * Connections of processors and stores are only noted here and made when the plan is finished
+ * (finish.c), because names of stores may be given before the stores themselves.
  *
- * Invariant: plan->nodes is in topological order, since a node can only name parents that stand before it.
+ * Invariant: plan->nodes is in topological order, since a node can only name parents that stand
+ * before it.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -172,8 +174,10 @@ static leat__node_t *node_new(leat__plan_t *p, leat__node_kind_t kind, const cha
     if (failed(p) || !check_name(p, "node", name))
         return NULL;
     if (leat__map_get(&in->node_of, name)) {
-        leat__plan_fail(p, LEAT_ETOPOLOGY, name, "there is a node '%s' already: give one of the two "
-            "another name", name);
+        leat__plan_fail(p, LEAT_ETOPOLOGY, name,
+            "there is a node '%s' already: give one of the two "
+            "another name",
+            name);
         return NULL;
     }
     node = leat__plan_alloc(p, sizeof *node);
@@ -199,14 +203,18 @@ static leat__node_t *find_parent(leat__plan_t *p, const leat__node_t *child, con
     else if (parent == child)
         leat__plan_fail(p, LEAT_ETOPOLOGY, child->name, "node '%s' is its own parent", child->name);
     else if (!parent && leat__map_get(&p->private_->later, name))
-        leat__plan_fail(p, LEAT_ETOPOLOGY, child->name, "parent '%s' of node '%s' is added only later: "
-            "parents come before their children, and there are no cycles", name, child->name);
+        leat__plan_fail(p, LEAT_ETOPOLOGY, child->name,
+            "parent '%s' of node '%s' is added only later: "
+            "parents come before their children, and there are no cycles",
+            name, child->name);
     else if (!parent)
         leat__plan_fail(p, LEAT_ETOPOLOGY, child->name, "parent '%s' of node '%s' is unknown", name,
             child->name);
     else if (parent->kind == LEAT__SINK)
-        leat__plan_fail(p, LEAT_ETOPOLOGY, child->name, "sink '%s' cannot be the parent of '%s': a "
-            "sink has no children", name, child->name);
+        leat__plan_fail(p, LEAT_ETOPOLOGY, child->name,
+            "sink '%s' cannot be the parent of '%s': a "
+            "sink has no children",
+            name, child->name);
     return failed(p) ? NULL : parent;
 }
 
@@ -226,8 +234,8 @@ static bool attach(leat__plan_t *p, leat__node_t *node, const char *const *paren
     return !failed(p);
 }
 
-static bool set_serdes(leat__plan_t *p, leat__node_t *node, const leat_serde_t *key,
-    const leat_serde_t *value)
+static bool set_serdes(
+    leat__plan_t *p, leat__node_t *node, const leat_serde_t *key, const leat_serde_t *value)
 {
     if (!key || !value)
         leat__plan_fail(p, LEAT_ENULL, node->name, "node '%s' needs a serde for its %s", node->name,
@@ -245,15 +253,19 @@ static void register_topic(leat__plan_t *p, leat__node_t *node, char *topic)
     const leat__node_t *other = leat__map_get(&in->source_of, topic);
 
     if (other) {
-        leat__plan_fail(p, LEAT_ETOPOLOGY, node->name, "topic '%s' is already read by source '%s': one "
-            "topic can be read in one way only", topic, other->name);
+        leat__plan_fail(p, LEAT_ETOPOLOGY, node->name,
+            "topic '%s' is already read by source '%s': one "
+            "topic can be read in one way only",
+            topic, other->name);
         return;
     }
     for (leat__pattern_t *pattern = in->patterns; pattern; pattern = pattern->next) {
         if (!leat__pattern_matches(&pattern->regex, topic))
             continue;
-        leat__plan_fail(p, LEAT_ETOPOLOGY, node->name, "topic '%s' matches the pattern '%s', which "
-            "source '%s' reads", topic, pattern->node->pattern, pattern->node->name);
+        leat__plan_fail(p, LEAT_ETOPOLOGY, node->name,
+            "topic '%s' matches the pattern '%s', which "
+            "source '%s' reads",
+            topic, pattern->node->pattern, pattern->node->name);
         return;
     }
     put(p, &in->source_of, topic, node);
@@ -297,8 +309,10 @@ static void read_pattern(leat__plan_t *p, leat__node_t *node, const char *text)
     in->last_pattern = &pattern->next;
     for (size_t at = 0; leat__map_next(&in->source_of, &at, &topic, NULL);) {
         if (leat__pattern_matches(&pattern->regex, topic))
-            leat__plan_fail(p, LEAT_ETOPOLOGY, node->name, "the pattern '%s' matches topic '%s', which "
-                "another source reads", text, topic);
+            leat__plan_fail(p, LEAT_ETOPOLOGY, node->name,
+                "the pattern '%s' matches topic '%s', which "
+                "another source reads",
+                text, topic);
     }
 }
 
@@ -343,6 +357,16 @@ static void connect_list(leat__plan_t *p, const char *list, const char *other, b
     }
 }
 
+/* .stores of a node may name what is added after it. */
+static void connect_later(leat__plan_t *p, const char *stores, const char *processor)
+{
+    bool ordered = p->private_->ordered;
+
+    p->private_->ordered = false;
+    connect_list(p, stores, processor, true);
+    p->private_->ordered = ordered;
+}
+
 leat__node_t *leat__plan_processor(leat__plan_t *p, const char *name, const char *const *parents,
     size_t parent_count, leat_map_fn process, const leat_node_opts_t *opts)
 {
@@ -358,7 +382,7 @@ leat__node_t *leat__plan_processor(leat__plan_t *p, const char *name, const char
         node->close = opts->close;
         node->local_size = opts->local_size;
         node->user = opts->user;
-        connect_list(p, opts->stores, node->name, true);
+        connect_later(p, opts->stores, node->name);
     }
     return failed(p) ? NULL : node;
 }
@@ -372,11 +396,11 @@ leat__node_t *leat__plan_sink(leat__plan_t *p, const char *name, const char *con
     if (!node || !attach(p, node, parents, parent_count))
         return NULL;
     if (!topic && !choose_topic)
-        leat__plan_fail(p, LEAT_ENULL, name, "sink '%s' needs a topic, or a function that chooses one",
-            name);
+        leat__plan_fail(
+            p, LEAT_ENULL, name, "sink '%s' needs a topic, or a function that chooses one", name);
     else if (topic && (!topic[0] || strchr(topic, ',')))
-        leat__plan_fail(p, LEAT_ETOPOLOGY, name, "sink '%s' writes to exactly one topic, not '%s'", name,
-            topic);
+        leat__plan_fail(p, LEAT_ETOPOLOGY, name, "sink '%s' writes to exactly one topic, not '%s'",
+            name, topic);
     else if (topic)
         LEAT__PLAN_PUSH(p, node->topics, node->topic_count, leat__plan_strdup(p, topic));
     node->choose_topic = topic ? NULL : choose_topic;
@@ -401,15 +425,17 @@ static void check_store(leat__plan_t *p, const leat__store_spec_t *s)
         leat__plan_fail(p, LEAT_ENULL, s->name, "store '%s' needs %s", s->name,
             s->kind == LEAT_CUSTOM ? "its functions" : "serdes for key and value");
     else if (s->opts.backend == leat_backend_lru() && s->opts.entries_max == 0)
-        leat__plan_fail(p, LEAT_EARGUMENT, s->name, "store '%s' forgets what was used least recently, "
-            "and needs entries_max", s->name);
+        leat__plan_fail(p, LEAT_EARGUMENT, s->name,
+            "store '%s' forgets what was used least recently, "
+            "and needs entries_max",
+            s->name);
 }
 
-static void set_store_opts(leat__plan_t *p, leat__store_spec_t *s, const leat_store_opts_t *opts,
-    bool cached_by_default)
+static void set_store_opts(
+    leat__plan_t *p, leat__store_spec_t *s, const leat_store_opts_t *opts, bool cached_by_default)
 {
-    bool cache_off = p->private_->config
-        && leat__config_int(p->private_->config, "statestore.cache.max.bytes") == 0;
+    bool cache_off = p->private_->config &&
+                     leat__config_int(p->private_->config, "statestore.cache.max.bytes") == 0;
 
     if (opts)
         s->opts = *opts;
@@ -447,8 +473,8 @@ leat__store_spec_t *leat__plan_store(leat__plan_t *p, const char *name, leat_sto
     s = leat__plan_alloc(p, sizeof *s);
     if (!s)
         return NULL;
-    *s = (leat__store_spec_t){.kind = kind, .key = key, .value = value, .custom = custom,
-        .given = opts, .group = -1};
+    *s = (leat__store_spec_t){
+        .kind = kind, .key = key, .value = value, .custom = custom, .given = opts, .group = -1};
     s->name = leat__plan_strdup(p, name);
     set_store_opts(p, s, opts, cached_by_default);
     if (failed(p))
@@ -461,6 +487,20 @@ leat__store_spec_t *leat__plan_store(leat__plan_t *p, const char *name, leat_sto
     return failed(p) ? NULL : s;
 }
 
+/* The order of calls that Kafka Streams asks for. */
+static void check_added(leat__plan_t *p, const leat__connection_t *c)
+{
+    if (!leat__map_get(&p->private_->store_of, c->store))
+        leat__plan_fail(p, LEAT_ETOPOLOGY, c->processor,
+            "store '%s' is to be connected to '%s', but is not added yet: nobody adds it before",
+            c->store, c->processor);
+    else if (!leat__map_get(&p->private_->node_of, c->processor))
+        leat__plan_fail(p, LEAT_ETOPOLOGY, c->store,
+            "store '%s' is to be connected to '%s', which is not added yet: no processor of that "
+            "name stands before",
+            c->store, c->processor);
+}
+
 void leat__plan_connect(leat__plan_t *p, const char *processor, const char *store)
 {
     struct leat__plan_private_t *in = p->private_;
@@ -469,12 +509,15 @@ void leat__plan_connect(leat__plan_t *p, const char *processor, const char *stor
     if (failed(p))
         return;
     if (!processor || !store) {
-        leat__plan_fail(p, LEAT_ENULL, processor ? processor : store, "connect needs a processor and a "
+        leat__plan_fail(p, LEAT_ENULL, processor ? processor : store,
+            "connect needs a processor and a "
             "store");
         return;
     }
     connection.processor = leat__plan_strdup(p, processor);
     connection.store = leat__plan_strdup(p, store);
+    if (!failed(p) && in->ordered)
+        check_added(p, &connection);
     LEAT__PLAN_PUSH(p, in->connections, in->connection_count, connection);
 }
 
@@ -517,8 +560,8 @@ void leat__plan_source_changelog(leat__plan_t *p, const char *store, const char 
     if (!s)
         return;
     if (s->source_topic)
-        leat__plan_fail(p, LEAT_ETOPOLOGY, store, "store '%s' already has topic '%s' as its changelog",
-            store, s->source_topic);
+        leat__plan_fail(p, LEAT_ETOPOLOGY, store,
+            "store '%s' already has topic '%s' as its changelog", store, s->source_topic);
     else
         s->source_topic = leat__plan_strdup(p, topic);
 }

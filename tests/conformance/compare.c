@@ -1,6 +1,7 @@
 /*
- * tests/conformance/compare.c: what was observed against what is expected (FORMAT.md, 8 and 9). What leat does is first put
- * into the expectation's own JSON form, without what is for people; then two JSON values are compared.
+ * tests/conformance/compare.c: what was observed against what is expected (FORMAT.md, 8 and 9).
+ * What leat does is first put into the expectation's own JSON form, without what is for people;
+ * then two JSON values are compared.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -39,13 +40,14 @@ static void compare_settings(run_t *r, const char *topic, const json_t *got, jso
         const char *have = json_string_value(json_object_get(got, key));
 
         if (!have || strcmp(have, json_string_value(value)) != 0)
-            differ(r, "internal topic %s: %s is %s, expected %s", topic, key, have ? have : "not set",
-                json_string_value(value));
+            differ(r, "internal topic %s: %s is %s, expected %s", topic, key,
+                have ? have : "not set", json_string_value(value));
     }
     json_object_foreach((json_t *)(uintptr_t)got, key, value)
     {
         if (!json_object_get(wanted, key))
-            differ(r, "internal topic %s: %s=%s is not expected", topic, key, json_string_value(value));
+            differ(r, "internal topic %s: %s=%s is not expected", topic, key,
+                json_string_value(value));
     }
 }
 
@@ -59,7 +61,8 @@ static void compare_topic(run_t *r, const json_t *got, const json_t *wanted)
         return;
     }
     if (strcmp(kind, get_text(wanted, "kind", "")) != 0)
-        differ(r, "internal topic %s: a %s, expected a %s", name, kind, get_text(wanted, "kind", ""));
+        differ(
+            r, "internal topic %s: a %s, expected a %s", name, kind, get_text(wanted, "kind", ""));
     if (have != need_count)
         differ(r, "internal topic %s: partitions %lld, expected %lld", name, (long long)have,
             (long long)need_count);
@@ -224,8 +227,8 @@ void compare_event(run_t *r, size_t index, const json_t *got, const json_t *expe
     compare_lists(r, what, json_object_get(got, "calls"), json_object_get(expected, "calls"));
     free(what);
     if (get_int(got, "dropped", 0) != get_int(expected, "dropped", 0))
-        differ(r, "event %zu: %lld dropped, expected %lld", index, (long long)get_int(got, "dropped", 0),
-            (long long)get_int(expected, "dropped", 0));
+        differ(r, "event %zu: %lld dropped, expected %lld", index,
+            (long long)get_int(got, "dropped", 0), (long long)get_int(expected, "dropped", 0));
 }
 
 /* ---- stores ---- */

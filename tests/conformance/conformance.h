@@ -10,8 +10,8 @@
  *   value.c     types and values (2); json → bytes
  *   compare.c   what was observed against what is expected (8, 9)
  *
- * Only the public API of leat is used. Functions of a scenario are closures (op_t) in .user; that each is freed exactly
- * once is part of every verdict.
+ * Only the public API of leat is used. Functions of a scenario are closures (op_t) in .user; that
+ * each is freed exactly once is part of every verdict.
  */
 #ifndef CONFORMANCE_H
 #define CONFORMANCE_H
@@ -28,7 +28,12 @@ char *need_format(const char *format, ...) LEAT_PRINTF(1, 2);
 
 /* ---- one scenario at work ---- */
 
-typedef enum verdict_t { VERDICT_OK, VERDICT_DEVIATES, VERDICT_FAIL, VERDICT_UNSUPPORTED } verdict_t;
+typedef enum verdict_t {
+    VERDICT_OK,
+    VERDICT_DEVIATES,
+    VERDICT_FAIL,
+    VERDICT_UNSUPPORTED
+} verdict_t;
 
 typedef struct type_t type_t;
 typedef struct op_t op_t;
@@ -49,19 +54,19 @@ typedef struct run_t {
     const char *backend;         /* of --store; NULL: as the scenario says */
     leat_builder_t *builder;
     leat_test_t *test;
-    char *unsupported;           /* what is missing */
-    type_t *types;               /* interned */
-    named_t *stores;             /* → store_t */
-    named_t *steps;              /* → step_t: results of DSL steps, nodes of the Processor API */
-    named_t *topics;             /* → topic_t: types of source topics */
-    int ops;                     /* closures alive */
-    json_t *calls;               /* of the event at work */
-    char *differences;           /* lines; NULL: none yet */
+    char *unsupported; /* what is missing */
+    type_t *types;     /* interned */
+    named_t *stores;   /* → store_t */
+    named_t *steps;    /* → step_t: results of DSL steps, nodes of the Processor API */
+    named_t *topics;   /* → topic_t: types of source topics */
+    int ops;           /* closures alive */
+    json_t *calls;     /* of the event at work */
+    char *differences; /* lines; NULL: none yet */
     size_t difference_count;
 } run_t;
 
 typedef struct topic_t {
-    const char *pattern;         /* NULL: the name itself */
+    const char *pattern; /* NULL: the name itself */
     const type_t *key, *value;
 } topic_t;
 
@@ -89,8 +94,8 @@ struct type_t {
     type_t *next;
     char *name;
     kind_t kind;
-    const type_t *inner;         /* WINDOWED, SESSION */
-    int64_t size_ms;             /* WINDOWED */
+    const type_t *inner; /* WINDOWED, SESSION */
+    int64_t size_ms;     /* WINDOWED */
     const leat_serde_t *serde;
 };
 
@@ -98,12 +103,12 @@ struct type_t {
 const type_t *type_of(run_t *r, const char *name);
 
 typedef struct value_t {
-    const type_t *type;          /* NULL: null */
-    leat_slice_t text;           /* STRING, BYTES */
+    const type_t *type; /* NULL: null */
+    leat_slice_t text;  /* STRING, BYTES */
     int64_t number;
     double real;
     leat_windowed_t window;
-    const void *origin;          /* what it was read from, in the C type of `type` */
+    const void *origin; /* what it was read from, in the C type of `type` */
 } value_t;
 
 value_t value_of(const type_t *type, const void *c);
@@ -129,21 +134,24 @@ void *c_of_json(run_t *r, op_t *owner, const type_t *type, const json_t *json);
 typedef struct expr_t expr_t;
 typedef struct pair_t pair_t;
 
-expr_t *expr_new(run_t *r, const char *text);      /* NULL text: NULL */
+expr_t *expr_new(run_t *r, const char *text); /* NULL text: NULL */
 expr_t *predicate_new(run_t *r, const char *text);
 expr_t *list_new(run_t *r, const char *text);
 void expr_free(expr_t *e);
 /** False: the record failed (leat_fail was called). */
-bool expr_eval(run_t *r, leat_ctx_t *ctx, const expr_t *e, value_t key, value_t value, value_t *result);
+bool expr_eval(
+    run_t *r, leat_ctx_t *ctx, const expr_t *e, value_t key, value_t value, value_t *result);
 bool predicate_eval(run_t *r, leat_ctx_t *ctx, const expr_t *e, value_t key, value_t value);
-typedef void (*element_fn)(leat_ctx_t *ctx, const op_t *op, const leat_record_t *in, value_t element);
+typedef void (*element_fn)(
+    leat_ctx_t *ctx, const op_t *op, const leat_record_t *in, value_t element);
 void list_eval(run_t *r, leat_ctx_t *ctx, const op_t *op, const leat_record_t *in, element_fn each);
 /** The type of what an expression gives; NULL: not known (null). */
 const type_t *expr_type(run_t *r, const expr_t *e, const type_t *key, const type_t *value);
 
 pair_t *pair_new(run_t *r, const char *text);
 void pair_free(pair_t *p);
-bool pair_eval(run_t *r, leat_ctx_t *ctx, const pair_t *p, value_t key, value_t a, value_t b, value_t *result);
+bool pair_eval(
+    run_t *r, leat_ctx_t *ctx, const pair_t *p, value_t key, value_t a, value_t b, value_t *result);
 
 /* ---- closures ---- */
 
@@ -155,7 +163,7 @@ struct op_t {
     expr_t *first, *second, *list;     /* key and value functions; the list of flat_map */
     pair_t *add, *subtract;
     void *init;
-    const json_t *spec;                /* processors; borrowed from the scenario */
+    const json_t *spec; /* processors; borrowed from the scenario */
     const store_t *store;
     char *count_store;
 };
@@ -172,7 +180,8 @@ void call_record(const op_t *op, const leat_record_t *in);
 void call_punctuate(const op_t *op, int64_t time_ms);
 
 /** "value:EXPR" and the ready-made ones. */
-void set_timestamp(run_t *r, const json_t *step, leat_source_opts_t *opts, const type_t *key, const type_t *value);
+void set_timestamp(
+    run_t *r, const json_t *step, leat_source_opts_t *opts, const type_t *key, const type_t *value);
 
 /* ---- processors ---- */
 
@@ -183,8 +192,8 @@ typedef struct processor_t {
 } processor_t;
 
 /** False: unsupported. key_out, value_out: declared types of the output; NULL: derive them. */
-bool processor_make(run_t *r, const char *id, const json_t *step, const type_t *key, const type_t *value,
-    const type_t *key_out, const type_t *value_out, processor_t *p);
+bool processor_make(run_t *r, const char *id, const json_t *step, const type_t *key,
+    const type_t *value, const type_t *key_out, const type_t *value_out, processor_t *p);
 
 /* ---- stores ---- */
 
@@ -192,7 +201,8 @@ bool processor_make(run_t *r, const char *id, const json_t *step, const type_t *
 bool store_options(run_t *r, const json_t *store, leat_store_opts_t *opts);
 /** A state_store or add_state_store step. */
 void build_store(run_t *r, const json_t *step);
-void remember_store(run_t *r, const char *name, const type_t *key, const type_t *value, bool timestamped);
+void remember_store(
+    run_t *r, const char *name, const type_t *key, const type_t *value, bool timestamped);
 
 void build_dsl(run_t *r, const json_t *topology);
 void build_papi(run_t *r, const json_t *topology);
@@ -204,7 +214,8 @@ const topic_t *topic_of(const run_t *r, const char *name);
 void compare_describe(run_t *r, const char *text);
 /** From the JSON description: internal topics, and the stores of the topology. */
 void compare_internal(run_t *r, const char *json);
-json_t *observe_event(run_t *r, double *dropped); /* [new] {"out", "calls"?, "dropped"?}; calls are taken */
+json_t *observe_event(
+    run_t *r, double *dropped); /* [new] {"out", "calls"?, "dropped"?}; calls are taken */
 void compare_event(run_t *r, size_t index, const json_t *got, const json_t *expected);
 void compare_stores(run_t *r, const char *json);
 

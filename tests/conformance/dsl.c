@@ -17,7 +17,7 @@ typedef struct building_t { /* one step */
     const json_t *step;
     const char *op, *id, *as;
     const step_t *from;
-    const type_t *key, *value;     /* of the result: stated, or inherited */
+    const type_t *key, *value; /* of the result: stated, or inherited */
     const type_t *stated_value;
 } building_t;
 
@@ -30,8 +30,8 @@ static void run_map(leat_ctx_t *ctx, const leat_record_t *in)
     const op_t *op = leat_user(ctx);
     value_t key = op_key(op, in), value = op_value(op, in), new_key, new_value;
 
-    if (expr_eval(op->run, ctx, op->first, key, value, &new_key)
-        && expr_eval(op->run, ctx, op->second, key, value, &new_value))
+    if (expr_eval(op->run, ctx, op->first, key, value, &new_key) &&
+        expr_eval(op->run, ctx, op->second, key, value, &new_value))
         op_emit(ctx, op, in, &new_key, &new_value);
 }
 
@@ -43,8 +43,8 @@ static void run_group(leat_ctx_t *ctx, const leat_record_t *in)
     const void *k, *v;
     bool failed;
 
-    if (!expr_eval(op->run, ctx, op->first, key, value, &new_key)
-        || !expr_eval(op->run, ctx, op->second, key, value, &new_value))
+    if (!expr_eval(op->run, ctx, op->first, key, value, &new_key) ||
+        !expr_eval(op->run, ctx, op->second, key, value, &new_value))
         return;
     k = c_of(ctx, op->key_out, &new_key, &failed);
     v = failed ? NULL : c_of(ctx, op->value_out, &new_value, &failed);
@@ -119,8 +119,8 @@ static void emit_element(leat_ctx_t *ctx, const op_t *op, const leat_record_t *i
 {
     value_t key = op_key(op, in), new_key, new_value;
 
-    if (expr_eval(op->run, ctx, op->first, key, element, &new_key)
-        && expr_eval(op->run, ctx, op->second, key, element, &new_value))
+    if (expr_eval(op->run, ctx, op->first, key, element, &new_key) &&
+        expr_eval(op->run, ctx, op->second, key, element, &new_value))
         op_emit(ctx, op, in, &new_key, &new_value);
 }
 
@@ -131,7 +131,8 @@ static void run_flat_map(leat_ctx_t *ctx, const leat_record_t *in)
     list_eval(op->run, ctx, op, in, emit_element);
 }
 
-static void emit_element_value(leat_ctx_t *ctx, const op_t *op, const leat_record_t *in, value_t element)
+static void emit_element_value(
+    leat_ctx_t *ctx, const op_t *op, const leat_record_t *in, value_t element)
 {
     bool failed;
     const void *c = c_of(ctx, op->value_out, &element, &failed);
@@ -158,13 +159,15 @@ static void run_topic(leat_ctx_t *ctx, const leat_record_t *in)
     leat_emit_topic(ctx, topic.type ? &topic.text : NULL);
 }
 
-static void fold(leat_ctx_t *ctx, const op_t *op, const pair_t *fn, const void *a, const void *b, value_t key)
+static void fold(
+    leat_ctx_t *ctx, const op_t *op, const pair_t *fn, const void *a, const void *b, value_t key)
 {
     value_t result;
     const void *c;
     bool failed;
 
-    if (!pair_eval(op->run, ctx, fn, key, value_of(op->value_out, a), value_of(op->value, b), &result))
+    if (!pair_eval(
+            op->run, ctx, fn, key, value_of(op->value_out, a), value_of(op->value, b), &result))
         return;
     c = c_of(ctx, op->value_out, &result, &failed);
     if (!failed)
@@ -264,7 +267,8 @@ static leat_store_opts_t kept_store(building_t *b)
 
 static void build_source(building_t *b)
 {
-    char *topics = get_list(b->step, json_object_get(b->step, "topics") ? "topics" : "topic"), *pattern = NULL;
+    char *topics = get_list(b->step, json_object_get(b->step, "topics") ? "topics" : "topic"),
+         *pattern = NULL;
     leat_source_opts_t opts = {.name = b->as};
 
     if (text(b, "pattern", NULL))
@@ -272,14 +276,15 @@ static void build_source(building_t *b)
     set_timestamp(b->run, b->step, &opts, b->key, b->value);
     remember_topics(b->run, b->step, b->key, b->value);
     if (strcmp(b->op, "stream") == 0) {
-        result(b, b->id, STREAM, leat_builder_stream(b->run->builder, pattern ? pattern : topics,
-            b->key->serde, b->value->serde, &opts));
+        result(b, b->id, STREAM,
+            leat_builder_stream(b->run->builder, pattern ? pattern : topics, b->key->serde,
+                b->value->serde, &opts));
     } else {
         opts.store = table_store(b);
         if (!opts.store.name)
             opts.store.name = LEAT_AUTO;
-        result(b, b->id, TABLE, leat_builder_table(b->run->builder, topics, b->key->serde, b->value->serde,
-            &opts));
+        result(b, b->id, TABLE,
+            leat_builder_table(b->run->builder, topics, b->key->serde, b->value->serde, &opts));
     }
     free(topics);
     free(pattern);
@@ -294,13 +299,15 @@ static void build_filter(building_t *b)
 
     op->first = predicate_new(b->run, text(b, "fn", "true"));
     if (b->from->kind == STREAM) {
-        result(b, b->id, STREAM, (not ? leat_stream_filter_not : leat_stream_filter)(b->from->handle, b->as,
-            run_test, &opts));
+        result(b, b->id, STREAM,
+            (not ? leat_stream_filter_not : leat_stream_filter)(
+                b->from->handle, b->as, run_test, &opts));
         return;
     }
     table.store = table_store(b);
-    result(b, b->id, TABLE, (not ? leat_table_filter_not : leat_table_filter)(b->from->handle, b->as, run_test,
-        &table));
+    result(b, b->id, TABLE,
+        (not ? leat_table_filter_not : leat_table_filter)(
+            b->from->handle, b->as, run_test, &table));
 }
 
 static void build_select_key(building_t *b)
@@ -309,7 +316,8 @@ static void build_select_key(building_t *b)
     leat_node_opts_t opts = node(op);
 
     op->first = expr_new(b->run, text(b, "fn", "key"));
-    result(b, b->id, STREAM, leat_stream_select_key(b->from->handle, b->as, run_key, b->key->serde, &opts));
+    result(b, b->id, STREAM,
+        leat_stream_select_key(b->from->handle, b->as, run_key, b->key->serde, &opts));
 }
 
 static void build_map(building_t *b)
@@ -319,8 +327,8 @@ static void build_map(building_t *b)
 
     op->first = expr_new(b->run, text(b, "key_fn", "key"));
     op->second = expr_new(b->run, text(b, "value_fn", "value"));
-    result(b, b->id, STREAM, leat_stream_map(b->from->handle, b->as, run_map, b->key->serde, b->value->serde,
-        &opts));
+    result(b, b->id, STREAM,
+        leat_stream_map(b->from->handle, b->as, run_map, b->key->serde, b->value->serde, &opts));
 }
 
 static void build_map_values(building_t *b)
@@ -331,12 +339,13 @@ static void build_map_values(building_t *b)
 
     op->second = expr_new(b->run, text(b, "fn", "value"));
     if (b->from->kind == STREAM) {
-        result(b, b->id, STREAM, leat_stream_map_values(b->from->handle, b->as, run_value, b->value->serde,
-            &opts));
+        result(b, b->id, STREAM,
+            leat_stream_map_values(b->from->handle, b->as, run_value, b->value->serde, &opts));
         return;
     }
     table.store = table_store(b);
-    result(b, b->id, TABLE, leat_table_map_values(b->from->handle, b->as, run_value, b->value->serde, &table));
+    result(b, b->id, TABLE,
+        leat_table_map_values(b->from->handle, b->as, run_value, b->value->serde, &table));
 }
 
 static void build_transform_values(building_t *b)
@@ -349,8 +358,8 @@ static void build_transform_values(building_t *b)
     op->count_store = text(b, "count_store", NULL) ? need_text(text(b, "count_store", NULL)) : NULL;
     opts.store = table_store(b);
     opts.stores = stores;
-    result(b, b->id, TABLE, leat_table_transform_values(b->from->handle, b->as, run_transform,
-        b->value->serde, &opts));
+    result(b, b->id, TABLE,
+        leat_table_transform_values(b->from->handle, b->as, run_transform, b->value->serde, &opts));
     free(stores);
 }
 
@@ -363,11 +372,13 @@ static void build_flat_map(building_t *b)
     op->first = expr_new(b->run, text(b, "key_fn", "key"));
     op->second = expr_new(b->run, text(b, "value_fn", "value"));
     if (strcmp(b->op, "flat_map") == 0)
-        result(b, b->id, STREAM, leat_stream_flat_map(b->from->handle, b->as, run_flat_map, b->key->serde,
-            b->value->serde, &opts));
+        result(b, b->id, STREAM,
+            leat_stream_flat_map(
+                b->from->handle, b->as, run_flat_map, b->key->serde, b->value->serde, &opts));
     else
-        result(b, b->id, STREAM, leat_stream_flat_map_values(b->from->handle, b->as, run_flat_map_values,
-            b->value->serde, &opts));
+        result(b, b->id, STREAM,
+            leat_stream_flat_map_values(
+                b->from->handle, b->as, run_flat_map_values, b->value->serde, &opts));
 }
 
 static void build_peek(building_t *b)
@@ -382,7 +393,8 @@ static void build_peek(building_t *b)
 
 static void build_split(building_t *b)
 {
-    const json_t *list = json_object_get(b->step, "branches"), *rest = json_object_get(b->step, "default");
+    const json_t *list = json_object_get(b->step, "branches"),
+                 *rest = json_object_get(b->step, "default");
     size_t count = json_array_size(list) + (rest != NULL);
     leat_branch_t *branches = need((count + 1) * sizeof *branches);
 
@@ -401,8 +413,8 @@ static void build_split(building_t *b)
     }
     leat_stream_split(b->from->handle, b->as, branches, count, NULL);
     for (size_t i = 0; i < count; i++)
-        result(b, get_text(i < json_array_size(list) ? json_array_get(list, i) : rest, "id", ""), STREAM,
-            branches[i].stream);
+        result(b, get_text(i < json_array_size(list) ? json_array_get(list, i) : rest, "id", ""),
+            STREAM, branches[i].stream);
     free(branches);
 }
 
@@ -422,11 +434,14 @@ static void build_process(building_t *b)
     char *stores = get_list(b->step, "stores");
     processor_t p;
 
-    if (processor_make(b->run, b->id, b->step, b->from->key, b->from->value, b->key, b->value, &p)) {
+    if (processor_make(
+            b->run, b->id, b->step, b->from->key, b->from->value, b->key, b->value, &p)) {
         p.opts.stores = stores;
-        result(b, b->id, STREAM, values
-            ? leat_stream_process_values(b->from->handle, b->as, p.process, b->value->serde, &p.opts)
-            : leat_stream_process(b->from->handle, b->as, p.process, b->key->serde, b->value->serde, &p.opts));
+        result(b, b->id, STREAM,
+            values ? leat_stream_process_values(
+                         b->from->handle, b->as, p.process, b->value->serde, &p.opts)
+                   : leat_stream_process(b->from->handle, b->as, p.process, b->key->serde,
+                         b->value->serde, &p.opts));
     }
     free(stores);
 }
@@ -476,8 +491,8 @@ static void build_to_stream(building_t *b)
         op_t *op = op_of(b);
 
         op->first = expr_new(b->run, fn);
-        opts = (leat_to_stream_opts_t){.key = run_key, .key_serde = b->key->serde, .user = op,
-            .user_free = op_free};
+        opts = (leat_to_stream_opts_t){
+            .key = run_key, .key_serde = b->key->serde, .user = op, .user_free = op_free};
     }
     result(b, b->id, STREAM, leat_table_to_stream(b->from->handle, b->as, &opts));
 }
@@ -489,13 +504,15 @@ static void build_group_by(building_t *b)
 
     if (b->from->kind == STREAM) {
         op->first = expr_new(b->run, text(b, "fn", "key"));
-        result(b, b->id, GROUPED, leat_stream_group_by(b->from->handle, b->as, run_key, b->key->serde, &opts));
+        result(b, b->id, GROUPED,
+            leat_stream_group_by(b->from->handle, b->as, run_key, b->key->serde, &opts));
         return;
     }
     op->first = expr_new(b->run, text(b, "key_fn", "key"));
     op->second = expr_new(b->run, text(b, "value_fn", "value"));
-    result(b, b->id, GROUPED, leat_table_group_by(b->from->handle, b->as, run_group, b->key->serde,
-        b->value->serde, &opts));
+    result(b, b->id, GROUPED,
+        leat_table_group_by(
+            b->from->handle, b->as, run_group, b->key->serde, b->value->serde, &opts));
 }
 
 static void build_group_by_key(building_t *b)
@@ -525,8 +542,9 @@ static void build_fold(building_t *b)
     opts.user_free = op_free;
     if (!reduce)
         opts.init = op->init = c_of_json(b->run, op, b->value, json_object_get(b->step, "init"));
-    result(b, b->id, TABLE, reduce ? leat_grouped_reduce(b->from->handle, b->as, run_reduce, &opts)
-        : leat_grouped_aggregate(b->from->handle, b->as, run_fold, b->value->serde, &opts));
+    result(b, b->id, TABLE,
+        reduce ? leat_grouped_reduce(b->from->handle, b->as, run_reduce, &opts)
+               : leat_grouped_aggregate(b->from->handle, b->as, run_fold, b->value->serde, &opts));
 }
 
 /* ---- the table of steps ---- */
@@ -536,17 +554,31 @@ static const struct known_t {
     void (*build)(building_t *b);
     int from; /* result_t of its input; -1: none, -2: a stream or a table */
 } known[] = {
-    {"stream", build_source, -1}, {"table", build_source, -1}, {"filter", build_filter, -2},
-    {"filter_not", build_filter, -2}, {"select_key", build_select_key, STREAM}, {"map", build_map, STREAM},
-    {"map_values", build_map_values, -2}, {"transform_values", build_transform_values, TABLE},
-    {"flat_map", build_flat_map, STREAM}, {"flat_map_values", build_flat_map, STREAM},
-    {"peek", build_peek, STREAM}, {"for_each", build_peek, STREAM}, {"split", build_split, STREAM},
-    {"merge", build_merge, STREAM}, {"process", build_process, STREAM},
-    {"process_values", build_process, STREAM}, {"to", build_to, STREAM},
-    {"repartition", build_repartition, STREAM}, {"to_table", build_to_table, STREAM},
-    {"to_stream", build_to_stream, TABLE}, {"group_by", build_group_by, -2},
-    {"group_by_key", build_group_by_key, STREAM}, {"count", build_fold, GROUPED},
-    {"reduce", build_fold, GROUPED}, {"aggregate", build_fold, GROUPED},
+    {"stream", build_source, -1},
+    {"table", build_source, -1},
+    {"filter", build_filter, -2},
+    {"filter_not", build_filter, -2},
+    {"select_key", build_select_key, STREAM},
+    {"map", build_map, STREAM},
+    {"map_values", build_map_values, -2},
+    {"transform_values", build_transform_values, TABLE},
+    {"flat_map", build_flat_map, STREAM},
+    {"flat_map_values", build_flat_map, STREAM},
+    {"peek", build_peek, STREAM},
+    {"for_each", build_peek, STREAM},
+    {"split", build_split, STREAM},
+    {"merge", build_merge, STREAM},
+    {"process", build_process, STREAM},
+    {"process_values", build_process, STREAM},
+    {"to", build_to, STREAM},
+    {"repartition", build_repartition, STREAM},
+    {"to_table", build_to_table, STREAM},
+    {"to_stream", build_to_stream, TABLE},
+    {"group_by", build_group_by, -2},
+    {"group_by_key", build_group_by_key, STREAM},
+    {"count", build_fold, GROUPED},
+    {"reduce", build_fold, GROUPED},
+    {"aggregate", build_fold, GROUPED},
 };
 
 static bool later_issue(building_t *b)
@@ -591,7 +623,7 @@ void build_dsl(run_t *r, const json_t *topology)
     for (size_t i = 0; i < json_array_size(topology) && !r->unsupported; i++) {
         const json_t *step = json_array_get(topology, i);
         char *id = json_object_get(step, "id") ? need_text(get_text(step, "id", ""))
-            : need_format("step-%zu", i);
+                                               : need_format("step-%zu", i);
         building_t b = {.run = r, .step = step, .op = get_text(step, "op", ""), .id = id};
         const named_t *before = r->steps;
 

@@ -1,27 +1,28 @@
 /*
  * tests/conformance/function.c: expressions, predicates and lists of FORMAT.md, 3.1 to 3.3.
  *
- * An expression is a row of stages. A predicate or list is the same with a last stage of another kind.
+ * An expression is a row of stages. A predicate or list is the same with a last stage of another
+ * kind.
  */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "conformance.h"
 
-#define STAGES(X) \
-    X(value) X(key) X(null) X(const) X(const_int32) X(const_int64) X(text) X(with_key) X(or_else) \
-    X(upper) X(lower) X(reverse) X(append) X(prepend) X(first_char) X(drop_first) X(length) X(field) X(parse_int64) \
-    X(to_int32) X(to_int64) X(to_double) X(add) X(mul) X(negate) X(mod) X(window_key) X(window_start) X(window_end) \
-    X(fail_if) \
-    X(true) X(false) X(is_null) X(not_null) X(even) X(odd) X(gt) X(lt) X(equals) X(starts_with) X(contains) \
-    X(longer_than) \
-    X(none) X(repeat) X(split_words) X(chars)
+#define STAGES(X)                                                                                  \
+    X(value)                                                                                       \
+    X(key) X(null) X(const) X(const_int32) X(const_int64) X(text) X(with_key) X(or_else) X(upper)  \
+        X(lower) X(reverse) X(append) X(prepend) X(first_char) X(drop_first) X(length) X(field)    \
+            X(parse_int64) X(to_int32) X(to_int64) X(to_double) X(add) X(mul) X(negate) X(mod)     \
+                X(window_key) X(window_start) X(window_end) X(fail_if) X(true) X(false) X(is_null) \
+                    X(not_null) X(even) X(odd) X(gt) X(lt) X(equals) X(starts_with) X(contains)    \
+                        X(longer_than) X(none) X(repeat) X(split_words) X(chars)
 
 typedef enum stage_kind_t {
 #define STAGE(name) STAGE_##name,
     STAGES(STAGE)
 #undef STAGE
-    STAGE_count
+        STAGE_count
 } stage_kind_t;
 
 static const char *const names[] = {
@@ -32,12 +33,12 @@ static const char *const names[] = {
 
 typedef struct stage_t {
     stage_kind_t kind;
-    leat_slice_t text;  /* the argument */
-    int64_t number;     /* of it */
+    leat_slice_t text; /* the argument */
+    int64_t number;    /* of it */
 } stage_t;
 
 struct expr_t {
-    char *text;         /* cut into pieces */
+    char *text; /* cut into pieces */
     stage_t *stages;
     size_t count;
 };
@@ -80,7 +81,7 @@ static expr_t *read(run_t *r, const char *text, stage_kind_t first_last, stage_k
         bool last = !at;
 
         if (read_stage(r, stage, last ? first_last : STAGE_value, last ? last_last : STAGE_fail_if,
-            &e->stages[e->count]))
+                &e->stages[e->count]))
             e->count++;
     }
     return e;
@@ -268,7 +269,8 @@ static bool of_window(run_t *r, leat_ctx_t *ctx, const stage_t *s, value_t *v)
     if (s->kind == STAGE_window_key)
         *v = value_of(v->type->inner, v->window.key);
     else
-        *v = number_value(r, INT64, s->kind == STAGE_window_start ? v->window.start_ms : v->window.end_ms);
+        *v = number_value(
+            r, INT64, s->kind == STAGE_window_start ? v->window.start_ms : v->window.end_ms);
     return true;
 }
 
@@ -324,7 +326,8 @@ static bool apply(run_t *r, leat_ctx_t *ctx, const stage_t *s, value_t key, valu
     return false;
 }
 
-static bool apply_all(run_t *r, leat_ctx_t *ctx, const expr_t *e, size_t count, value_t key, value_t *v)
+static bool apply_all(
+    run_t *r, leat_ctx_t *ctx, const expr_t *e, size_t count, value_t key, value_t *v)
 {
     for (size_t i = 0; i < count; i++) {
         if (!apply(r, ctx, &e->stages[i], key, v))
@@ -333,7 +336,8 @@ static bool apply_all(run_t *r, leat_ctx_t *ctx, const expr_t *e, size_t count, 
     return true;
 }
 
-bool expr_eval(run_t *r, leat_ctx_t *ctx, const expr_t *e, value_t key, value_t value, value_t *result)
+bool expr_eval(
+    run_t *r, leat_ctx_t *ctx, const expr_t *e, value_t key, value_t value, value_t *result)
 {
     *result = value;
     return apply_all(r, ctx, e, e->count, key, result);
@@ -402,8 +406,8 @@ bool predicate_eval(run_t *r, leat_ctx_t *ctx, const expr_t *e, value_t key, val
 
 /* ---- lists ---- */
 
-static void each_piece(run_t *r, leat_ctx_t *ctx, const op_t *op, const leat_record_t *in, element_fn each,
-    const stage_t *s, leat_slice_t text)
+static void each_piece(run_t *r, leat_ctx_t *ctx, const op_t *op, const leat_record_t *in,
+    element_fn each, const stage_t *s, leat_slice_t text)
 {
     leat_slice_t piece;
 

@@ -1,11 +1,12 @@
 /*
  * leat-conformance [--verbose] [--store rocksdb|memory] FILE|DIR...
  *
- * Runs scenarios (FORMAT.md) on leat's test driver and compares all that Kafka Streams' answers record. A FILE is a
- * scenario (x.json with x.expected.json beside it) or JSON lines (.jsonl, .jsonl.gz: an object with "scenario" and
- * "expected" a line); a DIR is searched for both. One line a scenario: ok, deviates (a documented quirk of Kafka Streams
- * that leat does not share), FAIL with the first difference, or unsupported with what is missing. --verbose shows all
- * differences. Exit status: 0 nothing failed, 1 something did, 2 wrong usage or unreadable input.
+ * Runs scenarios (FORMAT.md) on leat's test driver and compares all that Kafka Streams' answers
+ * record. A FILE is a scenario (x.json with x.expected.json beside it) or JSON lines (.jsonl,
+ * .jsonl.gz: an object with "scenario" and "expected" a line); a DIR is searched for both. One line
+ * a scenario: ok, deviates (a documented quirk of Kafka Streams that leat does not share), FAIL
+ * with the first difference, or unsupported with what is missing. --verbose shows all differences.
+ * Exit status: 0 nothing failed, 1 something did, 2 wrong usage or unreadable input.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -139,7 +140,8 @@ static void run_lines(totals_t *t, const char *path)
         char *place = need_format("%s:%zu", path, number);
 
         if (pair)
-            run_pair(t, place, json_object_get(pair, "scenario"), json_object_get(pair, "expected"));
+            run_pair(
+                t, place, json_object_get(pair, "scenario"), json_object_get(pair, "expected"));
         else if (line[strspn(line, " \t\r\n")])
             unreadable(t, place, why.text);
         json_decref(pair);
@@ -203,7 +205,8 @@ static void run_path(totals_t *t, const char *path, bool named)
         run_dir(t, path);
     else if (ends_with(path, ".jsonl") || ends_with(path, ".jsonl.gz"))
         run_lines(t, path);
-    else if (is_scenario(path) || (named && ends_with(path, ".json") && !ends_with(path, ".expected.json")))
+    else if (is_scenario(path) ||
+             (named && ends_with(path, ".json") && !ends_with(path, ".expected.json")))
         run_file(t, path);
     else if (named)
         unreadable(t, path, "not a scenario: .json, .jsonl and .jsonl.gz are");
@@ -216,7 +219,8 @@ static int usage(void)
 }
 
 /* Every scenario's own failure is part of its line. */
-static void quiet(void *user, leat_level_t level, const char *area, const char *text, const char *fields)
+static void quiet(
+    void *user, leat_level_t level, const char *area, const char *text, const char *fields)
 {
     (void)user;
     (void)level;
@@ -243,8 +247,8 @@ int main(int argc, char **argv)
     leat_log_to(quiet, NULL, LEAT_LOG_ERROR);
     for (int i = first; i < argc; i++)
         run_path(&t, argv[i], true);
-    printf("%zu ok, %zu deviate, %zu FAIL, %zu unsupported\n", t.counts[VERDICT_OK], t.counts[VERDICT_DEVIATES],
-        t.counts[VERDICT_FAIL], t.counts[VERDICT_UNSUPPORTED]);
+    printf("%zu ok, %zu deviate, %zu FAIL, %zu unsupported\n", t.counts[VERDICT_OK],
+        t.counts[VERDICT_DEVIATES], t.counts[VERDICT_FAIL], t.counts[VERDICT_UNSUPPORTED]);
     if (t.unreadable)
         return 2;
     return t.counts[VERDICT_FAIL] ? 1 : 0;

@@ -3,15 +3,16 @@
 #include <string.h>
 #include "conformance.h"
 
-#define PAIRS(X) \
-    X(concat) X(pair) X(with_key) X(first) X(last) X(null) X(null_if_equal) X(sum) X(sub) X(sum_zero_null) \
-    X(sub_zero_null) X(max) X(min) X(count) X(uncount) X(sum_lengths) X(remove) X(fail_if)
+#define PAIRS(X)                                                                                   \
+    X(concat)                                                                                      \
+    X(pair) X(with_key) X(first) X(last) X(null) X(null_if_equal) X(sum) X(sub) X(sum_zero_null)   \
+        X(sub_zero_null) X(max) X(min) X(count) X(uncount) X(sum_lengths) X(remove) X(fail_if)
 
 typedef enum pair_kind_t {
 #define PAIR(name) PAIR_##name,
     PAIRS(PAIR)
 #undef PAIR
-    PAIR_end
+        PAIR_end
 } pair_kind_t;
 
 static const char *const names[] = {
@@ -70,8 +71,8 @@ static value_t text3(run_t *r, leat_ctx_t *ctx, leat_slice_t a, leat_slice_t b, 
     return text_value(r, (leat_slice_t){text, a.size + b.size + c.size});
 }
 
-static bool of_texts(run_t *r, leat_ctx_t *ctx, const pair_t *p, value_t key, value_t a, value_t b,
-    value_t *result)
+static bool of_texts(
+    run_t *r, leat_ctx_t *ctx, const pair_t *p, value_t key, value_t a, value_t b, value_t *result)
 {
     leat_slice_t left = p->kind == PAIR_concat && !a.type ? leat_slice("") : text_of(ctx, &a);
     leat_slice_t right = text_of(ctx, &b);
@@ -85,7 +86,8 @@ static bool of_texts(run_t *r, leat_ctx_t *ctx, const pair_t *p, value_t key, va
     return true;
 }
 
-static bool calculate(run_t *r, leat_ctx_t *ctx, const pair_t *p, value_t a, value_t b, value_t *result)
+static bool calculate(
+    run_t *r, leat_ctx_t *ctx, const pair_t *p, value_t a, value_t b, value_t *result)
 {
     bool minus = p->kind == PAIR_sub || p->kind == PAIR_sub_zero_null;
     uint64_t x = (uint64_t)a.number, y = (uint64_t)b.number;
@@ -100,7 +102,8 @@ static bool calculate(run_t *r, leat_ctx_t *ctx, const pair_t *p, value_t a, val
     return true;
 }
 
-static bool of_numbers(run_t *r, leat_ctx_t *ctx, const pair_t *p, value_t a, value_t b, value_t *result)
+static bool of_numbers(
+    run_t *r, leat_ctx_t *ctx, const pair_t *p, value_t a, value_t b, value_t *result)
 {
     bool plus = p->kind == PAIR_sum || p->kind == PAIR_sum_zero_null;
 
@@ -110,9 +113,10 @@ static bool of_numbers(run_t *r, leat_ctx_t *ctx, const pair_t *p, value_t a, va
         *result = b;
     else if (!calculate(r, ctx, p, a, b, result))
         return false;
-    if ((p->kind == PAIR_sum_zero_null || p->kind == PAIR_sub_zero_null) && result->type
-        && (result->type->kind == DOUBLE ? !(result->real < 0 || result->real > 0) && result->real == result->real
-            : result->number == 0))
+    if ((p->kind == PAIR_sum_zero_null || p->kind == PAIR_sub_zero_null) && result->type &&
+        (result->type->kind == DOUBLE
+                ? !(result->real < 0 || result->real > 0) && result->real == result->real
+                : result->number == 0))
         *result = (value_t){0};
     return true;
 }
@@ -145,7 +149,8 @@ static bool count(run_t *r, leat_ctx_t *ctx, const pair_t *p, value_t a, value_t
     return true;
 }
 
-static bool without(run_t *r, leat_ctx_t *ctx, const pair_t *p, value_t a, value_t b, value_t *result)
+static bool without(
+    run_t *r, leat_ctx_t *ctx, const pair_t *p, value_t a, value_t b, value_t *result)
 {
     value_t part;
     const char *at;
@@ -157,7 +162,8 @@ static bool without(run_t *r, leat_ctx_t *ctx, const pair_t *p, value_t a, value
     if (a.type->kind != STRING)
         return wrong(ctx, p, &a);
     part = text3(r, ctx, p->argument, text_of(ctx, &b), leat_slice(""));
-    at = part.text.size ? memmem(a.text.data, a.text.size, part.text.data, part.text.size) : a.text.data;
+    at = part.text.size ? memmem(a.text.data, a.text.size, part.text.data, part.text.size)
+                        : a.text.data;
     if (!at)
         return true;
     before = (size_t)(at - a.text.data);
@@ -177,7 +183,8 @@ static bool fail_if(leat_ctx_t *ctx, const pair_t *p, value_t b, value_t *result
     return false;
 }
 
-bool pair_eval(run_t *r, leat_ctx_t *ctx, const pair_t *p, value_t key, value_t a, value_t b, value_t *result)
+bool pair_eval(
+    run_t *r, leat_ctx_t *ctx, const pair_t *p, value_t key, value_t a, value_t b, value_t *result)
 {
     switch (p->kind) {
     case PAIR_first:

@@ -37,8 +37,10 @@ static node_t input_of(run_t *r, const char *parents)
 
 static void add_source(run_t *r, const json_t *step)
 {
-    const type_t *key = type_of(r, get_text(step, "key", NULL)), *value = type_of(r, get_text(step, "value", NULL));
-    const char *name = get_text(step, "name", NULL), *pattern_text = get_text(step, "pattern", NULL);
+    const type_t *key = type_of(r, get_text(step, "key", NULL)),
+                 *value = type_of(r, get_text(step, "value", NULL));
+    const char *name = get_text(step, "name", NULL),
+               *pattern_text = get_text(step, "pattern", NULL);
     char *topics = get_list(step, json_object_get(step, "topics") ? "topics" : "topic");
     char *pattern = pattern_text ? need_format("^%s", pattern_text) : NULL;
     leat_source_opts_t opts = {0};
@@ -46,7 +48,8 @@ static void add_source(run_t *r, const json_t *step)
     if (key && value) {
         set_timestamp(r, step, &opts, key, value);
         remember_topics(r, step, key, value);
-        leat_builder_source(r->builder, pattern ? pattern : topics, name, key->serde, value->serde, &opts);
+        leat_builder_source(
+            r->builder, pattern ? pattern : topics, name, key->serde, value->serde, &opts);
         remember(r, name, key, value);
     }
     free(topics);
@@ -79,7 +82,8 @@ static void run_topic(leat_ctx_t *ctx, const leat_record_t *in)
 static void add_sink(run_t *r, const json_t *step)
 {
     const char *name = get_text(step, "name", NULL), *topic = get_text(step, "topic", NULL);
-    const type_t *key = type_of(r, get_text(step, "key", NULL)), *value = type_of(r, get_text(step, "value", NULL));
+    const type_t *key = type_of(r, get_text(step, "key", NULL)),
+                 *value = type_of(r, get_text(step, "value", NULL));
     char *parents = get_list(step, "parents");
     node_t in = input_of(r, parents);
     leat_sink_opts_t opts = {.label = "topic_fn"};
@@ -109,7 +113,8 @@ static void connect(run_t *r, const json_t *step)
 
 /* ---- stores ---- */
 
-void remember_store(run_t *r, const char *name, const type_t *key, const type_t *value, bool timestamped)
+void remember_store(
+    run_t *r, const char *name, const type_t *key, const type_t *value, bool timestamped)
 {
     store_t *store = need(sizeof *store);
 
@@ -145,7 +150,8 @@ void build_store(run_t *r, const json_t *step)
 {
     const json_t *store = json_object_get(step, "store");
     const char *kind = get_text(store, "kind", "kv"), *name = get_text(store, "name", NULL);
-    const type_t *key = type_of(r, get_text(store, "key", NULL)), *value = type_of(r, get_text(store, "value", NULL));
+    const type_t *key = type_of(r, get_text(store, "key", NULL)),
+                 *value = type_of(r, get_text(store, "value", NULL));
     bool timestamped = strcmp(kind, "timestamped_kv") == 0;
     char *processors = get_list(step, "processors");
     leat_store_opts_t opts;
@@ -156,8 +162,8 @@ void build_store(run_t *r, const json_t *step)
         opts.name = NULL;
         opts.processors = processors;
         remember_store(r, name, key, value, timestamped);
-        leat_builder_store(r->builder, name, timestamped ? LEAT_TIMESTAMPED_KV : LEAT_KV, key->serde,
-            value->serde, &opts);
+        leat_builder_store(r->builder, name, timestamped ? LEAT_TIMESTAMPED_KV : LEAT_KV,
+            key->serde, value->serde, &opts);
     }
     free(processors);
 }
@@ -174,7 +180,8 @@ static void see_stores(run_t *r, const json_t *topology)
         const type_t *value = type_of(r, get_text(store, "value", NULL));
 
         if (name && key && value)
-            remember_store(r, name, key, value, strcmp(get_text(store, "kind", ""), "timestamped_kv") == 0);
+            remember_store(
+                r, name, key, value, strcmp(get_text(store, "kind", ""), "timestamped_kv") == 0);
     }
 }
 

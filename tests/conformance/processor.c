@@ -19,7 +19,10 @@ static leat_kv_t *store_of(leat_ctx_t *ctx, const op_t *op)
     return leat_kv(ctx, get_text(op->spec, "store", ""));
 }
 
-/* A processor of Kafka Streams asks for its store when it is opened: a wrong name fails at the start. */
+/*
+ * A processor of Kafka Streams asks for its store when it is opened: a wrong name fails at the
+ * start.
+ */
 static void open_store(leat_ctx_t *ctx)
 {
     store_of(ctx, leat_user(ctx));
@@ -43,8 +46,8 @@ static void map(leat_ctx_t *ctx, const leat_record_t *in)
     const op_t *op = leat_user(ctx);
     value_t key = op_key(op, in), value = op_value(op, in), new_key, new_value;
 
-    if (expr_eval(op->run, ctx, op->first, key, value, &new_key)
-        && expr_eval(op->run, ctx, op->second, key, value, &new_value))
+    if (expr_eval(op->run, ctx, op->first, key, value, &new_key) &&
+        expr_eval(op->run, ctx, op->second, key, value, &new_value))
         op_emit(ctx, op, in, &new_key, &new_value);
 }
 
@@ -97,7 +100,8 @@ static void fan_out(leat_ctx_t *ctx, const leat_record_t *in)
     leat_slice_t text = text_of(ctx, &value);
 
     for (int64_t i = 0; i < get_int(op->spec, "n", 0); i++)
-        emit_value(ctx, in, op, text_value(op->run, *leat_text(ctx, "%.*s#%lld", LEAT_P(&text), (long long)i)));
+        emit_value(ctx, in, op,
+            text_value(op->run, *leat_text(ctx, "%.*s#%lld", LEAT_P(&text), (long long)i)));
 }
 
 static void route(leat_ctx_t *ctx, const leat_record_t *in)
@@ -112,11 +116,14 @@ static void meta(leat_ctx_t *ctx, const leat_record_t *in)
 {
     const op_t *op = leat_user(ctx);
     const leat_meta_t *m = leat_meta(ctx);
-    leat_slice_t at = m ? *leat_text(ctx, "%s/%d/%lld", m->topic, m->partition, (long long)m->offset)
-        : leat_slice("none");
+    leat_slice_t at =
+        m ? *leat_text(ctx, "%s/%d/%lld", m->topic, m->partition, (long long)m->offset)
+          : leat_slice("none");
 
-    emit_value(ctx, in, op, text_value(op->run, *leat_text(ctx, "%.*s/%lld/%lld", LEAT_P(&at),
-        (long long)leat_stream_time_ms(ctx), (long long)leat_wall_ms(ctx))));
+    emit_value(ctx, in, op,
+        text_value(
+            op->run, *leat_text(ctx, "%.*s/%lld/%lld", LEAT_P(&at),
+                         (long long)leat_stream_time_ms(ctx), (long long)leat_wall_ms(ctx))));
 }
 
 /* ---- with stores ---- */
@@ -168,16 +175,17 @@ static void store_delete(leat_ctx_t *ctx, const leat_record_t *in)
 {
     const op_t *op = leat_user(ctx);
 
-    emit_value(ctx, in, op, value_copy(ctx, value_of(op->store->value,
-        leat_kv_delete(store_of(ctx, op), in->key))));
+    emit_value(ctx, in, op,
+        value_copy(ctx, value_of(op->store->value, leat_kv_delete(store_of(ctx, op), in->key))));
 }
 
 static void put_if_absent(leat_ctx_t *ctx, const leat_record_t *in)
 {
     const op_t *op = leat_user(ctx);
 
-    emit_value(ctx, in, op, value_copy(ctx, value_of(op->store->value,
-        leat_kv_put_if_absent(store_of(ctx, op), in->key, in->value))));
+    emit_value(ctx, in, op,
+        value_copy(ctx, value_of(op->store->value,
+                            leat_kv_put_if_absent(store_of(ctx, op), in->key, in->value))));
 }
 
 static leat_slice_t found(leat_ctx_t *ctx, const op_t *op, const leat_row_t *row)
@@ -209,7 +217,8 @@ static void lookup(leat_ctx_t *ctx, const leat_record_t *in)
         return;
     if (c)
         got = found(ctx, op, leat_kv_row(store_of(ctx, op), c));
-    emit_value(ctx, in, op, text_value(op->run, *leat_text(ctx, "%.*s+%.*s", LEAT_P(&text), LEAT_P(&got))));
+    emit_value(ctx, in, op,
+        text_value(op->run, *leat_text(ctx, "%.*s+%.*s", LEAT_P(&text), LEAT_P(&got))));
 }
 
 typedef struct entry_t {
@@ -221,7 +230,8 @@ static leat_iter_t *open_scan(leat_ctx_t *ctx, const op_t *op)
 {
     leat_kv_t *store = store_of(ctx, op);
     const char *query = get_text(op->spec, "query", "all");
-    const char *from_text = get_text(op->spec, "from", NULL), *to_text = get_text(op->spec, "to", NULL);
+    const char *from_text = get_text(op->spec, "from", NULL),
+               *to_text = get_text(op->spec, "to", NULL);
     leat_slice_t from = leat_slice(from_text), to = leat_slice(to_text);
     leat_order_t order = strncmp(query, "reverse", 7) == 0 ? LEAT_DESCENDING : LEAT_ASCENDING;
 
@@ -243,7 +253,7 @@ static entry_t *read_all(leat_ctx_t *ctx, const op_t *op, leat_iter_t *it, bool 
 
         entry->key = value_copy(ctx, value_of(op->store->key, row->key));
         entry->value = show ? text_value(op->run, found(ctx, op, row))
-            : value_copy(ctx, value_of(op->store->value, row->value));
+                            : value_copy(ctx, value_of(op->store->value, row->value));
         *last = entry;
         last = &entry->next;
     }
@@ -275,8 +285,9 @@ static void buffer_tick(leat_ctx_t *ctx, const leat_record_t *tick)
     bool failed;
 
     call_punctuate(op, tick->time_ms);
-    for (entry_t *entry = read_all(ctx, op, leat_kv_range(store, NULL, NULL, LEAT_ASCENDING), false); entry;
-        entry = entry->next) {
+    for (entry_t *entry =
+             read_all(ctx, op, leat_kv_range(store, NULL, NULL, LEAT_ASCENDING), false);
+         entry; entry = entry->next) {
         op_emit(ctx, op, tick, &entry->key, &entry->value);
         if (get_bool(op->spec, "clear", false))
             leat_kv_delete(store, c_of(ctx, op->store->key, &entry->key, &failed));
@@ -303,8 +314,8 @@ static void open_timer(leat_ctx_t *ctx)
 
     if (op->store)
         open_store(ctx);
-    local->timer = leat_schedule(ctx, get_int(op->spec, "interval_ms", 0), wall ? LEAT_WALL_TIME
-        : LEAT_STREAM_TIME, op->store ? buffer_tick : tick_tick);
+    local->timer = leat_schedule(ctx, get_int(op->spec, "interval_ms", 0),
+        wall ? LEAT_WALL_TIME : LEAT_STREAM_TIME, op->store ? buffer_tick : tick_tick);
 }
 
 /* ---- the table ---- */
@@ -316,16 +327,30 @@ static const struct known_t {
     leat_map_fn process;
     unsigned flags; /* TEXT: the value becomes a string. STORED: it becomes what the store holds */
 } known[] = {
-    {"pass", pass, 0}, {"sink", swallow, 0}, {"map", map, 0}, {"shift_time", shift_time, 0},
-    {"add_header", add_header, 0}, {"drop_header", drop_header, 0}, {"show_headers", show_headers, TEXT},
-    {"fan_out", fan_out, TEXT}, {"route", route, 0}, {"meta", meta, TEXT}, {"dedup", dedup, STORE},
-    {"running_sum", running_sum, STORE | STORED}, {"previous", previous, STORE | STORED},
-    {"store_put", store_put, STORE}, {"store_delete", store_delete, STORE | STORED},
-    {"put_if_absent", put_if_absent, STORE | STORED}, {"lookup", lookup, STORE | TEXT},
-    {"scan", scan, STORE | TEXT}, {"buffer", store_put, STORE | TIMER | STORED}, {"tick", pass, TIMER},
+    {"pass", pass, 0},
+    {"sink", swallow, 0},
+    {"map", map, 0},
+    {"shift_time", shift_time, 0},
+    {"add_header", add_header, 0},
+    {"drop_header", drop_header, 0},
+    {"show_headers", show_headers, TEXT},
+    {"fan_out", fan_out, TEXT},
+    {"route", route, 0},
+    {"meta", meta, TEXT},
+    {"dedup", dedup, STORE},
+    {"running_sum", running_sum, STORE | STORED},
+    {"previous", previous, STORE | STORED},
+    {"store_put", store_put, STORE},
+    {"store_delete", store_delete, STORE | STORED},
+    {"put_if_absent", put_if_absent, STORE | STORED},
+    {"lookup", lookup, STORE | TEXT},
+    {"scan", scan, STORE | TEXT},
+    {"buffer", store_put, STORE | TIMER | STORED},
+    {"tick", pass, TIMER},
 };
 
-static const store_t *wanted_store(run_t *r, const json_t *spec, const type_t *key, const type_t *value)
+static const store_t *wanted_store(
+    run_t *r, const json_t *spec, const type_t *key, const type_t *value)
 {
     const char *name = get_text(spec, "store", "");
 
@@ -339,12 +364,15 @@ static const type_t *derive(run_t *r, const struct known_t *k, const op_t *op, b
     if (k->process == map)
         return expr_type(r, of_key ? op->first : op->second, op->key, op->value);
     if (of_key)
-        return k->process == scan || (k->flags & STORE && k->flags & TIMER) ? op->store->key : op->key;
-    return k->flags & TEXT ? type_of(r, "string") : k->flags & STORED ? op->store->value : op->value;
+        return k->process == scan || (k->flags & STORE && k->flags & TIMER) ? op->store->key
+                                                                            : op->key;
+    return k->flags & TEXT     ? type_of(r, "string")
+           : k->flags & STORED ? op->store->value
+                               : op->value;
 }
 
-bool processor_make(run_t *r, const char *id, const json_t *step, const type_t *key, const type_t *value,
-    const type_t *key_out, const type_t *value_out, processor_t *p)
+bool processor_make(run_t *r, const char *id, const json_t *step, const type_t *key,
+    const type_t *value, const type_t *key_out, const type_t *value_out, processor_t *p)
 {
     const json_t *spec = json_object_get(step, "processor");
     const char *name = get_text(spec, "name", "");
@@ -360,7 +388,7 @@ bool processor_make(run_t *r, const char *id, const json_t *step, const type_t *
     op = op_new(r, id, key, value);
     op->spec = spec;
     op->first = k->process == route ? predicate_new(r, get_text(spec, "when", "true"))
-        : expr_new(r, get_text(spec, "key_fn", "key"));
+                                    : expr_new(r, get_text(spec, "key_fn", "key"));
     op->second = expr_new(r, get_text(spec, "value_fn", "value"));
     op->add = k->process == running_sum ? pair_new(r, "sum") : NULL;
     op->store = k->flags & STORE ? wanted_store(r, spec, key, value) : NULL;

@@ -1,8 +1,9 @@
 /*
- * tests/conformance/scenario.c: one scenario from its JSON to a verdict: configuration, topology, events, closures.
+ * tests/conformance/scenario.c: one scenario from its JSON to a verdict: configuration, topology,
+ * events, closures.
  *
- * Stages as the expectation names them: "build" is the configuration's and the topology's check, "start" the making of the
- * driver, "event" a record or an advance of the clock.
+ * Stages as the expectation names them: "build" is the configuration's and the topology's check,
+ * "start" the making of the driver, "event" a record or an advance of the clock.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -75,7 +76,8 @@ void differ(run_t *r, const char *format, ...)
     va_start(args, format);
     line = need_vformat(format, args);
     va_end(args);
-    all = need_format("%s%s%s", r->differences ? r->differences : "", r->differences ? "\n" : "", line);
+    all = need_format(
+        "%s%s%s", r->differences ? r->differences : "", r->differences ? "\n" : "", line);
     free(line);
     free(r->differences);
     r->differences = all;
@@ -143,7 +145,8 @@ char *get_list(const json_t *step, const char *field)
         return NULL;
     list = need_text("");
     for (size_t i = 0; i < json_array_size(value); i++) {
-        char *longer = need_format("%s%s%s", list, i ? "," : "", json_string_value(json_array_get(value, i)));
+        char *longer =
+            need_format("%s%s%s", list, i ? "," : "", json_string_value(json_array_get(value, i)));
 
         free(list);
         list = longer;
@@ -157,7 +160,11 @@ op_t *op_new(run_t *r, const char *id, const type_t *key, const type_t *value)
 {
     op_t *op = need(sizeof *op);
 
-    *op = (op_t){.run = r, .id = need_text(id ? id : ""), .key = key, .value = value, .key_out = key,
+    *op = (op_t){.run = r,
+        .id = need_text(id ? id : ""),
+        .key = key,
+        .value = value,
+        .key_out = key,
         .value_out = value};
     r->ops++;
     return op;
@@ -234,13 +241,15 @@ static int64_t time_of_value(leat_ctx_t *ctx, const leat_record_t *in)
     return result.type ? result.number : in->time_ms;
 }
 
-void set_timestamp(run_t *r, const json_t *step, leat_source_opts_t *opts, const type_t *key, const type_t *value)
+void set_timestamp(
+    run_t *r, const json_t *step, leat_source_opts_t *opts, const type_t *key, const type_t *value)
 {
     const char *name = get_text(step, "timestamp", "record"), *reset = get_text(step, "reset", "");
     op_t *op;
 
     opts->reset = strcmp(reset, "earliest") == 0 ? LEAT_RESET_EARLIEST
-        : strcmp(reset, "latest") == 0 ? LEAT_RESET_LATEST : LEAT_RESET_DEFAULT;
+                  : strcmp(reset, "latest") == 0 ? LEAT_RESET_LATEST
+                                                 : LEAT_RESET_DEFAULT;
     if (strcmp(name, "skip_invalid") == 0) {
         opts->timestamp = leat_timestamp_skip_invalid;
     } else if (strcmp(name, "partition_time") == 0) {
@@ -258,7 +267,8 @@ void set_timestamp(run_t *r, const json_t *step, leat_source_opts_t *opts, const
 
 /* ---- topics and their types ---- */
 
-static void remember_topic(run_t *r, const char *name, bool pattern, const type_t *key, const type_t *value)
+static void remember_topic(
+    run_t *r, const char *name, bool pattern, const type_t *key, const type_t *value)
 {
     topic_t *topic = need(sizeof *topic);
 
@@ -327,7 +337,8 @@ static leat_config_t *make_config(run_t *r)
     set_number(c, "statestore.cache.max.bytes", get_int(config, "cache_bytes", 0));
     if (get_bool(config, "require_names", false))
         leat_config_set(c, "ensure.explicit.internal.resource.naming", "true");
-    leat_config_set(c, "deserialization.exception.handler", get_text(config, "on_bad_input", "fail"));
+    leat_config_set(
+        c, "deserialization.exception.handler", get_text(config, "on_bad_input", "fail"));
     leat_config_set(c, "processing.exception.handler", get_text(config, "on_failure", "fail"));
     return c;
 }
@@ -335,9 +346,10 @@ static leat_config_t *make_config(run_t *r)
 /* Optimizing is a later issue's; but a value that nobody knows is an error now. */
 static void check_optimization(run_t *r)
 {
-    static const char *const known[] = {"all", "reuse.ktable.source.topics", "merge.repartition.topics",
-        "single.store.self.join"};
-    char *list = need_text(get_text(json_object_get(r->scenario, "config"), "optimization", "none"));
+    static const char *const known[] = {
+        "all", "reuse.ktable.source.topics", "merge.repartition.topics", "single.store.self.join"};
+    char *list =
+        need_text(get_text(json_object_get(r->scenario, "config"), "optimization", "none"));
     char *at = list, *name;
 
     while ((name = strsep(&at, ","))) {
@@ -355,16 +367,16 @@ static void check_optimization(run_t *r)
 static bool failed_at(run_t *r, const char *stage, size_t event, int rc, const leat_error_t *err)
 {
     const json_t *wanted = json_object_get(r->expected, "error");
-    bool here = wanted && strcmp(get_text(wanted, "stage", ""), stage) == 0
-        && (strcmp(stage, "event") != 0 || get_int(wanted, "event", -1) == (int64_t)event);
+    bool here = wanted && strcmp(get_text(wanted, "stage", ""), stage) == 0 &&
+                (strcmp(stage, "event") != 0 || get_int(wanted, "event", -1) == (int64_t)event);
     char *place = strcmp(stage, "event") == 0 ? need_format("event %zu", event) : need_text(stage);
 
     if (rc != LEAT_OK && !here)
-        differ(r, "%s: fails with %s (%s: %s), expected %s", place, leat_error_name(rc), err->where, err->text,
-            wanted ? "another failure" : "success");
+        differ(r, "%s: fails with %s (%s: %s), expected %s", place, leat_error_name(rc), err->where,
+            err->text, wanted ? "another failure" : "success");
     else if (rc != LEAT_OK && strcmp(leat_error_name(rc), get_text(wanted, "error", "")) != 0)
-        differ(r, "%s: fails with %s (%s: %s), expected %s", place, leat_error_name(rc), err->where, err->text,
-            get_text(wanted, "error", ""));
+        differ(r, "%s: fails with %s (%s: %s), expected %s", place, leat_error_name(rc), err->where,
+            err->text, get_text(wanted, "error", ""));
     else if (rc == LEAT_OK && here)
         differ(r, "%s: succeeds, expected %s (%s)", place, get_text(wanted, "error", ""),
             get_text(wanted, "text", ""));
@@ -406,7 +418,8 @@ static int pipe_record(run_t *r, const json_t *event)
     return rc;
 }
 
-static bool run_event(run_t *r, size_t index, const json_t *event, const json_t *wanted, double *dropped)
+static bool run_event(
+    run_t *r, size_t index, const json_t *event, const json_t *wanted, double *dropped)
 {
     leat_error_t err = {0};
     json_t *got;
@@ -437,7 +450,8 @@ static void run_events(run_t *r, const char *description)
             return;
     }
     if ((int64_t)dropped != get_int(r->expected, "dropped", 0))
-        differ(r, "dropped: %.0f, expected %lld", dropped, (long long)get_int(r->expected, "dropped", 0));
+        differ(r, "dropped: %.0f, expected %lld", dropped,
+            (long long)get_int(r->expected, "dropped", 0));
     compare_stores(r, description);
 }
 
@@ -468,7 +482,8 @@ static int check(const leat_topology_t *t, const leat_config_t *config, leat_err
 static void run_topology(run_t *r, leat_topology_t *t)
 {
     leat_config_t *config = make_config(r);
-    leat_test_opts_t opts = {.start_wall_ms = get_int(json_object_get(r->scenario, "config"), "start_wall_ms", 0)};
+    leat_test_opts_t opts = {
+        .start_wall_ms = get_int(json_object_get(r->scenario, "config"), "start_wall_ms", 0)};
     char *description;
     leat_error_t err;
     int rc = check(t, config, &err);

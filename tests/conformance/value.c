@@ -33,7 +33,7 @@ static const type_t *windowed(run_t *r, const char *name)
     if (!type.inner)
         return NULL;
     type.serde = session ? leat_serde_session_windowed(r->builder, type.inner->serde)
-        : leat_serde_windowed(r->builder, type.inner->serde, type.size_ms);
+                         : leat_serde_windowed(r->builder, type.inner->serde, type.size_ms);
     return intern(r, name, type);
 }
 
@@ -153,7 +153,8 @@ value_t text_value(run_t *r, leat_slice_t text)
 value_t number_value(run_t *r, kind_t kind, int64_t number)
 {
     if (kind == INT32)
-        return (value_t){.type = type_of(r, "int32"), .number = (int32_t)(uint32_t)(uint64_t)number};
+        return (value_t){
+            .type = type_of(r, "int32"), .number = (int32_t)(uint32_t)(uint64_t)number};
     return (value_t){.type = type_of(r, "int64"), .number = number};
 }
 
@@ -226,7 +227,9 @@ static double real_of(const json_t *json)
 
     if (!text)
         return json_number_value(json);
-    return strcmp(text, "NaN") == 0 ? (double)NAN : text[0] == '-' ? -(double)INFINITY : (double)INFINITY;
+    return strcmp(text, "NaN") == 0 ? (double)NAN
+           : text[0] == '-'         ? -(double)INFINITY
+                                    : (double)INFINITY;
 }
 
 static void window_bytes(run_t *r, const type_t *type, const json_t *json, leat_slice_t *bytes)
@@ -314,7 +317,8 @@ static size_t wire(const type_t *type, const void *c, char **bytes)
         *bytes = need(size + 16);
         memcpy(*bytes, key ? key : "", size);
         free(key);
-        put_number(*bytes + size, (uint64_t)(type->kind == SESSION ? v.window.end_ms : v.window.start_ms), 8);
+        put_number(*bytes + size,
+            (uint64_t)(type->kind == SESSION ? v.window.end_ms : v.window.start_ms), 8);
         if (type->kind == SESSION)
             put_number(*bytes + size + 8, (uint64_t)v.window.start_ms, 8);
         return size + (type->kind == SESSION ? 16 : 8);

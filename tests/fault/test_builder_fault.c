@@ -1,7 +1,8 @@
 /*
- * Building, compiling, resolving and describing a topology with allocation 1, 2, 3 ... failing, until all succeeds.
- * Goal: each failure is reported (never success without all nodes, never a crash), nothing leaks (run it with
- * LEAT_SANITIZER=address), every destructor runs exactly once. Both APIs, and a handle of another builder.
+ * Building, compiling, resolving and describing a topology with allocation 1, 2, 3 ... failing,
+ * until all succeeds. Goal: each failure is reported (never success without all nodes, never a
+ * crash), nothing leaks (run it with LEAT_SANITIZER=address), every destructor runs exactly once.
+ * Both APIs, and a handle of another builder.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -54,8 +55,8 @@ static int by_names(leat_builder_t *b)
 {
     leat_builder_source(b, "a,b", "s", str(), str(), &(leat_source_opts_t){.user_free = count});
     leat_builder_source(b, "^x-.*", "x", str(), leat_serde_list(b, str()), NULL);
-    leat_builder_processor(b, "s,x", "p", pass,
-        &(leat_node_opts_t){.user_free = count, .stores = "st,other"});
+    leat_builder_processor(
+        b, "s,x", "p", pass, &(leat_node_opts_t){.user_free = count, .stores = "st,other"});
     leat_builder_store(b, "st", LEAT_KV, str(), str(),
         &(leat_store_opts_t){.changelog_config = "min.insync.replicas=2"});
     leat_builder_store(b, "other", LEAT_TIMESTAMPED_KV, str(), str(), NULL);
@@ -69,15 +70,17 @@ static int by_names(leat_builder_t *b)
 
 static int by_streams(leat_builder_t *b)
 {
-    leat_stream_t *in = leat_builder_stream(b, "in", str(), str(),
-        &(leat_source_opts_t){.user_free = count});
-    leat_stream_t *kept = leat_stream_filter(in, NULL, yes, &(leat_node_opts_t){.user_free = count});
-    leat_stream_t *mapped = leat_stream_map(kept, "mapped", pass, str(), str(),
-        &(leat_node_opts_t){.user_free = count});
+    leat_stream_t *in =
+        leat_builder_stream(b, "in", str(), str(), &(leat_source_opts_t){.user_free = count});
+    leat_stream_t *kept =
+        leat_stream_filter(in, NULL, yes, &(leat_node_opts_t){.user_free = count});
+    leat_stream_t *mapped = leat_stream_map(
+        kept, "mapped", pass, str(), str(), &(leat_node_opts_t){.user_free = count});
     leat_grouped_t *grouped = leat_stream_group_by_key(mapped, NULL, NULL);
-    leat_table_t *table = leat_grouped_aggregate(grouped, "folded", fold, str(),
-        &(leat_fold_opts_t){.user_free = count});
-    leat_stream_t *merged = leat_stream_merge(leat_table_to_stream(table, NULL, NULL), kept, NULL, NULL);
+    leat_table_t *table = leat_grouped_aggregate(
+        grouped, "folded", fold, str(), &(leat_fold_opts_t){.user_free = count});
+    leat_stream_t *merged =
+        leat_stream_merge(leat_table_to_stream(table, NULL, NULL), kept, NULL, NULL);
 
     leat_stream_to(merged, "out", &(leat_sink_opts_t){.user_free = count});
     leat_stream_route(merged, pass, &(leat_sink_opts_t){.user_free = count});
@@ -165,7 +168,10 @@ static void test_streams(void **state)
     fail_each(by_streams);
 }
 
-/* A handle of another builder is a mistake of the program; a nil handle of another builder must not pass silently. */
+/*
+ * A handle of another builder is a mistake of the program; a nil handle of another builder must not
+ * pass silently.
+ */
 static void test_a_handle_of_another_builder_is_reported(void **state)
 {
     (void)state;

@@ -1,6 +1,7 @@
 /*
- * The builder's promises: never NULL, first error kept, everything adopted is freed exactly once, also after errors and on
- * the nil builder; settings, the DSL's slot. Method: counting destructors, and allocations that fail.
+ * The builder's promises: never NULL, first error kept, everything adopted is freed exactly once,
+ * also after errors and on the nil builder; settings, the DSL's slot. Method: counting destructors,
+ * and allocations that fail.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,9 +33,11 @@ static const leat_serde_t *str(void)
 static int everything(leat_builder_t *b)
 {
     leat_builder_source(b, "in", "s", str(), str(), &(leat_source_opts_t){.user_free = count});
-    leat_builder_processor(b, "s", "p", pass, &(leat_node_opts_t){.user_free = count, .stores = "st"});
+    leat_builder_processor(
+        b, "s", "p", pass, &(leat_node_opts_t){.user_free = count, .stores = "st"});
     leat_builder_sink(b, "p", "out", "out", str(), str(), &(leat_sink_opts_t){.user_free = count});
-    leat_builder_route(b, "p", "route", pass, str(), str(), &(leat_sink_opts_t){.user_free = count});
+    leat_builder_route(
+        b, "p", "route", pass, str(), str(), &(leat_sink_opts_t){.user_free = count});
     leat_builder_store(b, "st", LEAT_KV, str(), str(), NULL);
     leat_builder_adopt(b, &freed, count);
     return 5;
@@ -142,7 +145,7 @@ static const char *seen;
 
 static void read_setting(leat_builder_t *b)
 {
-    seen = leat_builder_setting(b, "program.words") ;
+    seen = leat_builder_setting(b, "program.words");
     seen = strcmp(seen, "many") == 0 ? "many" : "other";
     assert_string_equal(leat_builder_setting(b, "program.unset"), "");
     everything(b);

@@ -1,6 +1,7 @@
 /*
- * Descriptions: Java's text to the byte, its orders of nodes, neighbours, topics and stores; JSON; DOT; sizes that Java's
- * own way of counting could not manage. (All texts that Kafka Streams recorded are compared in tests/conformance.)
+ * Descriptions: Java's text to the byte, its orders of nodes, neighbours, topics and stores; JSON;
+ * DOT; sizes that Java's own way of counting could not manage. (All texts that Kafka Streams
+ * recorded are compared in tests/conformance.)
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,8 +31,10 @@ static leat_topology_t *example(void)
     leat_builder_source(b, "in1,in2", "source", str(), str(), NULL);
     leat_builder_processor(b, "source", "proc", pass, NULL);
     leat_builder_store(b, "m", LEAT_KV, str(), str(), &(leat_store_opts_t){.processors = "proc"});
-    leat_builder_store(b, "calls", LEAT_KV, str(), str(), &(leat_store_opts_t){.processors = "proc"});
-    leat_builder_route(b, "proc", "route", pass, str(), str(), &(leat_sink_opts_t){.label = "by_size"});
+    leat_builder_store(
+        b, "calls", LEAT_KV, str(), str(), &(leat_store_opts_t){.processors = "proc"});
+    leat_builder_route(
+        b, "proc", "route", pass, str(), str(), &(leat_sink_opts_t){.label = "by_size"});
     leat_builder_source(b, "^x-.*", "pattern", str(), str(), NULL);
     leat_builder_sink(b, "pattern", "sink", "out\"", str(), str(), NULL);
     return leat_builder_finish(b);
@@ -39,23 +42,22 @@ static leat_topology_t *example(void)
 
 static void test_text_is_javas(void **state)
 {
-    static const char expected[] =
-        "Topologies:\n"
-        "   Sub-topology: 0\n"
-        "    Source: source (topics: [in2, in1])\n"
-        "      --> proc\n"
-        "    Processor: proc (stores: [calls, m])\n"
-        "      --> route\n"
-        "      <-- source\n"
-        "    Sink: route (extractor class: by_size)\n"
-        "      <-- proc\n"
-        "\n"
-        "  Sub-topology: 1\n"
-        "    Source: pattern (topics: x-.*)\n"
-        "      --> sink\n"
-        "    Sink: sink (topic: out\")\n"
-        "      <-- pattern\n"
-        "\n";
+    static const char expected[] = "Topologies:\n"
+                                   "   Sub-topology: 0\n"
+                                   "    Source: source (topics: [in2, in1])\n"
+                                   "      --> proc\n"
+                                   "    Processor: proc (stores: [calls, m])\n"
+                                   "      --> route\n"
+                                   "      <-- source\n"
+                                   "    Sink: route (extractor class: by_size)\n"
+                                   "      <-- proc\n"
+                                   "\n"
+                                   "  Sub-topology: 1\n"
+                                   "    Source: pattern (topics: x-.*)\n"
+                                   "      --> sink\n"
+                                   "    Sink: sink (topic: out\")\n"
+                                   "      <-- pattern\n"
+                                   "\n";
     leat_topology_t *t = example();
 
     (void)state;
@@ -66,24 +68,23 @@ static void test_text_is_javas(void **state)
 
 static void test_nodes_stand_by_paths_and_then_by_name(void **state)
 {
-    static const char expected[] =
-        "Topologies:\n"
-        "   Sub-topology: 0\n"
-        "    Source: s (topics: [in])\n"
-        "      --> z, a\n"
-        "    Processor: z (stores: [])\n"
-        "      --> b, c\n"
-        "      <-- s\n"
-        "    Processor: a (stores: [])\n"
-        "      --> b\n"
-        "      <-- s\n"
-        "    Processor: b (stores: [])\n"
-        "      --> none\n"
-        "      <-- z, a\n"
-        "    Processor: c (stores: [])\n"
-        "      --> none\n"
-        "      <-- z\n"
-        "\n";
+    static const char expected[] = "Topologies:\n"
+                                   "   Sub-topology: 0\n"
+                                   "    Source: s (topics: [in])\n"
+                                   "      --> z, a\n"
+                                   "    Processor: z (stores: [])\n"
+                                   "      --> b, c\n"
+                                   "      <-- s\n"
+                                   "    Processor: a (stores: [])\n"
+                                   "      --> b\n"
+                                   "      <-- s\n"
+                                   "    Processor: b (stores: [])\n"
+                                   "      --> none\n"
+                                   "      <-- z, a\n"
+                                   "    Processor: c (stores: [])\n"
+                                   "      --> none\n"
+                                   "      <-- z\n"
+                                   "\n";
     leat_builder_t *b = leat_builder_new();
     leat_topology_t *t;
 
@@ -98,7 +99,10 @@ static void test_nodes_stand_by_paths_and_then_by_name(void **state)
     leat_topology_free(t);
 }
 
-/* Java visits p, q, r, s: q is still as small as p when it becomes a child of s, and stays behind it. */
+/*
+ * Java visits p, q, r, s: q is still as small as p when it becomes a child of s, and stays behind
+ * it.
+ */
 static void test_neighbours_keep_the_order_of_their_first_sizes(void **state)
 {
     leat_builder_t *b = leat_builder_new();
@@ -141,7 +145,8 @@ static void test_copies_have_more_buckets_at_the_edge(void **state)
 
     (void)state;
     for (int i = 0; i < 12; i++) {
-        static const char *const names[] = {"p", "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"};
+        static const char *const names[] = {
+            "p", "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"};
 
         grown[i] = copied[i] = (leat__named_t){.name = names[i]};
     }
@@ -165,12 +170,14 @@ static void test_json_says_all(void **state)
     assert_non_null(root);
     assert_int_equal(json_array_size(groups), 2);
     assert_int_equal(json_array_size(nodes), 3);
-    assert_string_equal(json_string_value(json_object_get(json_array_get(nodes, 2), "chooser")), "by_size");
+    assert_string_equal(
+        json_string_value(json_object_get(json_array_get(nodes, 2), "chooser")), "by_size");
     assert_int_equal(json_array_size(topics), 2);
     assert_string_equal(json_string_value(json_object_get(topic, "name")), "app-m-changelog");
     assert_string_equal(json_string_value(json_object_get(topic, "kind")), "changelog");
-    assert_string_equal(json_string_value(json_object_get(json_object_get(topic, "settings"),
-        "cleanup.policy")), "compact");
+    assert_string_equal(
+        json_string_value(json_object_get(json_object_get(topic, "settings"), "cleanup.policy")),
+        "compact");
     json_decref(root);
     leat_topology_free(t);
 }

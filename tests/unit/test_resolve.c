@@ -1,6 +1,7 @@
 /*
- * From partition counts to tasks: repartition topics follow what feeds them, joined topics agree, missing topics are all
- * named, patterns find their topics. Method: plans filled by hand, counts from a table.
+ * From partition counts to tasks: repartition topics follow what feeds them, joined topics agree,
+ * missing topics are all named, patterns find their topics. Method: plans filled by hand, counts
+ * from a table.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,7 +33,8 @@ static void source(leat__plan_t *p, const char *name, const char *topic)
 
 static void sink(leat__plan_t *p, const char *name, const char *parent, const char *topic)
 {
-    leat__plan_sink(p, name, &parent, 1, topic, NULL, leat_serde_string(), leat_serde_string(), NULL);
+    leat__plan_sink(
+        p, name, &parent, 1, topic, NULL, leat_serde_string(), leat_serde_string(), NULL);
 }
 
 /* parent → repartition topic `name` → source "name-source" */
@@ -90,7 +92,8 @@ static void test_counts_follow_the_widest_topic_upstream(void **state)
     through(p, "q", "one", 0);
     through(p, "one-source", "two", 0);
     leat__plan_processor(p, "p", last, 1, pass, NULL);
-    leat__plan_store(p, "st", LEAT_KV, leat_serde_string(), leat_serde_string(), &opts, NULL, false);
+    leat__plan_store(
+        p, "st", LEAT_KV, leat_serde_string(), leat_serde_string(), &opts, NULL, false);
     assert_int_equal(resolve(p, counts, &err), LEAT_OK);
     assert_int_equal(internal(p, "app-one"), 5);
     assert_int_equal(internal(p, "app-two"), 5);
@@ -227,7 +230,8 @@ static void test_very_many_missing_topics_are_cut_short(void **state)
         source(p, name, name);
     }
     assert_int_equal(resolve(p, counts, &err), LEAT_ETOPIC);
-    assert_non_null(strstr(err.text, "500 source topics are missing: a-topic-with-a-rather-long-name-0"));
+    assert_non_null(
+        strstr(err.text, "500 source topics are missing: a-topic-with-a-rather-long-name-0"));
     assert_non_null(strstr(err.text, " more; create them"));
     leat__plan_free(p);
 }
@@ -266,7 +270,8 @@ static void test_patterns_find_topics(void **state)
     source(p, "t", "^out-.*");
     through(p, "s", "r", 0);
     leat__plan_finish(p);
-    assert_int_equal(leat__plan_resolve(p, lookup, counts, &err), LEAT_ETOPIC); /* nothing feeds r */
+    assert_int_equal(
+        leat__plan_resolve(p, lookup, counts, &err), LEAT_ETOPIC); /* nothing feeds r */
     leat__plan_expand(p, before, 4);
     assert_int_equal(leat__plan_resolve(p, lookup, counts, &err), LEAT_OK);
     assert_int_equal(p->groups[0].topic_count, 1);

@@ -1,6 +1,7 @@
 /*
- * Rules of a topology: what may be added, in which order, what is refused and how; sub-topologies, stores and internal
- * topics of what is accepted. Method: small topologies by the Processor API and by the plan's own calls.
+ * Rules of a topology: what may be added, in which order, what is refused and how; sub-topologies,
+ * stores and internal topics of what is accepted. Method: small topologies by the Processor API and
+ * by the plan's own calls.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -93,9 +94,15 @@ static void test_names_that_clash_are_refused(void **state)
 
 static void test_parents_must_stand_before(void **state)
 {
-    static const struct { const char *parents, *text; } cases[] = {
-        {"", "no parent"}, {"nobody", "unknown"}, {"node", "its own parent"},
-        {"late", "only later"}, {"sink", "no children"}, {"source,,proc", "without a name"},
+    static const struct {
+        const char *parents, *text;
+    } cases[] = {
+        {"", "no parent"},
+        {"nobody", "unknown"},
+        {"node", "its own parent"},
+        {"late", "only later"},
+        {"sink", "no children"},
+        {"source,,proc", "without a name"},
     };
 
     (void)state;
@@ -112,7 +119,11 @@ static void test_parents_must_stand_before(void **state)
 
 static void test_topics_are_read_once(void **state)
 {
-    static const struct { const char *first, *second; int code; const char *text; } cases[] = {
+    static const struct {
+        const char *first, *second;
+        int code;
+        const char *text;
+    } cases[] = {
         {"in", "in", LEAT_ETOPOLOGY, "already read"},
         {"a,b", "b,c", LEAT_ETOPOLOGY, "already read"},
         {"a,a", "c", LEAT_ETOPOLOGY, "already read"},
@@ -158,9 +169,13 @@ static void test_missing_arguments_are_named(void **state)
 
 static void test_stores_are_connected_to_processors_only(void **state)
 {
-    static const struct { const char *processor, *store, *text; } cases[] = {
-        {"proc", "nothing", "nobody added"}, {"nobody", "st", "nobody added"},
-        {"source", "st", "only processors"}, {"sink", "st", "only processors"},
+    static const struct {
+        const char *processor, *store, *text;
+    } cases[] = {
+        {"proc", "nothing", "not added yet"},
+        {"nobody", "st", "not added yet"},
+        {"source", "st", "only processors"},
+        {"sink", "st", "only processors"},
     };
 
     (void)state;
@@ -175,14 +190,39 @@ static void test_stores_are_connected_to_processors_only(void **state)
     }
 }
 
+static void test_what_connects_comes_last(void **state)
+{
+    static const leat_store_opts_t opts = {.processors = "proc"};
+    leat_builder_t *b = leat_builder_new();
+
+    (void)state;
+    leat_builder_store(b, "st", LEAT_KV, str(), str(), &opts);
+    base(b);
+    assert_int_equal(check(b, "not added yet"), LEAT_ETOPOLOGY);
+    b = leat_builder_new();
+    base(b);
+    leat_builder_connect(b, "proc", "st");
+    leat_builder_store(b, "st", LEAT_KV, str(), str(), NULL);
+    assert_int_equal(check(b, "not added yet"), LEAT_ETOPOLOGY);
+    b = leat_builder_new();
+    base(b);
+    leat_builder_processor(b, "proc", "late", pass, &(leat_node_opts_t){.stores = "st"});
+    leat_builder_store(b, "st", LEAT_KV, str(), str(), NULL);
+    assert_int_equal(check(b, ""), LEAT_OK);
+    b = leat_builder_new();
+    base(b);
+    leat_builder_processor(b, "proc", "p", pass, &(leat_node_opts_t){.stores = "nothing"});
+    assert_int_equal(check(b, "nobody added"), LEAT_ETOPOLOGY);
+}
+
 static void test_store_options_are_checked(void **state)
 {
     leat_builder_t *b = leat_builder_new();
     leat_store_opts_t uninitialised = {.reserved = {&b}};
 
     (void)state;
-    leat_builder_store(b, "st", LEAT_KV, str(), str(),
-        &(leat_store_opts_t){.backend = leat_backend_lru()});
+    leat_builder_store(
+        b, "st", LEAT_KV, str(), str(), &(leat_store_opts_t){.backend = leat_backend_lru()});
     assert_int_equal(check(b, "entries_max"), LEAT_EARGUMENT);
     b = leat_builder_new();
     leat_builder_store(b, "st", LEAT_KV, str(), str(), &uninitialised);
@@ -208,7 +248,8 @@ static void test_nodes_that_share_a_store_are_one_sub_topology(void **state)
     leat_builder_processor(b, "sa", "pa", pass, &(leat_node_opts_t){.stores = "st"});
     leat_builder_processor(b, "sb", "pb", pass, NULL);
     leat_builder_store(b, "st", LEAT_KV, str(), str(), NULL);
-    leat_builder_store(b, "other", LEAT_KV, str(), str(), &(leat_store_opts_t){.changelog = LEAT_OFF});
+    leat_builder_store(
+        b, "other", LEAT_KV, str(), str(), &(leat_store_opts_t){.changelog = LEAT_OFF});
     leat_builder_store(b, "unused", LEAT_KV, str(), str(), NULL);
     plan = compile(b, NULL, &t);
     assert_int_equal(plan->group_count, 2);
@@ -248,8 +289,9 @@ static void test_settings_of_internal_topics_come_in_layers(void **state)
     leat_config_set(config, "topic.min.insync.replicas", "2");
     leat_config_set(config, "topic.max.message.bytes", "5");
     base(b);
-    leat_builder_store(b, "st", LEAT_KV, str(), str(), &(leat_store_opts_t){.processors = "proc",
-        .changelog_config = " min.insync.replicas = 3; cleanup.policy=compact,delete ; "});
+    leat_builder_store(b, "st", LEAT_KV, str(), str(),
+        &(leat_store_opts_t){.processors = "proc",
+            .changelog_config = " min.insync.replicas = 3; cleanup.policy=compact,delete ; "});
     plan = compile(b, config, &t);
     assert_int_equal(plan->internal_topic_count, 1);
     topic = &plan->internal_topics[0];
@@ -312,7 +354,8 @@ static void test_repartition_nodes_are_internal(void **state)
     assert_false(leat__plan_find_node(p, "s")->internal);
     assert_string_equal(p->groups[1].topics[0], "app-k-repartition");
     assert_string_equal(setting(&p->internal_topics[0], "segment.bytes"), "52428800");
-    assert_ptr_equal(leat__plan_source_of(p, "app-k-repartition"), leat__plan_find_node(p, "k-source"));
+    assert_ptr_equal(
+        leat__plan_source_of(p, "app-k-repartition"), leat__plan_find_node(p, "k-source"));
     assert_null(leat__plan_source_of(p, "k-repartition"));
     assert_ptr_equal(leat__plan_source_of(p, "in"), leat__plan_find_node(p, "s"));
     leat__plan_free(p);
@@ -342,7 +385,8 @@ static void test_generated_names_can_be_refused(void **state)
 
     (void)state;
     for (int required = 0; required < 2; required++) {
-        leat_config_set(config, "ensure.explicit.internal.resource.naming", required ? "true" : "false");
+        leat_config_set(
+            config, "ensure.explicit.internal.resource.naming", required ? "true" : "false");
         p = leat__plan_new(config);
         leat__plan_source(p, "s", "in", str(), str(), NULL);
         leat__plan_generated(p, "changelog topic", "K-1-changelog");
@@ -364,6 +408,7 @@ int main(void)
         cmocka_unit_test(test_topics_are_read_once),
         cmocka_unit_test(test_missing_arguments_are_named),
         cmocka_unit_test(test_stores_are_connected_to_processors_only),
+        cmocka_unit_test(test_what_connects_comes_last),
         cmocka_unit_test(test_store_options_are_checked),
         cmocka_unit_test(test_nodes_that_share_a_store_are_one_sub_topology),
         cmocka_unit_test(test_settings_of_internal_topics_come_in_layers),
