@@ -1,12 +1,15 @@
 /*
- * runtime/broker.c: the part of the broker seam that both implementations share: operations, memberships, positions.
+ * runtime/broker.c: the part of the broker seam that both implementations share: operations,
+ * memberships, positions.
  *
- * An operation is counted twice: by the caller, who looks at it and frees it, and by the worker, who completes it. Whoever
- * lets go last gives the memory back, so a caller may drop a pending operation and a worker may complete one that nobody
- * waits for any more. Completion happens once: results are written before, `done` is set under the operation's lock, and a
- * waiter that sees `done` sees the results.
+ * An operation is counted twice: by the caller, who looks at it and frees it, and by the worker,
+ * who completes it. Whoever lets go last gives the memory back, so a caller may drop a pending
+ * operation and a worker may complete one that nobody waits for any more. Completion happens once:
+ * results are written before, `done` is set under the operation's lock, and a waiter that sees
+ * `done` sees the results.
  *
- * Waiting is in real time even where the log's clock is a manual one: a simulator polls leat__op_done instead.
+ * Waiting is in real time even where the log's clock is a manual one: a simulator polls
+ * leat__op_done instead.
  */
 #include "runtime/broker.h"
 

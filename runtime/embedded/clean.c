@@ -1,12 +1,14 @@
 /*
- * runtime/embedded/clean.c: compaction and retention: what keeps a long-running log's memory bounded.
+ * runtime/embedded/clean.c: compaction and retention: what keeps a long-running log's memory
+ * bounded.
  *
- * Compaction rewrites the sealed, decided segments at the front of a partition: the last record of each key stays, at its own
- * offset. A tombstone stays until delete.retention.ms after it was written, so that whoever reads with less delay than that
- * sees every deletion (PROTOCOLS.md 9). It starts when half of the bytes are new since the last time. Segments are immutable,
- * so the work itself is done without the log's lock where a keeper thread does it; only the exchange takes it.
- * Retention drops whole segments. DIFFERS: age counts from when the last record was appended, not from the records' own
- * times, so that old data that is played in for a first try does not vanish.
+ * Compaction rewrites the sealed, decided segments at the front of a partition: the last record of
+ * each key stays, at its own offset. A tombstone stays until delete.retention.ms after it was
+ * written, so that whoever reads with less delay than that sees every deletion (PROTOCOLS.md 9). It
+ * starts when half of the bytes are new since the last time. Segments are immutable, so the work
+ * itself is done without the log's lock where a keeper thread does it; only the exchange takes it.
+ * Retention drops whole segments. DIFFERS: age counts from when the last record was appended, not
+ * from the records' own times, so that old data that is played in for a first try does not vanish.
  */
 #include <string.h>
 
@@ -17,7 +19,7 @@ enum { DIRTY_BYTES_MIN = 512 << 10, CHUNK_RECORDS = 16384, CHUNK_BYTES = 1 << 20
 
 typedef struct last_t {
     uint64_t hash;
-    const leat__raw_t *raw;   /* NULL: free */
+    const leat__raw_t *raw; /* NULL: free */
 } last_t;
 
 typedef struct job_t {
@@ -31,10 +33,27 @@ typedef struct job_t {
     int64_t now_ms, delete_retention_ms;
 } job_t;
 
+size_t leat__seg_bytes(const leat__seg_t *s)
+{
+    return s->size + s->count * sizeof(leat__raw_t);
+}
+
+/* Only what could be compacted counts: sealed and decided. */
 bool leat__clean_wanted(const leat__part_t *p)
 {
-    return !p->deleted && p->topic->compact && p->dirty_bytes >= DIRTY_BYTES_MIN
-        && p->dirty_bytes >= p->memory_bytes / 4;
+    size_t clean = 0, dirty = 0;
+
+    if (p->deleted || !p->topic->compact)
+        return false;
+    for (size_t i = 0; i < p->seg_count; i++) {
+        const leat__seg_t *s = p->segs[i];
+
+        if (i < p->clean_count)
+            clean += leat__seg_bytes(s);
+        else if (s->sealed && s->end <= p->stable)
+            dirty += leat__seg_bytes(s);
+    }
+    return dirty >= DIRTY_BYTES_MIN && dirty >= clean;
 }
 
 /* ---- without the lock: `old` is pinned and does not change ---- */
@@ -43,8 +62,8 @@ static last_t *place_of(job_t *j, const leat__raw_t *raw, uint64_t hash)
 {
     size_t at = (size_t)hash & j->mask;
 
-    while (j->table[at].raw && (j->table[at].hash != hash
-        || !leat_slice_equal(&j->table[at].raw->key, &raw->key)))
+    while (j->table[at].raw &&
+           (j->table[at].hash != hash || !leat_slice_equal(&j->table[at].raw->key, &raw->key)))
         at = (at + 1) & j->mask;
     return &j->table[at];
 }
@@ -60,7 +79,7 @@ static void index_keys(job_t *j)
 
             if (s->hidden[k])
                 continue;
-            *place_of(j, raw, hash) = (last_t){ hash, raw };
+            *place_of(j, raw, hash) = (last_t){hash, raw};
         }
     }
 }
@@ -87,10 +106,11 @@ static void chunk_flush(job_t *j, chunk_t *c)
 
     if (c->count == 0)
         return;
-    s = leat__seg_new(j->fresh_count ? c->from[0]->raws[c->at[0]].offset : j->old[0]->base, c->count,
-        c->bytes, true);
+    s = leat__seg_new(j->fresh_count ? c->from[0]->raws[c->at[0]].offset : j->old[0]->base,
+        c->count, c->bytes, true);
     for (uint32_t i = 0; i < c->count; i++)
-        leat__seg_add(s, &c->from[i]->raws[c->at[i]], LEAT__NO_PRODUCER, c->from[i]->appended[c->at[i]]);
+        leat__seg_add(
+            s, &c->from[i]->raws[c->at[i]], LEAT__NO_PRODUCER, c->from[i]->appended[c->at[i]]);
     s->sealed = true;
     LEAT__GROW(j->fresh, j->fresh_count, j->fresh_room);
     j->fresh[j->fresh_count++] = s;
@@ -100,8 +120,8 @@ static void chunk_flush(job_t *j, chunk_t *c)
 
 static void copy_survivors(job_t *j)
 {
-    chunk_t c = { .from = leat__must_alloc(CHUNK_RECORDS * sizeof *c.from),
-        .at = leat__must_alloc(CHUNK_RECORDS * sizeof *c.at) };
+    chunk_t c = {.from = leat__must_alloc(CHUNK_RECORDS * sizeof *c.from),
+        .at = leat__must_alloc(CHUNK_RECORDS * sizeof *c.at)};
 
     for (size_t i = 0; i < j->old_count; i++)
         for (uint32_t k = 0; k < j->old[i]->count; k++) {
@@ -163,7 +183,7 @@ static bool unchanged(const leat__part_t *p, const job_t *j)
 
 static void exchange(leat__part_t *p, job_t *j)
 {
-    size_t rest = p->seg_count - j->old_count, dirty = 0;
+    size_t rest = p->seg_count - j->old_count;
     leat__seg_t **segs = leat__must_alloc((j->fresh_count + rest + 1) * sizeof *segs);
 
     leat__disk_replace(p, j->old, j->old_count, j->fresh, j->fresh_count);
@@ -175,15 +195,13 @@ static void exchange(leat__part_t *p, job_t *j)
         segs[i] = leat__seg_ref(j->fresh[i]);
         p->memory_bytes += leat__seg_memory(j->fresh[i]);
     }
-    for (size_t i = 0; i < rest; i++) {
+    for (size_t i = 0; i < rest; i++)
         segs[j->fresh_count + i] = p->segs[j->old_count + i];
-        dirty += segs[j->fresh_count + i]->size + segs[j->fresh_count + i]->count * sizeof(leat__raw_t);
-    }
     leat__free(p->segs);
     p->segs = segs;
     p->seg_count = j->fresh_count + rest;
     p->seg_room = j->fresh_count + rest + 1;
-    p->dirty_bytes = dirty;
+    p->clean_count = j->fresh_count;
     leat__journal_log_start(p); /* also says where the log ends, if no segment is left to say it */
 }
 
@@ -200,7 +218,7 @@ static void job_release(job_t *j)
 void leat__clean_part(leat__part_t *p)
 {
     leat__log_t *log = p->log;
-    job_t j = { 0 };
+    job_t j = {0};
 
     if (log->cleaning)
         return;

@@ -1,5 +1,6 @@
 /*
- * runtime/embedded/client.c: a broker handle: one client's view of a shared log. The seam's table of functions is here.
+ * runtime/embedded/client.c: a broker handle: one client's view of a shared log. The seam's table
+ * of functions is here.
  */
 #include <string.h>
 

@@ -1,13 +1,16 @@
 /*
- * runtime/embedded/datafile.c: the records of a partition on disk: one file per segment, written as the segment is filled.
+ * runtime/embedded/datafile.c: the records of a partition on disk: one file per segment, written as
+ * the segment is filled.
  *
- *   head  head size 1 | kind 1 | producer 4 | first offset 8 | wall time 8 | records 4      body  the records (pack.c)
+ *   head  head size 1 | kind 1 | producer 4 | first offset 8 | wall time 8 | records 4
+ *   body  the records (pack.c)
  *
- * A file's name says partition, first offset and generation. Compaction writes new files of the next generation beside the old
- * ones and then removes these; a crash in between leaves both, and loading takes, offset by offset, the higher generation:
- * files are read in order of first offset, higher generations first, and offsets that were read already are passed over. That
- * mixes old and new freely, since what compaction drops is superseded by what stays.
- * Decided, sealed segments may leave memory and are read again from their file.
+ * A file's name says partition, first offset and generation. Compaction writes new files of the
+ * next generation beside the old ones and then removes these; a crash in between leaves both, and
+ * loading takes, offset by offset, the higher generation: files are read in order of first offset,
+ * higher generations first, and offsets that were read already are passed over. That mixes old and
+ * new freely, since what compaction drops is superseded by what stays. Decided, sealed segments may
+ * leave memory and are read again from their file.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -23,7 +26,13 @@
 #include "base/mem.h"
 #include "runtime/embedded/internal.h"
 
-enum { HEAD_SIZE = 26, PATH_SIZE = 4500, OPEN_FILES_MAX = 256, FRAME_RECORDS = 1000 };
+enum {
+    HEAD_SIZE = 26,
+    PATH_SIZE = 4500,
+    OPEN_FILES_MAX = 256,
+    FRAME_RECORDS = 1000,
+    LOOK_EVERY = 16
+};
 enum { KIND_RECORDS = 0, KIND_COMMIT = 1, KIND_ABORT = 2 };
 
 static void path_of(char *room, const leat__part_t *p, int64_t base, uint32_t generation)
@@ -31,10 +40,12 @@ static void path_of(char *room, const leat__part_t *p, int64_t base, uint32_t ge
     char dir[PATH_SIZE - 100];
 
     leat__path_topic(dir, sizeof dir, p->log->disk, p->topic);
-    snprintf(room, PATH_SIZE, "%s/%d-%020" PRId64 "-%u.log", dir, (int)p->number, base, (unsigned)generation);
+    snprintf(room, PATH_SIZE, "%s/%d-%020" PRId64 "-%u.log", dir, (int)p->number, base,
+        (unsigned)generation);
 }
 
-static leat_slice_t put_head(char *room, int kind, uint32_t pid, int64_t offset, int64_t now_ms, uint32_t count)
+static leat_slice_t put_head(
+    char *room, int kind, uint32_t pid, int64_t offset, int64_t now_ms, uint32_t count)
 {
     room[0] = HEAD_SIZE;
     room[1] = (char)kind;
@@ -42,7 +53,7 @@ static leat_slice_t put_head(char *room, int kind, uint32_t pid, int64_t offset,
     leat__store_be64(room + 6, (uint64_t)offset);
     leat__store_be64(room + 14, (uint64_t)now_ms);
     leat__store_be32(room + 22, count);
-    return (leat_slice_t){ room, HEAD_SIZE };
+    return (leat_slice_t){room, HEAD_SIZE};
 }
 
 /* ---- open files ---- */
@@ -99,15 +110,15 @@ static void write_frame(leat__part_t *p, leat__seg_t *s, leat_slice_t head, leat
     s->file_size += leat__disk_write_frame(p->log, path, fd, s->file_size, head, body);
 }
 
-void leat__disk_append(leat__part_t *p, leat__seg_t *s, int64_t base, uint32_t pid, const char *bytes,
-    size_t size, uint32_t count)
+void leat__disk_append(leat__part_t *p, leat__seg_t *s, int64_t base, uint32_t pid,
+    const char *bytes, size_t size, uint32_t count)
 {
     char head[HEAD_SIZE];
 
     if (!p->log->disk)
         return;
     write_frame(p, s, put_head(head, KIND_RECORDS, pid, base, leat__log_wall(p->log), count),
-        (leat_slice_t){ bytes, size });
+        (leat_slice_t){bytes, size});
 }
 
 void leat__disk_marker(leat__part_t *p, uint32_t pid, bool commit, int64_t offset)
@@ -116,8 +127,9 @@ void leat__disk_marker(leat__part_t *p, uint32_t pid, bool commit, int64_t offse
 
     if (!p->log->disk)
         return;
-    write_frame(p, leat__part_tail(p), put_head(head, commit ? KIND_COMMIT : KIND_ABORT, pid, offset,
-        leat__log_wall(p->log), 0), (leat_slice_t){ "", 0 });
+    write_frame(p, leat__part_tail(p),
+        put_head(head, commit ? KIND_COMMIT : KIND_ABORT, pid, offset, leat__log_wall(p->log), 0),
+        (leat_slice_t){"", 0});
 }
 
 void leat__disk_drop_seg(leat__part_t *p, leat__seg_t *s)
@@ -180,7 +192,7 @@ static void flush_frame(frames_t *f)
         return;
     f->size += leat__disk_write_frame(f->log, f->path, f->fd, f->size,
         put_head(head, KIND_RECORDS, LEAT__NO_PRODUCER, f->base, f->appended_ms, f->pack.count),
-        (leat_slice_t){ f->pack.bytes.data, f->pack.bytes.size });
+        (leat_slice_t){f->pack.bytes.data, f->pack.bytes.size});
     f->pack.bytes.size = 0;
     f->pack.count = 0;
 }
@@ -188,15 +200,15 @@ static void flush_frame(frames_t *f)
 static void write_whole(leat__part_t *p, leat__seg_t *s)
 {
     char path[PATH_SIZE];
-    frames_t f = { .log = p->log, .path = path };
+    frames_t f = {.log = p->log, .path = path};
 
     path_of(path, p, s->file_base, s->file_number);
     f.fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     for (uint32_t k = 0; k < s->count; k++) {
         const leat__raw_t *raw = &s->raws[k];
 
-        if (f.pack.count && (f.pack.count == FRAME_RECORDS || f.appended_ms != s->appended[k]
-            || raw->offset - f.base > INT32_MAX))
+        if (f.pack.count && (f.pack.count == FRAME_RECORDS || f.appended_ms != s->appended[k] ||
+                                raw->offset - f.base > INT32_MAX))
             flush_frame(&f);
         if (f.pack.count == 0) {
             f.base = raw->offset;
@@ -211,8 +223,8 @@ static void write_whole(leat__part_t *p, leat__seg_t *s)
         close(f.fd);
 }
 
-void leat__disk_replace(leat__part_t *p, leat__seg_t *const *old, size_t old_count, leat__seg_t *const *fresh,
-    size_t fresh_count)
+void leat__disk_replace(leat__part_t *p, leat__seg_t *const *old, size_t old_count,
+    leat__seg_t *const *fresh, size_t fresh_count)
 {
     uint32_t generation = 0;
 
@@ -235,8 +247,8 @@ void leat__disk_replace(leat__part_t *p, leat__seg_t *const *old, size_t old_cou
 
 static bool may_leave(const leat__part_t *p, const leat__seg_t *s)
 {
-    return s->raws && s->sealed && s->end <= p->stable && s->count
-        && atomic_load_explicit(&s->refs, memory_order_acquire) == 1;
+    return s->raws && s->sealed && s->end <= p->stable && s->count &&
+           atomic_load_explicit(&s->refs, memory_order_acquire) == 1;
 }
 
 static void leave(leat__part_t *p, leat__seg_t *s)
@@ -272,7 +284,8 @@ void leat__disk_evict(leat__log_t *log)
     void *value;
     size_t bytes;
 
-    if (!log->disk || log->disk->unwritten || log->cleaning || (bytes = resident(log)) <= log->disk->resident_max)
+    if (!log->disk || log->disk->unwritten || log->cleaning ||
+        (bytes = resident(log)) <= log->disk->resident_max)
         return;
     for (size_t at = 0; leat__map_next(&log->topics, &at, &name, &value);)
         for (int32_t i = 0; i < ((leat__etopic_t *)value)->part_count; i++) {
@@ -286,6 +299,14 @@ void leat__disk_evict(leat__log_t *log)
                 bytes -= before - p->memory_bytes;
             }
         }
+}
+
+void leat__disk_grown(leat__log_t *log)
+{
+    if (!log->disk || log->disk->loading || ++log->disk->grown < LOOK_EVERY)
+        return;
+    log->disk->grown = 0;
+    leat__disk_evict(log);
 }
 
 typedef struct file_frame_t {
@@ -311,7 +332,7 @@ static bool next_frame(leat_slice_t file, size_t *at, file_frame_t *f)
     f->offset = (int64_t)leat__load_be64(payload.data + 6);
     f->time_ms = (int64_t)leat__load_be64(payload.data + 14);
     f->count = leat__load_be32(payload.data + 22);
-    f->body = (leat_slice_t){ payload.data + HEAD_SIZE, payload.size - HEAD_SIZE };
+    f->body = (leat_slice_t){payload.data + HEAD_SIZE, payload.size - HEAD_SIZE};
     return true;
 }
 
@@ -326,8 +347,9 @@ static void refill(leat__seg_t *s, leat_slice_t file)
     s->size = 0;
     for (size_t at = 0; next_frame(file, &at, &f);)
         for (const char *p = f.body.data, *stop = p + f.body.size;
-            f.kind == KIND_RECORDS && leat__pack_next(&p, stop, f.offset, &raw);)
-            if (raw.offset >= base && raw.offset < end && s->count < count && leat__seg_fits(s, &raw))
+             f.kind == KIND_RECORDS && leat__pack_next(&p, stop, f.offset, &raw);)
+            if (raw.offset >= base && raw.offset < end && s->count < count &&
+                leat__seg_fits(s, &raw))
                 leat__seg_add(s, &raw, LEAT__NO_PRODUCER, f.time_ms);
     s->end = end;
 }
@@ -335,11 +357,12 @@ static void refill(leat__seg_t *s, leat_slice_t file)
 int leat__disk_read_seg(leat__part_t *p, leat__seg_t *s)
 {
     char path[PATH_SIZE];
-    leat__buf_t bytes = { 0 };
+    leat__buf_t bytes = {0};
     uint32_t count = s->count;
     leat_error_t err;
     int rc;
 
+    leat__disk_grown(p->log);
     path_of(path, p, s->file_base, s->file_number);
     rc = leat__file_read(path, &bytes, &err);
     if (rc == 0) {
@@ -352,12 +375,12 @@ int leat__disk_read_seg(leat__part_t *p, leat__seg_t *s)
         if (p->topic->compact)
             s->appended = leat__must_alloc((s->room + 1) * sizeof *s->appended);
         s->sealed = false; /* for adding */
-        refill(s, (leat_slice_t){ bytes.data, bytes.size });
+        refill(s, (leat_slice_t){bytes.data, bytes.size});
         s->sealed = true;
         p->memory_bytes += leat__seg_memory(s);
         if (s->count != count)
-            rc = leat__error(&err, LEAT_EIO, 0, path, "%s holds %u records, not %u: it was changed or damaged",
-                path, s->count, count);
+            rc = leat__error(&err, LEAT_EIO, 0, path,
+                "%s holds %u records, not %u: it was changed or damaged", path, s->count, count);
     }
     leat__buf_release(&bytes);
     if (rc)
@@ -398,7 +421,8 @@ static found_t *find_files(const leat__etopic_t *t, size_t *count)
         found_t f;
 
         if (sscanf(e->d_name, "%" SCNd32 "-%" SCNd64 "-%" SCNu32 ".log", &f.partition, &f.base,
-            &f.generation) != 3 || f.partition < 0 || f.partition >= t->part_count)
+                &f.generation) != 3 ||
+            f.partition < 0 || f.partition >= t->part_count)
             continue;
         LEAT__GROW(found, *count, room);
         found[(*count)++] = f;
@@ -421,7 +445,8 @@ static void load_frame(leat__part_t *p, const file_frame_t *f)
         leat__part_apply_marker(p, f->pid, f->kind == KIND_COMMIT);
         return;
     }
-    for (const char *at = f->body.data, *end = at + f->body.size; leat__pack_next(&at, end, f->offset, &raw);) {
+    for (const char *at = f->body.data, *end = at + f->body.size;
+         leat__pack_next(&at, end, f->offset, &raw);) {
         if (raw.offset < p->next)
             continue;
         if (f->pid != LEAT__NO_PRODUCER)
@@ -441,7 +466,7 @@ static size_t measure(leat_slice_t file, uint32_t *count, size_t *size)
     *size = 0;
     while (next_frame(file, &at, &f))
         for (const char *p = f.body.data, *end = p + f.body.size;
-            f.kind == KIND_RECORDS && leat__pack_next(&p, end, f.offset, &raw);) {
+             f.kind == KIND_RECORDS && leat__pack_next(&p, end, f.offset, &raw);) {
             (*count)++;
             *size += leat__raw_bytes(&raw);
         }
@@ -451,7 +476,7 @@ static size_t measure(leat_slice_t file, uint32_t *count, size_t *size)
 static int load_file(leat__part_t *p, const found_t *f, bool last, leat_error_t *err)
 {
     char path[PATH_SIZE];
-    leat__buf_t bytes = { 0 };
+    leat__buf_t bytes = {0};
     leat_slice_t file;
     file_frame_t frame;
     leat__seg_t *s;
@@ -463,22 +488,26 @@ static int load_file(leat__part_t *p, const found_t *f, bool last, leat_error_t 
     rc = leat__file_read(path, &bytes, err);
     if (rc)
         goto out;
-    file = (leat_slice_t){ bytes.data, bytes.size };
+    file = (leat_slice_t){bytes.data, bytes.size};
     whole = measure(file, &count, &size);
     if (whole < file.size && !last) {
         rc = leat__error(err, LEAT_EIO, LEAT_FATAL, path,
-            "%s is damaged at byte %zu: bring it back from a copy, or delete the topic's folder", path, whole);
+            "%s is damaged at byte %zu: bring it back from a copy, or delete the topic's folder",
+            path, whole);
         goto out;
     }
     if (whole < file.size) {
-        leat__log(LEAT_LOG_WARN, "embedded", NULL, "%s: torn end cut: %zu bytes", path, file.size - whole);
+        leat__log(LEAT_LOG_WARN, "embedded", NULL, "%s: torn end cut: %zu bytes", path,
+            file.size - whole);
         if (truncate(path, (off_t)whole))
-            rc = leat__error(err, LEAT_EIO, LEAT_FATAL, path, "cannot cut %s: %s", path, strerror(errno));
+            rc = leat__error(
+                err, LEAT_EIO, LEAT_FATAL, path, "cannot cut %s: %s", path, strerror(errno));
     }
     file.size = whole;
     if (f->base > p->next)
         p->next = f->base;
-    s = leat__seg_new(p->next, (last ? 1024 : 1) + count, (last ? 64 << 10 : 0) + size, p->topic->compact);
+    s = leat__seg_new(
+        p->next, (last ? 1024 : 1) + count, (last ? 64 << 10 : 0) + size, p->topic->compact);
     s->file_base = f->base;
     s->file_number = f->generation;
     s->file_size = whole;

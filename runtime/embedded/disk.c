@@ -7,9 +7,10 @@
  *
  *   frame = payload size 4 | check 4 | payload
  *
- * Nothing is synced: a killed process loses nothing, since the system has the bytes; a torn end (power cut) is found by size
- * and check and cut. When the disk is full or failing, what was to be written is kept in order, the log stands still for its
- * clients as a broker that is away, and everything is written again from time to time: then it goes on.
+ * Nothing is synced: a killed process loses nothing, since the system has the bytes; a torn end
+ * (power cut) is found by size and check and cut. When the disk is full or failing, what was to be
+ * written is kept in order, the log stands still for its clients as a broker that is away, and
+ * everything is written again from time to time: then it goes on.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -48,7 +49,8 @@ static int lock_dir(leat__disk_t *d, leat_error_t *err)
 
     d->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (d->lock_fd < 0) {
-        rc = leat__error(err, LEAT_EIO, LEAT_FATAL, d->dir, "cannot open %s: %s", path, strerror(errno));
+        rc = leat__error(
+            err, LEAT_EIO, LEAT_FATAL, d->dir, "cannot open %s: %s", path, strerror(errno));
     } else if (flock(d->lock_fd, LOCK_EX | LOCK_NB)) {
         ssize_t size = pread(d->lock_fd, who, sizeof who - 1, 0);
 
@@ -60,7 +62,8 @@ static int lock_dir(leat__disk_t *d, leat_error_t *err)
         int size = snprintf(who, sizeof who, "%ld", (long)getpid());
 
         if (ftruncate(d->lock_fd, 0) || pwrite(d->lock_fd, who, (size_t)size, 0) != size)
-            rc = leat__error(err, LEAT_EIO, LEAT_FATAL, d->dir, "cannot write %s: %s", path, strerror(errno));
+            rc = leat__error(
+                err, LEAT_EIO, LEAT_FATAL, d->dir, "cannot write %s: %s", path, strerror(errno));
     }
     leat__free(path);
     return rc;
@@ -97,7 +100,8 @@ leat__disk_t *leat__disk_open(leat__log_t *log, const char *dir, leat_error_t *e
     d->resident_max = (size_t)256 << 20;
     rc = lock_dir(d, err);
     if (rc == 0 && mkdir(topics, 0777) && errno != EEXIST)
-        rc = leat__error(err, LEAT_EIO, LEAT_FATAL, dir, "cannot make %s: %s", topics, strerror(errno));
+        rc = leat__error(
+            err, LEAT_EIO, LEAT_FATAL, dir, "cannot make %s: %s", topics, strerror(errno));
     leat__free(topics);
     if (rc == 0)
         return d;
@@ -112,7 +116,8 @@ void leat__disk_close(leat__log_t *log)
     leat__disk_retry(log);
     if (log->disk->unwritten)
         leat__log(LEAT_LOG_ERROR, "embedded", NULL,
-            "the log in %s is closed with bytes that could not be written: its last changes are lost",
+            "the log in %s is closed with bytes that could not be written: its last changes are "
+            "lost",
             log->disk->dir);
     disk_free(log->disk);
     log->disk = NULL;
@@ -132,10 +137,12 @@ static bool write_all(int fd, const struct iovec *parts, int count, size_t at)
     while (got < 0 && errno == EINTR);
     if (got >= 0 && (size_t)got < want)
         errno = ENOSPC;
-    return got >= 0 && (size_t)got == want; /* a part that was written is written over at the retry */
+    return got >= 0 &&
+           (size_t)got == want; /* a part that was written is written over at the retry */
 }
 
-static void keep(leat__log_t *log, const char *path, size_t at, const struct iovec *parts, int count)
+static void keep(
+    leat__log_t *log, const char *path, size_t at, const struct iovec *parts, int count)
 {
     leat__disk_t *d = log->disk;
     leat__unwritten_t *u = leat__must_alloc(sizeof *u);
@@ -151,15 +158,16 @@ static void keep(leat__log_t *log, const char *path, size_t at, const struct iov
     d->unwritten_end = &u->next;
 }
 
-size_t leat__disk_write_frame(leat__log_t *log, const char *path, int fd, size_t at, leat_slice_t head,
-    leat_slice_t body)
+size_t leat__disk_write_frame(
+    leat__log_t *log, const char *path, int fd, size_t at, leat_slice_t head, leat_slice_t body)
 {
     char frame[FRAME_HEAD];
-    struct iovec parts[3] = { { frame, sizeof frame }, { (void *)(uintptr_t)head.data, head.size },
-        { (void *)(uintptr_t)body.data, body.size } };
+    struct iovec parts[3] = {{frame, sizeof frame}, {(void *)(uintptr_t)head.data, head.size},
+        {(void *)(uintptr_t)body.data, body.size}};
 
     leat__store_be32(frame, (uint32_t)(head.size + body.size));
-    leat__store_be32(frame + 4, leat__murmur2(head.data, head.size) ^ leat__murmur2(body.data, body.size));
+    leat__store_be32(
+        frame + 4, leat__murmur2(head.data, head.size) ^ leat__murmur2(body.data, body.size));
     if (log->disk->unwritten || !write_all(fd, parts, 3, at))
         keep(log, path, at, parts, 3);
     return FRAME_HEAD + head.size + body.size;
@@ -172,7 +180,7 @@ bool leat__disk_stuck(const leat__log_t *log)
 
 static bool write_again(const leat__unwritten_t *u)
 {
-    struct iovec part = { u->bytes.data, u->bytes.size };
+    struct iovec part = {u->bytes.data, u->bytes.size};
     int fd = open(u->path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
     bool well = fd >= 0 && write_all(fd, &part, 1, u->at);
 
@@ -224,7 +232,8 @@ void leat__disk_forget(leat__log_t *log, const char *path)
 
 /* ---- reading ---- */
 
-/* The head and the body are checked apart, and where the body begins is told by the payload's first byte. */
+/* The head and the body are checked apart, and where the body begins is told by the payload's first
+ * byte. */
 static size_t head_size(leat_slice_t payload)
 {
     size_t size = payload.size ? (unsigned char)payload.data[0] : 0;
@@ -242,10 +251,10 @@ bool leat__frame_next(leat_slice_t file, size_t *at, leat_slice_t *payload)
     size = leat__load_be32(p);
     if (size == 0 || size > left - FRAME_HEAD)
         return false;
-    *payload = (leat_slice_t){ p + FRAME_HEAD, size };
+    *payload = (leat_slice_t){p + FRAME_HEAD, size};
     head = head_size(*payload);
-    if (leat__load_be32(p + 4)
-        != (leat__murmur2(payload->data, head) ^ leat__murmur2(payload->data + head, size - head)))
+    if (leat__load_be32(p + 4) !=
+        (leat__murmur2(payload->data, head) ^ leat__murmur2(payload->data + head, size - head)))
         return false;
     *at += FRAME_HEAD + size;
     return true;
@@ -258,7 +267,8 @@ int leat__file_read(const char *path, leat__buf_t *bytes, leat_error_t *err)
 
     bytes->size = 0;
     if (fd < 0 || fstat(fd, &st)) {
-        rc = leat__error(err, LEAT_EIO, LEAT_FATAL, path, "cannot read %s: %s", path, strerror(errno));
+        rc = leat__error(
+            err, LEAT_EIO, LEAT_FATAL, path, "cannot read %s: %s", path, strerror(errno));
         goto out;
     }
     leat__buf_reserve(bytes, (size_t)st.st_size + 1);
@@ -268,7 +278,8 @@ int leat__file_read(const char *path, leat__buf_t *bytes, leat_error_t *err)
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            rc = leat__error(err, LEAT_EIO, LEAT_FATAL, path, "cannot read %s: %s", path, strerror(errno));
+            rc = leat__error(
+                err, LEAT_EIO, LEAT_FATAL, path, "cannot read %s: %s", path, strerror(errno));
         if (got <= 0)
             break;
         bytes->size += (size_t)got;

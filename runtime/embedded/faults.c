@@ -1,5 +1,6 @@
 /*
- * runtime/embedded/faults.c: the switches of faults.h. Each takes the lock, sets, and lets go what may go on now.
+ * runtime/embedded/faults.c: the switches of faults.h. Each takes the lock, sets, and lets go what
+ * may go on now.
  */
 #include "runtime/embedded/faults.h"
 
@@ -90,7 +91,8 @@ void leat__fault_delay_markers(leat__log_t *log, const char *topic, int32_t part
         remove_delay(f, topic, partition);
         if (delay) {
             LEAT__GROW(f->delays, f->delay_count, f->delay_room);
-            f->delays[f->delay_count++] = (struct leat__fault_marker_t){ leat__must_strdup(topic), partition };
+            f->delays[f->delay_count++] =
+                (struct leat__fault_marker_t){leat__must_strdup(topic), partition};
         }
     }
     leat__txn_write_all_markers(log);
@@ -155,8 +157,8 @@ void leat__fault_expire_offsets(leat__log_t *log, const char *group)
     leat__log_leave(log);
 }
 
-leat__membership_t *leat__fault_membership(leat__log_t *log, const char *group, int32_t generation,
-    const char *member_id)
+leat__membership_t *leat__fault_membership(
+    leat__log_t *log, const char *group, int32_t generation, const char *member_id)
 {
     leat__membership_t *m;
 
@@ -170,14 +172,14 @@ leat__membership_t *leat__fault_membership(leat__log_t *log, const char *group, 
 
 static leat__topic_t settings_of(const leat__etopic_t *t)
 {
-    leat__topic_t copy = { .name = leat__must_strdup(t->name), .partitions = t->part_count };
+    leat__topic_t copy = {.name = leat__must_strdup(t->name), .partitions = t->part_count};
     const char *key;
     void *value;
 
     copy.settings = leat__must_alloc((t->settings.count + 1) * sizeof *copy.settings);
     for (size_t at = 0; leat__map_next(&t->settings, &at, &key, &value);)
-        copy.settings[copy.setting_count++] = (leat__setting_t){ leat__must_strdup(key),
-            leat__must_strdup(value) };
+        copy.settings[copy.setting_count++] =
+            (leat__setting_t){leat__must_strdup(key), leat__must_strdup(value)};
     return copy;
 }
 

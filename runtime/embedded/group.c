@@ -1,13 +1,16 @@
 /*
  * runtime/embedded/group.c: the group coordinator: classic protocol, eager.
  *
- *   stable --a member joins, leaves or dies--> preparing --every member has answered, or was put out--> stable, generation + 1
+ *   stable --a member joins, leaves or dies--> preparing
+ *   preparing --every member has answered, or was put out--> stable, generation + 1
  *
- * While preparing, the old generation still stands: offsets committed under it are accepted until the last member has
- * answered, which makes the revoke a barrier. A static member (instance id) that comes back takes its old place under a new
- * member id without a new generation; whoever had that place is fenced. What the engine needs of the assignment is only who
- * has partition 0 of the first topic: as by Kafka's range assignment, the first member in the order of instance or member ids.
- * DIFFERS: a member is alive as long as it polls; there is no heartbeat thread behind its back.
+ * While preparing, the old generation still stands: offsets committed under it are accepted until
+ * the last member has answered, which makes the revoke a barrier. A static member (instance id)
+ * that comes back takes its old place under a new member id without a new generation; whoever had
+ * that place is fenced. What the engine needs of the assignment is only who has partition 0 of the
+ * first topic: as by Kafka's range assignment, the first member in the order of instance or member
+ * ids. DIFFERS: a member is alive as long as it polls; there is no heartbeat thread behind its
+ * back.
  */
 #include <regex.h>
 #include <stdio.h>
@@ -128,8 +131,8 @@ static void new_id(leat__group_t *g, leat__gmember_t *gm)
     const char *name = gm->instance_id ? gm->instance_id : gm->client_id ? gm->client_id : "leat";
 
     leat__free(gm->id);
-    gm->id = leat__must_format("%s-%016llx%016llx", name, (unsigned long long)leat__log_random(g->log),
-        (unsigned long long)leat__log_random(g->log));
+    gm->id = leat__must_format("%s-%016llx%016llx", name,
+        (unsigned long long)leat__log_random(g->log), (unsigned long long)leat__log_random(g->log));
 }
 
 /* Whether the subscription is another one; takes it over. */
@@ -155,8 +158,8 @@ static leat__gmember_t *by_instance(leat__group_t *g, const char *instance_id)
     return NULL;
 }
 
-static leat__gmember_t *join_again(leat__group_t *g, leat__gmember_t *gm, leat__member_t *m,
-    const leat__member_opts_t *o)
+static leat__gmember_t *join_again(
+    leat__group_t *g, leat__gmember_t *gm, leat__member_t *m, const leat__member_opts_t *o)
 {
     if (gm->handle && gm->handle != m)
         leat__member_fenced(gm->handle);
@@ -243,7 +246,8 @@ int leat__group_check(leat__group_t *g, const leat__membership_t *m, bool in_txn
     int32_t generation = leat__membership_generation(m);
     leat__gmember_t *gm = by_instance(g, instance_id);
 
-    /* PROTOCOLS.md 3: Kafka takes a made-up membership in a transaction, even while the group has members. */
+    /* PROTOCOLS.md 3: Kafka takes a made-up membership in a transaction, even while the group has
+     * members. */
     if (generation < 0 && id[0] == '\0' && !instance_id && (in_txn || g->count == 0))
         return 0;
     if (gm && strcmp(gm->id, id) != 0)
@@ -255,16 +259,17 @@ int leat__group_check(leat__group_t *g, const leat__membership_t *m, bool in_txn
         return refuse(err, g, "the group has no such member any more (UNKNOWN_MEMBER_ID)");
     if (generation != g->generation)
         return leat__error(err, LEAT_EBROKER, LEAT_ABORT, g->name,
-            "offsets refused: they come from generation %d, the group is in %d (ILLEGAL_GENERATION)",
+            "offsets refused: they come from generation %d, the group is in %d "
+            "(ILLEGAL_GENERATION)",
             (int)generation, (int)g->generation);
     return 0;
 }
 
-leat__membership_t *leat__group_membership(leat__group_t *g, int32_t generation, const char *member_id,
-    const char *instance_id)
+leat__membership_t *leat__group_membership(
+    leat__group_t *g, int32_t generation, const char *member_id, const char *instance_id)
 {
-    return leat__membership_new(generation, member_id, instance_id, leat__must_strdup(g->name),
-        leat__free);
+    return leat__membership_new(
+        generation, member_id, instance_id, leat__must_strdup(g->name), leat__free);
 }
 
 const char *leat__membership_group(const leat__membership_t *m)
@@ -283,8 +288,10 @@ static void tick_group(leat__group_t *g, int64_t now_ms)
 
         if (!silent && !late)
             continue;
-        leat__log(LEAT_LOG_INFO, "embedded", NULL, "group %s: member %s put out: %s", g->name, gm->id,
-            silent ? "not heard of within its session timeout" : "it did not answer the revoke in time");
+        leat__log(LEAT_LOG_INFO, "embedded", NULL, "group %s: member %s put out: %s", g->name,
+            gm->id,
+            silent ? "not heard of within its session timeout"
+                   : "it did not answer the revoke in time");
         leat__group_remove(g, gm);
         i = g->count; /* anybody may have gone meanwhile: look at all again */
     }
@@ -312,9 +319,9 @@ static bool run_describe_group(leat__log_t *log, leat__request_t *r)
     for (size_t i = 0; i < count; i++) {
         const leat__gmember_t *gm = g->members[i];
 
-        r->op->members[i] = (leat__group_member_t){ leat__must_strdup(gm->id),
-            leat__strdup(gm->instance_id), leat__must_strdup(gm->client_id),
-            leat__must_strdup(gm->host) };
+        r->op->members[i] =
+            (leat__group_member_t){leat__must_strdup(gm->id), leat__strdup(gm->instance_id),
+                leat__must_strdup(gm->client_id), leat__must_strdup(gm->host)};
     }
     return true;
 }

@@ -1,12 +1,13 @@
 /*
- * runtime/embedded/journal.c: what the log knows besides records, as a file of changes: topics, where partitions start,
- * transactions, committed and pending offsets, generations of groups.
+ * runtime/embedded/journal.c: what the log knows besides records, as a file of changes: topics,
+ * where partitions start, transactions, committed and pending offsets, generations of groups.
  *
- * A change is journaled before its consequences are written (a transaction is decided here, then its markers follow in the
- * partitions), so loading can finish what a killed process began: decided transactions get their missing markers, open ones
- * stay open until their timeout or until their id is initialised. Members are not kept: their processes are dead, since the
- * directory was locked by the one that used it. When the journal has grown it is replaced by one that says the same in as few
- * words as possible: written beside it, then renamed.
+ * A change is journaled before its consequences are written (a transaction is decided here, then
+ * its markers follow in the partitions), so loading can finish what a killed process began: decided
+ * transactions get their missing markers, open ones stay open until their timeout or until their id
+ * is initialised. Members are not kept: their processes are dead, since the directory was locked by
+ * the one that used it. When the journal has grown it is replaced by one that says the same in as
+ * few words as possible: written beside it, then renamed.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -22,7 +23,13 @@
 enum { REWRITE_BYTES_MIN = 1 << 20, REWRITE_GROWTH = 4 };
 
 typedef enum kind_t {
-    TOPIC = 'T', TOPIC_GONE = 'D', LOG_START = 'S', TXN = 'X', OFFSET = 'O', OFFSETS_END = 'E', GROUP = 'G',
+    TOPIC = 'T',
+    TOPIC_GONE = 'D',
+    LOG_START = 'S',
+    TXN = 'X',
+    OFFSET = 'O',
+    OFFSETS_END = 'E',
+    GROUP = 'G',
     FORGET = 'F'
 } kind_t;
 
@@ -72,7 +79,7 @@ static void write_entry(leat__log_t *log, const leat__buf_t *b)
     char *path = journal_path(d, "");
 
     d->journal_size += leat__disk_write_frame(log, path, d->journal_fd, d->journal_size,
-        (leat_slice_t){ "\1", 1 }, (leat_slice_t){ b->data, b->size });
+        (leat_slice_t){"\1", 1}, (leat_slice_t){b->data, b->size});
     leat__free(path);
 }
 
@@ -82,8 +89,8 @@ static void put_entry(leat__log_t *log, leat__buf_t *b)
 
     write_entry(log, b);
     leat__buf_release(b);
-    if (d->journal_size > REWRITE_BYTES_MIN && d->journal_size > d->snapshot_size * REWRITE_GROWTH
-        && !leat__disk_stuck(log))
+    if (d->journal_size > REWRITE_BYTES_MIN &&
+        d->journal_size > d->snapshot_size * REWRITE_GROWTH && !leat__disk_stuck(log))
         rewrite(log);
 }
 
@@ -110,7 +117,7 @@ static void topic_entry(leat__buf_t *b, const leat__etopic_t *t)
 
 void leat__journal_topic(leat__etopic_t *t, bool deleted)
 {
-    leat__buf_t b = { 0 };
+    leat__buf_t b = {0};
 
     if (!journaled(t->log))
         return;
@@ -134,7 +141,7 @@ static void log_start_entry(leat__buf_t *b, const leat__part_t *p)
 
 void leat__journal_log_start(leat__part_t *p)
 {
-    leat__buf_t b = { 0 };
+    leat__buf_t b = {0};
 
     if (!journaled(p->log) || p->deleted)
         return;
@@ -155,7 +162,7 @@ static void txn_entry(leat__buf_t *b, const leat__txn_t *t)
 
 void leat__journal_txn(leat__log_t *log, const leat__txn_t *t)
 {
-    leat__buf_t b = { 0 };
+    leat__buf_t b = {0};
 
     if (!journaled(log))
         return;
@@ -163,7 +170,8 @@ void leat__journal_txn(leat__log_t *log, const leat__txn_t *t)
     put_entry(log, &b);
 }
 
-static void offset_entry(leat__buf_t *b, const leat__group_t *g, const leat__position_t *p, uint32_t pid, uint64_t seq)
+static void offset_entry(
+    leat__buf_t *b, const leat__group_t *g, const leat__position_t *p, uint32_t pid, uint64_t seq)
 {
     begin(b, OFFSET);
     put_text(b, g->name);
@@ -177,7 +185,7 @@ static void offset_entry(leat__buf_t *b, const leat__group_t *g, const leat__pos
 
 void leat__journal_offset(leat__group_t *g, const leat__position_t *p, uint32_t pid, uint64_t seq)
 {
-    leat__buf_t b = { 0 };
+    leat__buf_t b = {0};
 
     if (!journaled(g->log))
         return;
@@ -187,7 +195,7 @@ void leat__journal_offset(leat__group_t *g, const leat__position_t *p, uint32_t 
 
 void leat__journal_offsets_end(leat__log_t *log, uint32_t pid, bool commit)
 {
-    leat__buf_t b = { 0 };
+    leat__buf_t b = {0};
 
     if (!journaled(log))
         return;
@@ -206,7 +214,7 @@ static void group_entry(leat__buf_t *b, const leat__group_t *g)
 
 void leat__journal_group(leat__group_t *g)
 {
-    leat__buf_t b = { 0 };
+    leat__buf_t b = {0};
 
     if (!journaled(g->log))
         return;
@@ -216,7 +224,7 @@ void leat__journal_group(leat__group_t *g)
 
 void leat__journal_forget(leat__group_t *g)
 {
-    leat__buf_t b = { 0 };
+    leat__buf_t b = {0};
 
     if (!journaled(g->log))
         return;
@@ -233,7 +241,8 @@ static void flush_entry(leat__log_t *log, leat__buf_t *b)
     b->size = 0;
 }
 
-static void write_offset(void *user, leat__group_t *g, const leat__position_t *p, uint32_t pid, uint64_t seq)
+static void write_offset(
+    void *user, leat__group_t *g, const leat__position_t *p, uint32_t pid, uint64_t seq)
 {
     leat__buf_t *b = user;
 
@@ -243,7 +252,7 @@ static void write_offset(void *user, leat__group_t *g, const leat__position_t *p
 
 static void write_all(leat__log_t *log)
 {
-    leat__buf_t b = { 0 };
+    leat__buf_t b = {0};
     const char *name;
     void *value;
 
@@ -350,7 +359,7 @@ static const char *take_text(entry_t *e)
 
 static void load_topic(leat__log_t *log, entry_t *e)
 {
-    leat__topic_t t = { 0 };
+    leat__topic_t t = {0};
     uint32_t number = take_u32(e), count;
     leat_error_t err;
 
@@ -407,7 +416,7 @@ static void load_txn(leat__log_t *log, entry_t *e)
 static void load_offset(leat__log_t *log, entry_t *e)
 {
     const char *group = take_text(e), *topic = take_text(e), *metadata;
-    leat__position_t p = { .partition = (int32_t)take_u32(e) };
+    leat__position_t p = {.partition = (int32_t)take_u32(e)};
     uint32_t pid;
     int64_t seq;
 
@@ -426,17 +435,25 @@ static void load_offset(leat__log_t *log, entry_t *e)
 
 static void load_entry(leat__log_t *log, leat_slice_t payload)
 {
-    entry_t e = { payload.data + 2, payload.data + payload.size, false };
+    entry_t e = {payload.data + 2, payload.data + payload.size, false};
     kind_t kind = payload.size > 1 ? (kind_t)payload.data[1] : TOPIC_GONE;
     const char *name;
     uint32_t pid;
     void *value;
 
     switch (kind) {
-    case TOPIC: load_topic(log, &e); break;
-    case LOG_START: load_log_start(log, &e); break;
-    case TXN: load_txn(log, &e); break;
-    case OFFSET: load_offset(log, &e); break;
+    case TOPIC:
+        load_topic(log, &e);
+        break;
+    case LOG_START:
+        load_log_start(log, &e);
+        break;
+    case TXN:
+        load_txn(log, &e);
+        break;
+    case OFFSET:
+        load_offset(log, &e);
+        break;
     case TOPIC_GONE:
         name = payload.size > 1 ? take_text(&e) : NULL;
         value = name ? leat__topic_find(log, name) : NULL;
@@ -457,25 +474,27 @@ static void load_entry(leat__log_t *log, leat_slice_t payload)
         if (name)
             leat__offsets_forget(leat__group_get(log, name));
         break;
-    default: e.bad = true;
+    default:
+        e.bad = true;
     }
     if (e.bad)
-        leat__log(LEAT_LOG_ERROR, "embedded", NULL, "an entry of the journal in %s is not understood; left out",
-            log->disk->dir);
+        leat__log(LEAT_LOG_ERROR, "embedded", NULL,
+            "an entry of the journal in %s is not understood; left out", log->disk->dir);
 }
 
 static int load_journal(leat__log_t *log, leat_error_t *err)
 {
     char *path = journal_path(log->disk, "");
-    leat__buf_t bytes = { 0 };
+    leat__buf_t bytes = {0};
     leat_slice_t payload;
     size_t at = 0;
     int rc = access(path, F_OK) == 0 ? leat__file_read(path, &bytes, err) : 0;
 
-    while (rc == 0 && leat__frame_next((leat_slice_t){ bytes.data, bytes.size }, &at, &payload))
+    while (rc == 0 && leat__frame_next((leat_slice_t){bytes.data, bytes.size}, &at, &payload))
         load_entry(log, payload);
     if (rc == 0 && at < bytes.size)
-        leat__log(LEAT_LOG_WARN, "embedded", NULL, "%s: torn end cut: %zu bytes", path, bytes.size - at);
+        leat__log(
+            LEAT_LOG_WARN, "embedded", NULL, "%s: torn end cut: %zu bytes", path, bytes.size - at);
     leat__buf_release(&bytes);
     leat__free(path);
     return rc;

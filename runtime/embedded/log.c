@@ -1,9 +1,9 @@
 /*
  * runtime/embedded/log.c: the log as a whole: opened, shared, kept, closed.
  *
- * A log lives as long as somebody holds it. One in a directory is shared by everybody in the process who names that directory,
- * and locked against other processes. In real time a keeper thread does what is due by the clock; under a manual clock every
- * call does it first.
+ * A log lives as long as somebody holds it. One in a directory is shared by everybody in the
+ * process who names that directory, and locked against other processes. In real time a keeper
+ * thread does what is due by the clock; under a manual clock every call does it first.
  */
 #include <errno.h>
 #include <limits.h>
@@ -68,7 +68,10 @@ void leat__log_nudge(leat__log_t *log)
 
 /* ---- keeping ---- */
 
-/* The first partition that wants compaction; it may give up the lock, so the search starts anew each time. */
+/*
+ * The next partition that was not looked at in this round and wants compaction. Compacting may give
+ * up the lock, so the search starts anew each time.
+ */
 static leat__part_t *dirty_part(leat__log_t *log)
 {
     const char *name;
@@ -77,25 +80,26 @@ static leat__part_t *dirty_part(leat__log_t *log)
     for (size_t at = 0; leat__map_next(&log->topics, &at, &name, &value);) {
         leat__etopic_t *t = value;
 
-        for (int32_t i = 0; i < t->part_count; i++)
+        for (int32_t i = 0; t->compact && i < t->part_count; i++) {
+            if (t->parts[i]->clean_round == log->clean_round)
+                continue;
+            t->parts[i]->clean_round = log->clean_round;
             if (leat__clean_wanted(t->parts[i]))
                 return t->parts[i];
+        }
     }
     return NULL;
 }
 
 static void clean(leat__log_t *log)
 {
-    leat__part_t *p = dirty_part(log);
-    size_t before = 0;
+    leat__part_t *p;
 
-    while (p && !log->cleaning) {
-        before = p->dirty_bytes;
+    if (log->cleaning)
+        return;
+    log->clean_round++;
+    while ((p = dirty_part(log)) && !log->cleaning)
         leat__clean_part(p);
-        p = dirty_part(log);
-        if (p && p->dirty_bytes >= before)
-            break; /* its oldest part is not decided yet: later */
-    }
 }
 
 static void retain(leat__log_t *log)
@@ -190,7 +194,8 @@ static leat__log_t *log_new(leat__clock_t *clock)
     log->next_topic = 1;
     log->next_seq = 1;
     log->ticked_ms = log->kept_ms = leat__log_now(log);
-    if (!manual(log) && getrandom(&log->random, sizeof log->random, 0) != (ssize_t)sizeof log->random)
+    if (!manual(log) &&
+        getrandom(&log->random, sizeof log->random, 0) != (ssize_t)sizeof log->random)
         log->random = (uint64_t)leat__clock_steady_us(NULL);
     return log;
 }
@@ -231,11 +236,13 @@ static leat__log_t *open_dir(const char *dir, leat__clock_t *clock, leat_error_t
     leat__log_t *log;
 
     if (mkdir(dir, 0777) && errno != EEXIST) {
-        leat__error(err, LEAT_EIO, LEAT_FATAL, dir, "cannot make the directory %s: %s", dir, strerror(errno));
+        leat__error(err, LEAT_EIO, LEAT_FATAL, dir, "cannot make the directory %s: %s", dir,
+            strerror(errno));
         return NULL;
     }
     if (!realpath(dir, path)) {
-        leat__error(err, LEAT_EIO, LEAT_FATAL, dir, "cannot use the directory %s: %s", dir, strerror(errno));
+        leat__error(err, LEAT_EIO, LEAT_FATAL, dir, "cannot use the directory %s: %s", dir,
+            strerror(errno));
         return NULL;
     }
     for (log = registry; log; log = log->registered)

@@ -1,12 +1,14 @@
 /*
- * runtime/embedded/member.c: membership of a group as its process sees it: what leat__member_poll tells, and when.
+ * runtime/embedded/member.c: membership of a group as its process sees it: what leat__member_poll
+ * tells, and when.
  *
- *   IDLE --poll: joins--> WAITING --round over: ASSIGNED--> ACTIVE --others come or go: REVOKED--> TOLD --answer--> WAITING
- *                            put out by the group, seen at the next poll: LOST --> TOLD --answer--> IDLE
- *                            its instance id taken by another process: FAILED, for good
+ *   IDLE --poll: joins--> WAITING --round over: ASSIGNED--> ACTIVE
+ *   ACTIVE --others come or go: REVOKED--> TOLD --answer--> WAITING
+ *   put out by the group, seen at the next poll: LOST --> TOLD --answer--> IDLE
+ *   its instance id taken by another process: FAILED, for good
  *
- * The membership given out with ASSIGNED is a snapshot: the thread that adopted it commits under it, whatever happened since,
- * and the group judges.
+ * The membership given out with ASSIGNED is a snapshot: the thread that adopted it commits under
+ * it, whatever happened since, and the group judges.
  */
 #include <regex.h>
 #include <string.h>
@@ -20,7 +22,7 @@ typedef enum member_state_t { IDLE, WAITING, ACTIVE, TOLD, FAILED } member_state
 struct leat__member_t {
     leat__client_t *client;
     leat__group_t *group;
-    leat__gmember_t *gm;       /* NULL: not in the group */
+    leat__gmember_t *gm; /* NULL: not in the group */
     leat__member_opts_t opts;
     char **topics;
     member_state_t state;
@@ -66,7 +68,8 @@ static int check_opts(const leat__member_opts_t *o, leat_error_t *err)
     return 0;
 }
 
-leat__member_t *leat__member_open(leat__broker_t *b, const leat__member_opts_t *o, leat_error_t *err)
+leat__member_t *leat__member_open(
+    leat__broker_t *b, const leat__member_opts_t *o, leat_error_t *err)
 {
     leat__client_t *client = leat__client_of(b);
     leat__member_t *m;
@@ -106,7 +109,8 @@ static bool run_closed(leat__log_t *log, leat__request_t *r)
     return true;
 }
 
-/* Leaving is one message, sent at once; if the log is away it is not heard and the session ends by itself. */
+/* Leaving is one message, sent at once; if the log is away it is not heard and the session ends by
+ * itself. */
 leat__op_t *leat__member_close(leat__member_t *m, bool leave)
 {
     leat__client_t *client = m->client;
@@ -134,7 +138,8 @@ static bool missing_topic(leat__member_t *m, leat_error_t *err)
         if (topic[0] == '^' || leat__topic_find(m->client->log, topic))
             continue;
         leat__error(err, LEAT_ETOPIC, LEAT_FATAL, topic,
-            "group %s cannot be joined: topic %s does not exist; create it first", m->opts.group, topic);
+            "group %s cannot be joined: topic %s does not exist; create it first", m->opts.group,
+            topic);
         return true;
     }
     return false;
@@ -143,8 +148,8 @@ static bool missing_topic(leat__member_t *m, leat_error_t *err)
 static leat__member_what_t assigned(leat__member_t *m, leat__member_event_t *e)
 {
     leat__membership_unref(m->membership);
-    m->membership = leat__group_membership(m->group, m->group->generation, m->gm->id,
-        m->gm->instance_id);
+    m->membership =
+        leat__group_membership(m->group, m->group->generation, m->gm->id, m->gm->instance_id);
     m->state = ACTIVE;
     e->membership = leat__membership_ref(m->membership);
     e->leads = m->group->leader == m->gm;
@@ -189,7 +194,8 @@ static leat__member_what_t poll_fenced(leat__member_t *m, leat__member_event_t *
     m->state = FAILED;
     leat__error(&e->err, LEAT_EFENCED, LEAT_FATAL, m->opts.group,
         "another process joined the group with instance id %s: two processes use the same state"
-        " directory or a copy of it; stop one of them", m->opts.instance_id);
+        " directory or a copy of it; stop one of them",
+        m->opts.instance_id);
     return LEAT__MEMBER_FAILED;
 }
 
@@ -215,9 +221,12 @@ static leat__member_what_t poll(leat__member_t *m, leat__member_event_t *e)
     if (m->fenced)
         return poll_fenced(m, e);
     switch (m->state) {
-    case ACTIVE: return poll_active(m);
-    case TOLD: return m->gm || m->told_lost ? LEAT__MEMBER_NOTHING : lost(m);
-    default: return poll_joining(m, e);
+    case ACTIVE:
+        return poll_active(m);
+    case TOLD:
+        return m->gm || m->told_lost ? LEAT__MEMBER_NOTHING : lost(m);
+    default:
+        return poll_joining(m, e);
     }
 }
 
@@ -276,16 +285,17 @@ static bool run_over(leat__log_t *log, leat__request_t *r)
 
 static bool still(const leat__member_t *m, const leat__membership_t *under)
 {
-    return m->membership && under
-        && leat__membership_generation(m->membership) == leat__membership_generation(under)
-        && strcmp(leat__membership_member_id(m->membership), leat__membership_member_id(under)) == 0;
+    return m->membership && under &&
+           leat__membership_generation(m->membership) == leat__membership_generation(under) &&
+           strcmp(leat__membership_member_id(m->membership), leat__membership_member_id(under)) ==
+               0;
 }
 
-leat__op_t *leat__member_commit(leat__member_t *m, leat__membership_t *under, const leat__position_t *p,
-    size_t count)
+leat__op_t *leat__member_commit(
+    leat__member_t *m, leat__membership_t *under, const leat__position_t *p, size_t count)
 {
-    leat__request_t *r = leat__request_new(&m->client->base, LEAT__CALL_MEMBER_COMMIT,
-        still(m, under) ? run_member_commit : run_over);
+    leat__request_t *r = leat__request_new(
+        &m->client->base, LEAT__CALL_MEMBER_COMMIT, still(m, under) ? run_member_commit : run_over);
 
     r->group = leat__must_strdup(m->opts.group);
     r->under = leat__membership_ref(under);

@@ -1,10 +1,11 @@
 /*
  * runtime/embedded/offsets.c: committed offsets of groups.
  *
- * An offset sent in a transaction is pending, beside the final one, until the transaction's marker reaches the group
- * coordinator; while one is pending, committed() waits, so that a new owner never starts at the old offset of a transaction
- * that will commit. Which of two final offsets counts is decided by the order in which they were sent (`seq`), not by the
- * order of the markers: two producers that take turns cannot overwrite n+1 with a late n (PROTOCOLS.md, "Tried").
+ * An offset sent in a transaction is pending, beside the final one, until the transaction's marker
+ * reaches the group coordinator; while one is pending, committed() waits, so that a new owner never
+ * starts at the old offset of a transaction that will commit. Which of two final offsets counts is
+ * decided by the order in which they were sent (`seq`), not by the order of the markers: two
+ * producers that take turns cannot overwrite n+1 with a late n (PROTOCOLS.md, "Tried").
  */
 #include <stdio.h>
 #include <string.h>
@@ -93,7 +94,7 @@ void leat__offset_put(leat__group_t *g, const leat__position_t *p, uint32_t pid,
     if (pid == LEAT__NO_PRODUCER)
         make_final(c, p->offset, metadata, seq);
     else
-        *pending_of(c, pid) = (pending_t){ pid, seq, p->offset, metadata };
+        *pending_of(c, pid) = (pending_t){pid, seq, p->offset, metadata};
 }
 
 bool leat__offset_pending(leat__group_t *g, const char *topic, int32_t partition)
@@ -143,8 +144,9 @@ bool leat__offsets_have_pending(leat__log_t *log, uint32_t pid)
     return false;
 }
 
-void leat__offsets_each(leat__group_t *g, void (*fn)(void *user, leat__group_t *g,
-    const leat__position_t *p, uint32_t pid, uint64_t seq), void *user)
+void leat__offsets_each(leat__group_t *g,
+    void (*fn)(void *user, leat__group_t *g, const leat__position_t *p, uint32_t pid, uint64_t seq),
+    void *user)
 {
     const char *key;
     void *value;
@@ -153,11 +155,13 @@ void leat__offsets_each(leat__group_t *g, void (*fn)(void *user, leat__group_t *
         committed_t *c = value;
 
         if (c->final)
-            fn(user, g, &(leat__position_t){ c->topic, c->partition, c->offset, c->metadata, 0 },
+            fn(user, g, &(leat__position_t){c->topic, c->partition, c->offset, c->metadata, 0},
                 LEAT__NO_PRODUCER, c->seq);
         for (size_t i = 0; i < c->count; i++)
-            fn(user, g, &(leat__position_t){ c->topic, c->partition, c->pending[i].offset,
-                c->pending[i].metadata, 0 }, c->pending[i].pid, c->pending[i].seq);
+            fn(user, g,
+                &(leat__position_t){
+                    c->topic, c->partition, c->pending[i].offset, c->pending[i].metadata, 0},
+                c->pending[i].pid, c->pending[i].seq);
     }
 }
 
@@ -226,7 +230,8 @@ static bool run_committed(leat__log_t *log, leat__request_t *r)
     return true;
 }
 
-leat__op_t *leat__admin_committed(leat__broker_t *b, const char *group, const leat__position_t *of, size_t count)
+leat__op_t *leat__admin_committed(
+    leat__broker_t *b, const char *group, const leat__position_t *of, size_t count)
 {
     leat__request_t *r = leat__request_new(b, LEAT__CALL_COMMITTED, run_committed);
 

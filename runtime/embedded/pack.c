@@ -4,9 +4,10 @@
  *   record   time 8 | delta 4 | key size 4 | value size 4 | headers size 4 | key | value | headers
  *   headers  count 4, then of each: name size 4 | name | 0 | value size 4 | value
  *
- * A size of NONE means null. Numbers are big-endian. `delta` is the distance from the offset of the pack's first record; a
- * writer counts 0, 1, 2 ...; compaction leaves gaps. The same bytes are collected by writers, appended to partitions and
- * written to files. leat__pack_next checks every size against what is left, so damaged bytes end a walk and nothing more.
+ * A size of NONE means null. Numbers are big-endian. `delta` is the distance from the offset of the
+ * pack's first record; a writer counts 0, 1, 2 ...; compaction leaves gaps. The same bytes are
+ * collected by writers, appended to partitions and written to files. leat__pack_next checks every
+ * size against what is left, so damaged bytes end a walk and nothing more.
  */
 #include <string.h>
 
@@ -51,7 +52,8 @@ static char *put_headers(char *at, const leat_headers_t *headers)
 static char *put_head(leat__pack_t *p, uint32_t delta, leat_slice_t key, leat_slice_t value,
     int64_t time_ms, size_t headers_size)
 {
-    size_t size = HEAD_SIZE + (key.data ? key.size : 0) + (value.data ? value.size : 0) + headers_size;
+    size_t size =
+        HEAD_SIZE + (key.data ? key.size : 0) + (value.data ? value.size : 0) + headers_size;
     char *at;
 
     leat__buf_reserve(&p->bytes, size);
@@ -126,12 +128,12 @@ static bool headers_whole(const char *at, size_t size)
 static bool take(const char **at, const char *end, uint32_t size, leat_slice_t *s)
 {
     if (size == NONE) {
-        *s = (leat_slice_t){ NULL, 0 };
+        *s = (leat_slice_t){NULL, 0};
         return true;
     }
     if (size > (size_t)(end - *at))
         return false;
-    *s = (leat_slice_t){ *at, size };
+    *s = (leat_slice_t){*at, size};
     *at += size;
     return true;
 }
@@ -201,12 +203,13 @@ const leat_headers_t *leat__raw_headers(const leat__raw_t *raw, leat__arena_t *s
     for (uint32_t i = 0; i < count; i++) {
         uint32_t name_size = leat__load_be32(at), value_size;
 
-        h->at[i].name = at + 4; /* terminated in the batch, which outlives the scratch of its records */
+        h->at[i].name =
+            at + 4; /* terminated in the batch, which outlives the scratch of its records */
         at += 4 + name_size + 1;
         value_size = leat__load_be32(at);
         at += 4;
-        h->at[i].value = (leat_slice_t){ value_size == NONE ? NULL : at,
-            value_size == NONE ? 0 : value_size };
+        h->at[i].value =
+            (leat_slice_t){value_size == NONE ? NULL : at, value_size == NONE ? 0 : value_size};
         at += value_size == NONE ? 0 : value_size;
     }
     return h;

@@ -1,11 +1,14 @@
 /*
  * runtime/embedded/partition.c: the log of one partition: offsets, ends, and what a reader may see.
  *
- *   log_start <= ... records and markers, each with an offset ... <= stable <= next (the high watermark)
+ *   log_start <= ... records and markers, each with an offset ... <= stable <= next
  *
- * A marker takes an offset and nothing else: it is a gap between records, as compaction leaves gaps. `stable` (the LSO) is the
- * first offset of the oldest open transaction, else `next`. A read_committed reader stops at `stable`; everything below is
- * decided, so a record there is either visible for good or hidden (its transaction was aborted).
+ * `next` is the high watermark: there is one replica.
+ *
+ * A marker takes an offset and nothing else: it is a gap between records, as compaction leaves
+ * gaps. `stable` (the LSO) is the first offset of the oldest open transaction, else `next`. A
+ * read_committed reader stops at `stable`; everything below is decided, so a record there is either
+ * visible for good or hidden (its transaction was aborted).
  */
 #include <string.h>
 
@@ -14,9 +17,11 @@
 #include "runtime/embedded/internal.h"
 
 enum {
-    FIRST_RECORDS = 32, FIRST_BYTES = 2048,      /* a topic that nearly nothing is written to stays small */
-    FIRST_FILE_BYTES = 64 << 10,                 /* a segment is a file on disk: not too many of them */
-    RECORDS_MAX = 16384, BYTES_MAX = 1 << 20
+    FIRST_RECORDS = 32,
+    FIRST_BYTES = 2048,          /* a topic that nearly nothing is written to stays small */
+    FIRST_FILE_BYTES = 64 << 10, /* a segment is a file on disk: not too many of them */
+    RECORDS_MAX = 16384,
+    BYTES_MAX = 1 << 20
 };
 
 leat__part_t *leat__part_new(leat__etopic_t *t, int32_t number)
@@ -95,8 +100,7 @@ void leat__part_drop_first(leat__part_t *p, size_t count)
     }
     p->seg_count -= count;
     memmove(p->segs, p->segs + count, p->seg_count * sizeof *p->segs);
-    if (p->dirty_bytes > p->memory_bytes)
-        p->dirty_bytes = p->memory_bytes;
+    p->clean_count -= p->clean_count < count ? p->clean_count : count;
 }
 
 /* A new one of twice the room of the last. */
@@ -112,6 +116,7 @@ static leat__seg_t *next_seg(leat__part_t *p, size_t bytes)
     }
     if (size_room < bytes)
         size_room = bytes;
+    leat__disk_grown(p->log);
     return leat__part_push_seg(p, leat__seg_new(p->next, room, size_room, p->topic->compact));
 }
 
@@ -129,7 +134,6 @@ void leat__part_add_raw(leat__part_t *p, const leat__raw_t *raw, uint32_t owner,
     if (!s || !leat__seg_fits(s, raw))
         s = next_seg(p, leat__raw_bytes(raw));
     leat__seg_add(s, raw, owner, now_ms);
-    p->dirty_bytes += leat__raw_bytes(raw) + sizeof *raw;
     p->next = raw->offset + 1;
 }
 
@@ -148,13 +152,14 @@ void leat__part_open_txn(leat__part_t *p, uint32_t pid, int64_t first)
     if (leat__part_has_open(p, pid))
         return;
     LEAT__GROW(p->open, p->open_count, p->open_room);
-    p->open[p->open_count++] = (leat__open_txn_t){ pid, first };
+    p->open[p->open_count++] = (leat__open_txn_t){pid, first};
 }
 
 int64_t leat__part_append(leat__part_t *p, const leat__pack_t *pack, uint32_t pid)
 {
     const char *at = pack->bytes.data, *end = at + pack->bytes.size, *run = at;
     int64_t base = p->next, now_ms = leat__log_wall(p->log);
+    size_t before = p->seg_count;
     leat__seg_t *filling = NULL;
     uint32_t in_run = 0;
     leat__raw_t raw;
@@ -179,7 +184,7 @@ int64_t leat__part_append(leat__part_t *p, const leat__pack_t *pack, uint32_t pi
     LEAT_DASSERT(at == end && p->next == base + pack->count);
     leat__part_update_stable(p);
     leat__part_changed(p);
-    if (leat__clean_wanted(p))
+    if (p->seg_count != before && leat__clean_wanted(p))
         leat__log_nudge(p->log);
     return base;
 }
@@ -245,8 +250,10 @@ static bool seg_ready(leat__part_t *p, leat__seg_t *s)
     return s->raws || leat__disk_read_seg(p, s) == 0;
 }
 
-/* Moves to the next record below limit that the reader may see. 1: there; 0: none; negative: unreadable. */
-static int find_visible(leat__part_t *p, cursor_t *c, int64_t position, int64_t limit, bool committed)
+/* Moves to the next record below limit that the reader may see. 1: there; 0: none; negative:
+ * unreadable. */
+static int find_visible(
+    leat__part_t *p, cursor_t *c, int64_t position, int64_t limit, bool committed)
 {
     for (; c->seg < p->seg_count; c->seg++, c->at = 0) {
         leat__seg_t *s = p->segs[c->seg];
@@ -267,7 +274,8 @@ static int find_visible(leat__part_t *p, cursor_t *c, int64_t position, int64_t 
     return 0;
 }
 
-static uint32_t visible_run(const leat__seg_t *s, uint32_t at, int64_t limit, bool committed, size_t max)
+static uint32_t visible_run(
+    const leat__seg_t *s, uint32_t at, int64_t limit, bool committed, size_t max)
 {
     uint32_t stop = limit >= s->end ? s->count : leat__seg_find(s, limit);
     uint32_t run = stop - at;
@@ -283,10 +291,11 @@ static uint32_t visible_run(const leat__seg_t *s, uint32_t at, int64_t limit, bo
     return run;
 }
 
-bool leat__part_read(leat__part_t *p, int64_t position, bool committed, size_t max, leat__batch_t *batch)
+bool leat__part_read(
+    leat__part_t *p, int64_t position, bool committed, size_t max, leat__batch_t *batch)
 {
     int64_t limit = leat__part_end(p, committed);
-    cursor_t c = { seg_at(p, position), 0 };
+    cursor_t c = {seg_at(p, position), 0};
     int found = find_visible(p, &c, position, limit, committed);
 
     memset(batch, 0, sizeof *batch);
@@ -318,7 +327,7 @@ int64_t leat__part_at_time(leat__part_t *p, int64_t time_ms)
     for (size_t i = 0; i < p->seg_count; i++) {
         leat__seg_t *s = p->segs[i];
 
-        if (!seg_ready(p, s))
+        if (s->latest_ms < time_ms || !seg_ready(p, s))
             continue;
         for (uint32_t k = 0; k < s->count; k++)
             if (s->raws[k].time_ms >= time_ms && s->raws[k].offset >= p->log_start)

@@ -1,11 +1,11 @@
 /*
  * runtime/embedded/reader.c: reading partitions, each from its own position.
  *
- * Nothing is fetched ahead: a batch points into the log's own segment and holds a reference to it. So an unread slot costs
- * nothing, and a batch that is kept only delays the freeing of its segment.
+ * Nothing is fetched ahead: a batch points into the log's own segment and holds a reference to it.
+ * So an unread slot costs nothing, and a batch that is kept only delays the freeing of its segment.
  *
- * reader_wait tells of a slot once: if nobody takes from it (its task is full), it does not count again until something new
- * arrives there, or the next wait would spin.
+ * reader_wait tells of a slot once: if nobody takes from it (its task is full), it does not count
+ * again until something new arrives there, or the next wait would spin.
  */
 #include <errno.h>
 #include <string.h>
@@ -18,13 +18,14 @@
 struct leat__reader_t {
     leat__client_t *client;
     bool committed;
-    leat__slot_t **slots;   /* NULL: free */
+    leat__slot_t **slots; /* NULL: free */
     size_t count, room;
     pthread_cond_t cond;
     bool woken;
 };
 
-leat__reader_t *leat__reader_open(leat__broker_t *b, const leat__reader_opts_t *o, leat_error_t *err)
+leat__reader_t *leat__reader_open(
+    leat__broker_t *b, const leat__reader_opts_t *o, leat_error_t *err)
 {
     leat__reader_t *r = leat__must_alloc(sizeof *r);
     pthread_condattr_t monotonic;
@@ -110,7 +111,8 @@ static int slot_place(leat__reader_t *r)
     return (int)r->count++;
 }
 
-int leat__reader_add(leat__reader_t *r, const char *topic, int32_t partition, int64_t offset, leat_error_t *err)
+int leat__reader_add(
+    leat__reader_t *r, const char *topic, int32_t partition, int64_t offset, leat_error_t *err)
 {
     leat__log_t *log = r->client->log;
     leat__slot_t *s;
@@ -119,8 +121,8 @@ int leat__reader_add(leat__reader_t *r, const char *topic, int32_t partition, in
     leat__error_clear(err);
     leat__log_enter(log);
     if (!leat__part_find(log, topic, partition)) {
-        leat__error(err, LEAT_ETOPIC, 0, topic, "topic %s has no partition %d: create the topic first",
-            topic, (int)partition);
+        leat__error(err, LEAT_ETOPIC, 0, topic,
+            "topic %s has no partition %d: create the topic first", topic, (int)partition);
         goto out;
     }
     s = leat__must_alloc(sizeof *s);
@@ -233,7 +235,8 @@ void leat__reader_release(leat__reader_t *r, leat__batch_t *batch)
     memset(batch, 0, sizeof *batch);
 }
 
-const leat_headers_t *leat__reader_headers(leat__reader_t *r, const leat__raw_t *raw, leat__arena_t *scratch)
+const leat_headers_t *leat__reader_headers(
+    leat__reader_t *r, const leat__raw_t *raw, leat__arena_t *scratch)
 {
     (void)r;
     return leat__raw_headers(raw, scratch);

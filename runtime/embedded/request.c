@@ -1,9 +1,10 @@
 /*
  * runtime/embedded/request.c: calls that may have to wait.
  *
- * A request is tried when it is made and, in order, after every change that could let it go on: a transaction finished, a
- * fault switched off, time passed. Most are done at the first try. Its effect and its answer are two steps, so that a fault can
- * stand before, between or behind them, as on a network.
+ * A request is tried when it is made and, in order, after every change that could let it go on: a
+ * transaction finished, a fault switched off, time passed. Most are done at the first try. Its
+ * effect and its answer are two steps, so that a fault can stand before, between or behind them, as
+ * on a network.
  */
 #include <string.h>
 
@@ -39,8 +40,8 @@ leat__topic_t *leat__topics_copy(const leat__topic_t *topics, size_t count)
         copy[i].setting_count = settings;
         copy[i].settings = leat__must_alloc((settings + 1) * sizeof *copy[i].settings);
         for (size_t s = 0; s < settings; s++)
-            copy[i].settings[s] = (leat__setting_t){ leat__must_strdup(topics[i].settings[s].key),
-                leat__must_strdup(topics[i].settings[s].value) };
+            copy[i].settings[s] = (leat__setting_t){leat__must_strdup(topics[i].settings[s].key),
+                leat__must_strdup(topics[i].settings[s].value)};
     }
     return copy;
 }
@@ -58,8 +59,8 @@ void leat__topics_free(leat__topic_t *topics, size_t count)
     leat__free(topics);
 }
 
-leat__request_t *leat__request_new(leat__broker_t *b, leat__fault_call_t call,
-    bool (*run)(leat__log_t *log, leat__request_t *r))
+leat__request_t *leat__request_new(
+    leat__broker_t *b, leat__fault_call_t call, bool (*run)(leat__log_t *log, leat__request_t *r))
 {
     leat__request_t *r = leat__must_alloc(sizeof *r);
 
@@ -161,7 +162,8 @@ leat__op_t *leat__request_start(leat__request_t *r)
     return op;
 }
 
-void leat__requests_cancel(leat__log_t *log, leat__client_t *client, leat__writer_t *writer, const char *why)
+void leat__requests_cancel(
+    leat__log_t *log, leat__client_t *client, leat__writer_t *writer, const char *why)
 {
     for (leat__request_t **at = &log->requests; *at;) {
         leat__request_t *r = *at;

@@ -1,10 +1,12 @@
 /*
- * runtime/embedded/segment.c: a run of records in memory: one array of records, one block with their bytes.
+ * runtime/embedded/segment.c: a run of records in memory: one array of records, one block with
+ * their bytes.
  *
- * Neither ever moves: a segment is made with its final room, filled by appending, and then sealed. So a reader may keep
- * pointers into the filled part without the log's lock, as long as it holds a reference; what is appended behind, dropped or
- * compacted away meanwhile does not touch it. Only `hidden` (records of aborted transactions) changes afterwards, and is
- * looked at under the lock only.
+ * Neither ever moves: a segment is made with its final room, filled by appending, and then sealed.
+ * So a reader may keep pointers into the filled part without the log's lock, as long as it holds a
+ * reference; what is appended behind, dropped or compacted away meanwhile does not touch it. Only
+ * `hidden` (records of aborted transactions) changes afterwards, and is looked at under the lock
+ * only.
  */
 #include <string.h>
 
@@ -19,12 +21,14 @@ leat__seg_t *leat__seg_new(int64_t base, uint32_t room, size_t size_room, bool p
     s->base = s->end = s->file_base = base;
     s->room = room;
     s->size_room = size_room;
+    s->latest_ms = INT64_MIN;
     s->raws = leat__must_alloc(room * sizeof *s->raws);
     s->hidden = leat__must_alloc(room);
     s->owners = leat__must_alloc(room * sizeof *s->owners);
     if (per_record_time)
         s->appended = leat__must_alloc(room * sizeof *s->appended);
-    s->data = leat__must_alloc(size_room + 1); /* an empty value at the very end still has an address */
+    s->data =
+        leat__must_alloc(size_room + 1); /* an empty value at the very end still has an address */
     return s;
 }
 
@@ -60,7 +64,7 @@ bool leat__seg_fits(const leat__seg_t *s, const leat__raw_t *raw)
 
 static leat_slice_t copy_in(leat__seg_t *s, leat_slice_t bytes)
 {
-    leat_slice_t copy = { NULL, bytes.size };
+    leat_slice_t copy = {NULL, bytes.size};
 
     if (!bytes.data)
         return copy;
@@ -82,12 +86,13 @@ void leat__seg_add(leat__seg_t *s, const leat__raw_t *raw, uint32_t owner, int64
     own->value = copy_in(s, raw->value);
     own->native = NULL;
     if (headers_size)
-        own->native = (void *)(uintptr_t)copy_in(s,
-            (leat_slice_t){ raw->native, headers_size }).data;
+        own->native = (void *)(uintptr_t)copy_in(s, (leat_slice_t){raw->native, headers_size}).data;
     s->owners[s->count] = owner;
     if (s->appended)
         s->appended[s->count] = now_ms;
     s->appended_ms = now_ms;
+    if (raw->time_ms > s->latest_ms)
+        s->latest_ms = raw->time_ms;
     s->end = raw->offset + 1;
     s->count++;
 }

@@ -1,8 +1,9 @@
 /*
  * runtime/embedded/topic.c: topics: names, counts, settings, and the admin calls about them.
  *
- * Nothing is made by being written to or read: a topic that was not created is LEAT_ETOPIC. Settings are Kafka's, by Kafka's
- * names, and kept as given; the ones that the log obeys are checked and parsed when the topic is made.
+ * Nothing is made by being written to or read: a topic that was not created is LEAT_ETOPIC.
+ * Settings are Kafka's, by Kafka's names, and kept as given; the ones that the log obeys are
+ * checked and parsed when the topic is made.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,12 +16,12 @@
 enum { NAME_MAX_SIZE = 249, PARTITIONS_MAX = 100000 };
 
 static const leat__setting_t defaults[] = {
-    { "cleanup.policy", "delete" },
-    { "retention.ms", "604800000" },
-    { "retention.bytes", "-1" },
-    { "delete.retention.ms", "86400000" },
-    { "max.message.bytes", "1048588" },
-    { "message.timestamp.type", "CreateTime" },
+    {"cleanup.policy", "delete"},
+    {"retention.ms", "604800000"},
+    {"retention.bytes", "-1"},
+    {"delete.retention.ms", "86400000"},
+    {"max.message.bytes", "1048588"},
+    {"message.timestamp.type", "CreateTime"},
 };
 enum { DEFAULT_COUNT = sizeof defaults / sizeof defaults[0] };
 
@@ -62,7 +63,8 @@ static const char *setting(const leat__etopic_t *t, const char *key)
     return value;
 }
 
-static int number_setting(const leat__etopic_t *t, const char *key, int64_t *number, leat_error_t *err)
+static int number_setting(
+    const leat__etopic_t *t, const char *key, int64_t *number, leat_error_t *err)
 {
     leat_slice_t text = leat_slice(setting(t, key));
 
@@ -119,7 +121,8 @@ void leat__topic_free(leat__etopic_t *t)
     leat__free(t);
 }
 
-int leat__topic_create(leat__log_t *log, const leat__topic_t *want, uint32_t number, leat_error_t *err)
+int leat__topic_create(
+    leat__log_t *log, const leat__topic_t *want, uint32_t number, leat_error_t *err)
 {
     int32_t count = want->partitions < 0 ? 1 : want->partitions;
     leat__etopic_t *t;
@@ -128,8 +131,8 @@ int leat__topic_create(leat__log_t *log, const leat__topic_t *want, uint32_t num
     if (rc)
         return rc;
     if (count < 1 || count > PARTITIONS_MAX)
-        return leat__error(err, LEAT_ETOPIC, LEAT_FATAL, want->name,
-            "%d partitions: give 1 to %d", (int)want->partitions, PARTITIONS_MAX);
+        return leat__error(err, LEAT_ETOPIC, LEAT_FATAL, want->name, "%d partitions: give 1 to %d",
+            (int)want->partitions, PARTITIONS_MAX);
     t = leat__must_alloc(sizeof *t);
     t->log = log;
     t->name = leat__must_strdup(want->name);
@@ -137,7 +140,8 @@ int leat__topic_create(leat__log_t *log, const leat__topic_t *want, uint32_t num
         char *old = leat__map_remove(&t->settings, want->settings[i].key);
 
         leat__free(old);
-        leat__map_put(&t->settings, want->settings[i].key, leat__must_strdup(want->settings[i].value));
+        leat__map_put(
+            &t->settings, want->settings[i].key, leat__must_strdup(want->settings[i].value));
     }
     rc = read_settings(t, err);
     if (rc) {
@@ -182,10 +186,10 @@ static void describe_settings(const leat__etopic_t *t, leat__topic_t *out)
     for (size_t i = 0; i < DEFAULT_COUNT; i++)
         if (!leat__map_get(&t->settings, defaults[i].key))
             out->settings[out->setting_count++] = (leat__setting_t){
-                leat__must_strdup(defaults[i].key), leat__must_strdup(defaults[i].value) };
+                leat__must_strdup(defaults[i].key), leat__must_strdup(defaults[i].value)};
     while (leat__map_next(&t->settings, &at, &key, &value))
-        out->settings[out->setting_count++] = (leat__setting_t){
-            leat__must_strdup(key), leat__must_strdup(value) };
+        out->settings[out->setting_count++] =
+            (leat__setting_t){leat__must_strdup(key), leat__must_strdup(value)};
 }
 
 static void describe(const leat__etopic_t *t, leat__topic_t *out, bool settings)
@@ -210,7 +214,8 @@ static bool run_describe(leat__log_t *log, leat__request_t *r)
     return true;
 }
 
-leat__op_t *leat__admin_describe(leat__broker_t *b, const char *const *names, size_t count, bool settings)
+leat__op_t *leat__admin_describe(
+    leat__broker_t *b, const char *const *names, size_t count, bool settings)
 {
     leat__request_t *r = leat__request_new(b, LEAT__CALL_ADMIN, run_describe);
 
@@ -321,7 +326,8 @@ static void fail_position(leat__op_t *op, leat__position_t *p, const char *why)
     if (op->err.code)
         op->err.others++;
     else
-        leat__error(&op->err, LEAT_ETOPIC, 0, p->topic, "%s-%d: %s", p->topic, (int)p->partition, why);
+        leat__error(
+            &op->err, LEAT_ETOPIC, 0, p->topic, "%s-%d: %s", p->topic, (int)p->partition, why);
 }
 
 /* offset -1: everything. The answer's offset is the partition's new start. */
@@ -351,7 +357,8 @@ static bool run_delete_records(leat__log_t *log, leat__request_t *r)
     return true;
 }
 
-leat__op_t *leat__admin_delete_records(leat__broker_t *b, const leat__position_t *below, size_t count)
+leat__op_t *leat__admin_delete_records(
+    leat__broker_t *b, const leat__position_t *below, size_t count)
 {
     leat__request_t *r = leat__request_new(b, LEAT__CALL_ADMIN, run_delete_records);
 
@@ -363,10 +370,14 @@ leat__op_t *leat__admin_delete_records(leat__broker_t *b, const leat__position_t
 static int64_t offset_where(leat__part_t *p, leat__where_t where, int64_t time_ms)
 {
     switch (where) {
-    case LEAT__EARLIEST: return p->log_start;
-    case LEAT__STABLE_END: return p->stable;
-    case LEAT__HIGH_WATERMARK: return p->next;
-    case LEAT__AT_TIME: return leat__part_at_time(p, time_ms);
+    case LEAT__EARLIEST:
+        return p->log_start;
+    case LEAT__STABLE_END:
+        return p->stable;
+    case LEAT__HIGH_WATERMARK:
+        return p->next;
+    case LEAT__AT_TIME:
+        return leat__part_at_time(p, time_ms);
     }
     return p->next;
 }
@@ -387,7 +398,8 @@ static bool run_offsets(leat__log_t *log, leat__request_t *r)
     return true;
 }
 
-leat__op_t *leat__admin_offsets(leat__broker_t *b, const leat__position_t *of, size_t count, leat__where_t where)
+leat__op_t *leat__admin_offsets(
+    leat__broker_t *b, const leat__position_t *of, size_t count, leat__where_t where)
 {
     leat__request_t *r = leat__request_new(b, LEAT__CALL_OFFSETS, run_offsets);
 

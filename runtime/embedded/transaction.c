@@ -3,11 +3,13 @@
  *
  *   EMPTY --first write--> ONGOING --end--> COMMITTING or ABORTING --all markers written--> EMPTY
  *
- * A transaction is *decided* when it leaves ONGOING; the answer goes to the writer then, and the markers are written one by
- * one, per partition, which a fault may delay: until the last one the writer's next transaction waits (Kafka's
- * CONCURRENT_TRANSACTIONS, which clients retry by themselves), readers stand at the stable end, and committed() waits.
- * Whoever initialises the same id, or its timeout, aborts what is open and raises the epoch: a writer with an older epoch is
- * fenced. Kafka's coordinator looks for timeouts now and then only, so one ends between once and twice its timeout.
+ * A transaction is *decided* when it leaves ONGOING; the answer goes to the writer then, and the
+ * markers are written one by one, per partition, which a fault may delay: until the last one the
+ * writer's next transaction waits (Kafka's CONCURRENT_TRANSACTIONS, which clients retry by
+ * themselves), readers stand at the stable end, and committed() waits. Whoever initialises the same
+ * id, or its timeout, aborts what is open and raises the epoch: a writer with an older epoch is
+ * fenced. Kafka's coordinator looks for timeouts now and then only, so one ends between once and
+ * twice its timeout.
  */
 #include <string.h>
 
@@ -164,7 +166,8 @@ void leat__txn_tick(leat__log_t *log, int64_t now_ms)
 
 static bool run_fence(leat__log_t *log, leat__request_t *r)
 {
-    /* Those that wait do not keep the others: each id is asked in turn, the done ones are not asked again. */
+    /* Those that wait do not keep the others: each id is asked in turn, the done ones are not asked
+     * again. */
     size_t left = 0;
 
     for (size_t i = 0; i < r->count; i++) {

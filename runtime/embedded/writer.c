@@ -3,10 +3,12 @@
  *
  *   produce --> filling: a pack per partition, the thread's own, no lock
  *           --> (64 KiB, writer_poll, flush, commit) hand over, under the log's lock
- *           --> appended at once; or waiting, in order, while the log is away or the last transaction's markers are missing
+ *           --> appended at once; or waiting, in order, while the log is away or the markers of
+ *               the last transaction are missing
  *
- * A record counts as delivered when it is appended. What is refused for good (no such topic, no key in a compacted one) is
- * told by writer_failure; inside a transaction it also forces the abort. A fenced writer drops what it holds.
+ * A record counts as delivered when it is appended. What is refused for good (no such topic, no key
+ * in a compacted one) is told by writer_failure; inside a transaction it also forces the abort. A
+ * fenced writer drops what it holds.
  */
 #include <errno.h>
 #include <string.h>
@@ -22,8 +24,8 @@ typedef struct outpart_t {
     leat__out_t *out;
     leat__part_t *part;
     leat__pack_t filling;
-    bool dirty;               /* in the writer's list */
-    int64_t delivered, gap;   /* under the log's lock */
+    bool dirty;             /* in the writer's list */
+    int64_t delivered, gap; /* under the log's lock */
 } outpart_t;
 
 struct leat__out_t {
@@ -31,7 +33,7 @@ struct leat__out_t {
     char *name;
     outpart_t *parts;
     int32_t count;
-    int32_t sticky;           /* the partition of keyless records until the next hand-over */
+    int32_t sticky; /* the partition of keyless records until the next hand-over */
     bool compact;
     size_t message_bytes_max;
 };
@@ -59,7 +61,7 @@ struct leat__writer_t {
     ended_t ended;
     leat_error_t abort_reason;
     waiting_t *waiting, **waiting_end;
-    size_t waiting_bytes;
+    _Atomic size_t waiting_bytes; /* the owner looks at it without the lock */
     leat__failure_t *failures;
     size_t failure_count, failure_room, failure_at;
 };
@@ -71,7 +73,8 @@ static leat__log_t *log_of(const leat__writer_t *w)
 
 /* ---- open, close ---- */
 
-leat__writer_t *leat__writer_open(leat__broker_t *b, const leat__writer_opts_t *o, leat_error_t *err)
+leat__writer_t *leat__writer_open(
+    leat__broker_t *b, const leat__writer_opts_t *o, leat_error_t *err)
 {
     leat__writer_t *w = leat__must_alloc(sizeof *w);
 
@@ -135,7 +138,8 @@ static bool run_close(leat__log_t *log, leat__request_t *r)
     return true;
 }
 
-/* An open transaction stays open, as Kafka leaves it: until its timeout, or whoever initialises the id next. */
+/* An open transaction stays open, as Kafka leaves it: until its timeout, or whoever initialises the
+ * id next. */
 leat__op_t *leat__writer_close(leat__writer_t *w)
 {
     leat__client_t *client = w->client;
@@ -160,8 +164,8 @@ static void fail(leat__writer_t *w, const outpart_t *to, int code, const char *w
     f = &w->failures[w->failure_count++];
     f->topic = to->out->name;
     f->partition = (int32_t)(to - to->out->parts);
-    leat__error(&f->err, code, w->transactional_id ? LEAT_ABORT : 0, NULL, "%s-%d: %s", to->out->name,
-        (int)f->partition, why);
+    leat__error(&f->err, code, w->transactional_id ? LEAT_ABORT : 0, NULL, "%s-%d: %s",
+        to->out->name, (int)f->partition, why);
     if (w->transactional_id && !w->must_abort) {
         w->must_abort = true;
         w->abort_reason = f->err;
@@ -298,7 +302,8 @@ leat__out_t *leat__writer_topic(leat__writer_t *w, const char *topic, leat_error
     leat__log_enter(log_of(w));
     found = leat__topic_find(log_of(w), topic);
     if (!found && log_of(w)->auto_partitions > 0) {
-        leat__topic_t want = {.name = (char *)(uintptr_t)topic, .partitions = log_of(w)->auto_partitions};
+        leat__topic_t want = {
+            .name = (char *)(uintptr_t)topic, .partitions = log_of(w)->auto_partitions};
 
         if (leat__topic_create(log_of(w), &want, 0, err) != 0)
             goto out;
@@ -312,12 +317,13 @@ leat__out_t *leat__writer_topic(leat__writer_t *w, const char *topic, leat_error
     t->writer = w;
     t->name = leat__must_strdup(topic);
     t->compact = found->compact;
-    t->message_bytes_max = found->message_bytes_max < 0 ? SIZE_MAX : (size_t)found->message_bytes_max;
+    t->message_bytes_max =
+        found->message_bytes_max < 0 ? SIZE_MAX : (size_t)found->message_bytes_max;
     t->count = found->part_count;
     t->parts = leat__must_alloc((size_t)t->count * sizeof *t->parts);
     for (int32_t i = 0; i < t->count; i++)
-        t->parts[i] = (outpart_t){ .out = t, .part = leat__part_ref(found->parts[i]),
-            .delivered = -1, .gap = -1 };
+        t->parts[i] = (outpart_t){
+            .out = t, .part = leat__part_ref(found->parts[i]), .delivered = -1, .gap = -1};
     leat__map_put(&w->outs, topic, t);
 out:
     leat__log_leave(log_of(w));
@@ -355,14 +361,14 @@ static bool has_room(leat__writer_t *w)
 static int check_record(leat__writer_t *w, leat__out_t *t, int32_t partition, leat_error_t *err)
 {
     if (partition >= t->count)
-        return leat__error(err, LEAT_ETOPIC, 0, t->name, "topic %s has %d partitions, there is no %d",
-            t->name, (int)t->count, (int)partition);
+        return leat__error(err, LEAT_ETOPIC, 0, t->name,
+            "topic %s has %d partitions, there is no %d", t->name, (int)t->count, (int)partition);
     if (w->transactional_id && !w->in_txn)
         return leat__error(err, LEAT_ESTATE, 0, t->name,
             "a transactional writer writes inside a transaction only: begin one first");
     if (w->waiting_bytes >= WAITING_BYTES_MAX && !has_room(w))
         return leat__error(err, LEAT_EFULL, LEAT_RETRIABLE, t->name,
-            "%zu bytes wait for the log: poll and try again", w->waiting_bytes);
+            "%zu bytes wait for the log: poll and try again", (size_t)w->waiting_bytes);
     return 0;
 }
 
@@ -382,8 +388,8 @@ static outpart_t *choose(leat__out_t *t, int32_t partition, leat_slice_t key)
     return &t->parts[partition];
 }
 
-int leat__produce(leat__writer_t *w, leat__out_t *t, int32_t partition, leat_slice_t key, leat_slice_t value,
-    int64_t time_ms, const leat_headers_t *headers, leat_error_t *err)
+int leat__produce(leat__writer_t *w, leat__out_t *t, int32_t partition, leat_slice_t key,
+    leat_slice_t value, int64_t time_ms, const leat_headers_t *headers, leat_error_t *err)
 {
     int rc = check_record(w, t, partition, err);
     outpart_t *to;
@@ -393,10 +399,12 @@ int leat__produce(leat__writer_t *w, leat__out_t *t, int32_t partition, leat_sli
     leat__error_clear(err);
     to = choose(t, partition, key);
     if (t->compact && !key.data)
-        return refuse(w, to, LEAT_EBROKER, "the topic is compacted, so every record needs a key, and"
+        return refuse(w, to, LEAT_EBROKER,
+            "the topic is compacted, so every record needs a key, and"
             " this one has none (INVALID_RECORD)");
     if (key.size + value.size > t->message_bytes_max)
-        return refuse(w, to, LEAT_EARGUMENT, "a record is larger than the topic's max.message.bytes");
+        return refuse(
+            w, to, LEAT_EARGUMENT, "a record is larger than the topic's max.message.bytes");
     if (time_ms == -1)
         time_ms = leat__log_wall(log_of(w));
     leat__pack_put(&to->filling, to->filling.count, key, value, time_ms, headers);
@@ -461,8 +469,8 @@ static leat__op_t *start(leat__writer_t *w, leat__request_t *r)
     return leat__request_start(r);
 }
 
-static leat__request_t *request(leat__writer_t *w, leat__fault_call_t call,
-    bool (*run)(leat__log_t *log, leat__request_t *r))
+static leat__request_t *request(
+    leat__writer_t *w, leat__fault_call_t call, bool (*run)(leat__log_t *log, leat__request_t *r))
 {
     return leat__request_new(&w->client->base, call, run);
 }
@@ -473,7 +481,8 @@ static bool fenced_out(leat__writer_t *w, leat_error_t *err)
     if (!is_fenced(w))
         return false;
     leat__error(err, LEAT_EFENCED, 0, w->transactional_id,
-        "another writer initialised transactional id %s, or its transaction timed out: make a new writer",
+        "another writer initialised transactional id %s, or its transaction timed out: make a new "
+        "writer",
         w->transactional_id);
     return true;
 }
@@ -482,7 +491,8 @@ static bool not_in_txn(leat__writer_t *w, leat_error_t *err)
 {
     if (w->in_txn)
         return false;
-    leat__error(err, LEAT_ESTATE, 0, w->transactional_id, "no transaction is open: begin one first");
+    leat__error(
+        err, LEAT_ESTATE, 0, w->transactional_id, "no transaction is open: begin one first");
     return true;
 }
 
@@ -495,7 +505,8 @@ static bool must_abort(leat__writer_t *w, leat_error_t *err)
     return true;
 }
 
-/* Done when nothing waits; what was refused meanwhile is its error, and is still told by writer_failure. */
+/* Done when nothing waits; what was refused meanwhile is its error, and is still told by
+ * writer_failure. */
 static bool run_flush(leat__log_t *log, leat__request_t *r)
 {
     leat__writer_t *w = r->writer;
@@ -540,12 +551,13 @@ leat__op_t *leat__writer_init(leat__writer_t *w)
 
 int leat__writer_begin(leat__writer_t *w, leat_error_t *err)
 {
-    leat_error_t why = { 0 };
+    leat_error_t why = {0};
 
     leat__log_enter(log_of(w));
     if (!w->ready)
-        leat__error(&why, LEAT_ESTATE, 0, w->transactional_id, "initialise the writer before a transaction");
-    else if (w->fenced) /* only if it was told: a fenced writer learns it with its first call to the log */
+        leat__error(&why, LEAT_ESTATE, 0, w->transactional_id,
+            "initialise the writer before a transaction");
+    else if (w->fenced) /* known already: others learn it with their first call to the log */
         fenced_out(w, &why);
     else if (w->in_txn)
         leat__error(&why, LEAT_ESTATE, 0, w->transactional_id, "a transaction is open already");
@@ -595,8 +607,8 @@ static bool run_send_offsets(leat__log_t *log, leat__request_t *r)
     return true;
 }
 
-leat__op_t *leat__writer_send_offsets(leat__writer_t *w, const leat__position_t *p, size_t count,
-    leat__membership_t *under)
+leat__op_t *leat__writer_send_offsets(
+    leat__writer_t *w, const leat__position_t *p, size_t count, leat__membership_t *under)
 {
     leat__request_t *r = request(w, LEAT__CALL_SEND_OFFSETS, run_send_offsets);
 

@@ -1,7 +1,9 @@
 /*
- * tests/integration/seam_contract.c: the contract tests of the broker seam: the kit, and running them all.
+ * tests/integration/seam_contract.c: the contract tests of the broker seam: the kit, and running
+ * them all.
  *
- * The tests stand in seam_records.c (topics, records, readers, writers), seam_transactions.c and seam_groups.c.
+ * The tests stand in seam_records.c (topics, records, readers, writers), seam_transactions.c and
+ * seam_groups.c.
  */
 #include "seam_contract.h"
 
@@ -39,7 +41,7 @@ const char *seam_name(const char *what)
 
 void seam_sleep(int64_t ms)
 {
-    struct timespec t = { (time_t)(ms / 1000), (long)(ms % 1000) * 1000000L };
+    struct timespec t = {(time_t)(ms / 1000), (long)(ms % 1000) * 1000000L};
 
     nanosleep(&t, NULL);
 }
@@ -62,8 +64,8 @@ void seam_must(leat__op_t *op)
 {
     seam_done(op);
     if (op->err.code)
-        fail_msg("%s: %s: %s (flags %u)", leat_error_name(op->err.code), op->err.where, op->err.text,
-            op->err.flags);
+        fail_msg("%s: %s: %s (flags %u)", leat_error_name(op->err.code), op->err.where,
+            op->err.text, op->err.flags);
     leat__op_free(op);
 }
 
@@ -83,17 +85,21 @@ leat_error_t seam_refused(leat__op_t *op)
 
 void seam_topic(const char *name, int32_t partitions, const char *policy)
 {
-    leat__setting_t setting = { "cleanup.policy", policy ? policy : "delete" };
-    leat__topic_t t = { .name = (char *)(uintptr_t)name, .partitions = partitions, .replication = -1,
-        .settings = &setting, .setting_count = 1 };
+    leat__setting_t setting = {"cleanup.policy", policy ? policy : "delete"};
+    leat__topic_t t = {.name = (char *)(uintptr_t)name,
+        .partitions = partitions,
+        .replication = -1,
+        .settings = &setting,
+        .setting_count = 1};
 
     seam_must(seam_b->vt->ensure_topics(seam_b, &t, 1));
 }
 
 leat__writer_t *seam_writer(const char *transactional_id)
 {
-    leat__writer_opts_t o = { .client_id = "seam", .transactional_id = transactional_id,
-        .transaction_timeout_ms = seam->transaction_timeout_ms };
+    leat__writer_opts_t o = {.client_id = "seam",
+        .transactional_id = transactional_id,
+        .transaction_timeout_ms = seam->transaction_timeout_ms};
     leat_error_t err;
     leat__writer_t *w = seam_b->vt->writer_open(seam_b, &o, &err);
 
@@ -119,13 +125,14 @@ leat__out_t *seam_out(leat__writer_t *w, const char *topic)
     return out;
 }
 
-void seam_put(leat__writer_t *w, leat__out_t *out, int32_t partition, const char *key, const char *value)
+void seam_put(
+    leat__writer_t *w, leat__out_t *out, int32_t partition, const char *key, const char *value)
 {
     leat_error_t err;
     int rc;
 
-    while ((rc = seam_b->vt->produce(w, out, partition, leat_slice(key), leat_slice(value), 1000, NULL, &err))
-        == LEAT_EFULL)
+    while ((rc = seam_b->vt->produce(w, out, partition, leat_slice(key), leat_slice(value), 1000,
+                NULL, &err)) == LEAT_EFULL)
         seam_b->vt->writer_poll(w);
     if (rc)
         fail_msg("%s", err.text);
@@ -141,7 +148,8 @@ void seam_begin(leat__writer_t *w)
 
 leat__position_t seam_at(const char *topic, int32_t partition, int64_t offset)
 {
-    return (leat__position_t){ .topic = (char *)(uintptr_t)topic, .partition = partition, .offset = offset };
+    return (leat__position_t){
+        .topic = (char *)(uintptr_t)topic, .partition = partition, .offset = offset};
 }
 
 int64_t seam_offset(const char *topic, int32_t partition, leat__where_t where, int64_t time_ms)
@@ -181,7 +189,7 @@ int64_t seam_committed(const char *group, const char *topic, int32_t partition)
 
 leat__reader_t *seam_reader(bool committed)
 {
-    leat__reader_opts_t o = { .client_id = "seam", .read_committed = committed, .tail = true };
+    leat__reader_opts_t o = {.client_id = "seam", .read_committed = committed, .tail = true};
     leat_error_t err;
     leat__reader_t *r = seam_b->vt->reader_open(seam_b, &o, &err);
 
@@ -217,7 +225,7 @@ static void note(seen_t *seen, const leat__raw_t *raw)
 /* To the first end or code. Offsets must rise and stay below `next`. */
 seen_t seam_read_to_end(leat__reader_t *r, int slot)
 {
-    seen_t seen = { .first = -1, .last = -1, .next = -1 };
+    seen_t seen = {.first = -1, .last = -1, .next = -1};
     int64_t until_ms = seam_now_ms() + seam->patience_ms;
     leat__batch_t batch;
 
@@ -257,11 +265,17 @@ void seam_reads(const char *topic, bool committed, const char *values)
 
 /* ---- members ---- */
 
-leat__member_t *seam_join(leat__broker_t *b, const char *group, const char *instance_id, const char *topic)
+leat__member_t *seam_join(
+    leat__broker_t *b, const char *group, const char *instance_id, const char *topic)
 {
-    leat__member_opts_t o = { .group = group, .instance_id = instance_id, .client_id = "seam", .topics = &topic,
-        .topic_count = 1, .session_timeout_ms = seam->session_ms, .heartbeat_interval_ms = seam->heartbeat_ms,
-        .max_poll_interval_ms = seam->max_poll_ms };
+    leat__member_opts_t o = {.group = group,
+        .instance_id = instance_id,
+        .client_id = "seam",
+        .topics = &topic,
+        .topic_count = 1,
+        .session_timeout_ms = seam->session_ms,
+        .heartbeat_interval_ms = seam->heartbeat_ms,
+        .max_poll_interval_ms = seam->max_poll_ms};
     leat_error_t err;
     leat__member_t *m = b->vt->member_open(b, &o, &err);
 
@@ -270,7 +284,8 @@ leat__member_t *seam_join(leat__broker_t *b, const char *group, const char *inst
     return m;
 }
 
-size_t seam_next(leat__broker_t *const *b, leat__member_t *const *m, size_t count, leat__member_event_t *e)
+size_t seam_next(
+    leat__broker_t *const *b, leat__member_t *const *m, size_t count, leat__member_event_t *e)
 {
     int64_t until_ms = seam_now_ms() + seam->patience_ms;
 
@@ -309,7 +324,8 @@ leat__membership_t *seam_assigned(leat__broker_t *b, leat__member_t *m, bool *le
 
 int run_seam_contract(const struct seam_fixture *fixture)
 {
-    size_t count = seam_record_test_count + seam_transaction_test_count + seam_group_test_count, at = 0;
+    size_t count = seam_record_test_count + seam_transaction_test_count + seam_group_test_count,
+           at = 0;
     struct CMUnitTest *tests = leat__must_alloc(count * sizeof *tests);
     int failed;
 

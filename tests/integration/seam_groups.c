@@ -1,5 +1,6 @@
 /*
- * tests/integration/seam_groups.c: the seam's contract: membership, generations, offsets at least once.
+ * tests/integration/seam_groups.c: the seam's contract: membership, generations, offsets at least
+ * once.
  *
  * Each test names the rule that it checks.
  */
@@ -19,7 +20,8 @@ typedef struct pair_t { /* two processes of one group */
 
 static pair_t pair_open(const char *instance_a, const char *instance_b)
 {
-    pair_t p = { .group = seam_name("group"), .control = seam_name("control"), .topic = seam_name("input") };
+    pair_t p = {
+        .group = seam_name("group"), .control = seam_name("control"), .topic = seam_name("input")};
 
     seam_topic(p.control, 1, NULL);
     seam_topic(p.topic, 1, NULL);
@@ -49,9 +51,9 @@ static void settle(pair_t *p, int32_t above)
 {
     leat__member_event_t e;
 
-    while (!p->under[0] || !p->under[1]
-        || leat__membership_generation(p->under[0]) != leat__membership_generation(p->under[1])
-        || leat__membership_generation(p->under[0]) <= above) {
+    while (!p->under[0] || !p->under[1] ||
+           leat__membership_generation(p->under[0]) != leat__membership_generation(p->under[1]) ||
+           leat__membership_generation(p->under[0]) <= above) {
         size_t who = seam_next(p->b, p->m, 2, &e);
 
         note(p, who, &e);
@@ -104,7 +106,8 @@ static void test_nobody_is_assigned_before_everybody_answered(void **state)
     p.revoked[0] = false;
     settle(&p, first);
     assert_int_equal(p.leads[0] + p.leads[1], 1); /* exactly one leads */
-    assert_string_not_equal(leat__membership_member_id(p.under[0]), leat__membership_member_id(p.under[1]));
+    assert_string_not_equal(
+        leat__membership_member_id(p.under[0]), leat__membership_member_id(p.under[1]));
     pair_close(&p);
 }
 
@@ -201,7 +204,8 @@ static void test_static_restart_keeps_the_generation(void **state)
     note(&p, 1, &e);
     assert_int_equal(leat__membership_generation(p.under[1]), both);
     assert_int_equal(p.leads[1], led);
-    assert_string_not_equal(leat__membership_member_id(p.under[1]), leat__membership_member_id(before[1]));
+    assert_string_not_equal(
+        leat__membership_member_id(p.under[1]), leat__membership_member_id(before[1]));
     for (int i = 0; i < 20; i++, seam_sleep(20)) /* the other one hears nothing of it */
         for (int who = 0; who < 2; who++)
             assert_int_equal(p.b[who]->vt->member_poll(p.m[who], &e), LEAT__MEMBER_NOTHING);
@@ -216,7 +220,7 @@ static void test_second_process_of_an_instance_fences_the_first(void **state)
 {
     const char *group = seam_name("group"), *control = seam_name("control");
     int64_t until_ms = seam_now_ms() + seam->patience_ms;
-    leat__member_event_t e = { 0 };
+    leat__member_event_t e = {0};
     leat__membership_t *first, *second;
     leat__member_t *m, *copy;
     leat__broker_t *b;
@@ -263,7 +267,8 @@ static void test_silent_member_is_put_out_and_told_so(void **state)
     settle(&p, leat__membership_generation(p.under[0]));
     both = leat__membership_generation(p.under[0]);
     until_ms = seam_now_ms() + seam->session_ms + seam->patience_ms;
-    /* The second stops: as a stopped process does. On Kafka its client goes on by itself: then there is nothing to see here. */
+    /* The second stops: as a stopped process does. On Kafka its client goes on by itself: then
+     * there is nothing to see here. */
     if (strcmp(VT->name, "kafka") == 0) {
         pair_close(&p);
         skip();
@@ -281,7 +286,8 @@ static void test_silent_member_is_put_out_and_told_so(void **state)
     seam_refused(commit(&p, 1, old, 5)); /* over */
     p.b[1]->vt->member_answer_revoke(p.m[1]);
     settle(&p, leat__membership_generation(p.under[0]));
-    assert_string_not_equal(leat__membership_member_id(p.under[1]), leat__membership_member_id(old));
+    assert_string_not_equal(
+        leat__membership_member_id(p.under[1]), leat__membership_member_id(old));
     seam_refused(commit(&p, 1, old, 5)); /* and stays over: finding 2 */
     leat__membership_unref(old);
     pair_close(&p);
@@ -313,7 +319,8 @@ static void test_commit_under_an_older_membership_is_dropped(void **state)
 
 static void test_commit_keeps_metadata_and_many_partitions(void **state)
 {
-    const char *group = seam_name("group"), *control = seam_name("control"), *topic = seam_name("input");
+    const char *group = seam_name("group"), *control = seam_name("control"),
+               *topic = seam_name("input");
     leat__position_t at[8];
     leat__membership_t *under;
     leat__member_t *m;
@@ -328,7 +335,7 @@ static void test_commit_keeps_metadata_and_many_partitions(void **state)
     under = seam_assigned(seam_b, m, NULL);
     for (int32_t i = 0; i < 8; i++) {
         at[i] = seam_at(topic, i, 100 + i);
-        at[i].metadata = i % 2 ? (char *)(uintptr_t)"AAE=" : NULL;
+        at[i].metadata = i % 2 ? (char *)(uintptr_t) "AAE=" : NULL;
     }
     seam_must(VT->member_commit(m, under, at, 8));
     op = seam_done(VT->committed(seam_b, group, at, 8));
@@ -368,8 +375,9 @@ static void test_describe_group_shows_members_and_stability(void **state)
     assert_int_equal(op->member_count, 2);
     for (size_t i = 0; i < 2; i++)
         for (int who = 0; who < 2; who++)
-            found += strcmp(op->members[i].member_id, leat__membership_member_id(p.under[who])) == 0
-                && strcmp(op->members[i].instance_id, who ? "process-b" : "process-a") == 0;
+            found +=
+                strcmp(op->members[i].member_id, leat__membership_member_id(p.under[who])) == 0 &&
+                strcmp(op->members[i].instance_id, who ? "process-b" : "process-a") == 0;
     assert_int_equal(found, 2);
     leat__op_free(op);
     pair_close(&p);

@@ -1,5 +1,6 @@
 /*
- * tests/integration/seam_records.c: the seam's contract: topics, offsets, records, readers, writers without transactions.
+ * tests/integration/seam_records.c: the seam's contract: topics, offsets, records, readers, writers
+ * without transactions.
  *
  * Each test names the rule that it checks.
  */
@@ -11,14 +12,14 @@
 
 #define VT (seam_b->vt)
 
-static const leat_slice_t none = { NULL, 0 };
+static const leat_slice_t none = {NULL, 0};
 
 /* ---- topics ---- */
 
 static void test_ensure_says_what_it_made_and_leaves_what_exists(void **state)
 {
     const char *name = seam_name("ensure");
-    leat__topic_t want = { .name = (char *)(uintptr_t)name, .partitions = 3, .replication = -1 };
+    leat__topic_t want = {.name = (char *)(uintptr_t)name, .partitions = 3, .replication = -1};
     leat__op_t *op;
 
     (void)state;
@@ -42,8 +43,9 @@ static void test_ensure_says_what_it_made_and_leaves_what_exists(void **state)
 static void test_ensure_refuses_a_bad_name_and_makes_the_others(void **state)
 {
     const char *good = seam_name("good");
-    leat__topic_t want[] = { { .name = (char *)(uintptr_t)"no spaces in here", .partitions = 1, .replication = -1 },
-        { .name = (char *)(uintptr_t)good, .partitions = 1, .replication = -1 } };
+    leat__topic_t want[] = {
+        {.name = (char *)(uintptr_t) "no spaces in here", .partitions = 1, .replication = -1},
+        {.name = (char *)(uintptr_t)good, .partitions = 1, .replication = -1}};
     leat__op_t *op;
 
     (void)state;
@@ -68,10 +70,13 @@ static const char *setting_of(const leat__topic_t *t, const char *key)
 
 static void test_describe_tells_counts_settings_and_what_is_missing(void **state)
 {
-    const char *names[] = { seam_name("described"), seam_name("missing") };
-    leat__setting_t settings[] = { { "cleanup.policy", "compact" }, { "delete.retention.ms", "12345" } };
-    leat__topic_t want = { .name = (char *)(uintptr_t)names[0], .partitions = 2, .replication = -1,
-        .settings = settings, .setting_count = 2 };
+    const char *names[] = {seam_name("described"), seam_name("missing")};
+    leat__setting_t settings[] = {{"cleanup.policy", "compact"}, {"delete.retention.ms", "12345"}};
+    leat__topic_t want = {.name = (char *)(uintptr_t)names[0],
+        .partitions = 2,
+        .replication = -1,
+        .settings = settings,
+        .setting_count = 2};
     leat__op_t *op;
 
     (void)state;
@@ -154,8 +159,8 @@ static bool take_one(leat__reader_t *r, int slot, leat__batch_t *batch)
     return false;
 }
 
-static void produce(leat__writer_t *w, leat__out_t *out, leat_slice_t key, leat_slice_t value, int64_t time_ms,
-    const leat_headers_t *headers)
+static void produce(leat__writer_t *w, leat__out_t *out, leat_slice_t key, leat_slice_t value,
+    int64_t time_ms, const leat_headers_t *headers)
 {
     leat_error_t err;
 
@@ -166,8 +171,8 @@ static void produce(leat__writer_t *w, leat__out_t *out, leat_slice_t key, leat_
 static void test_nulls_empties_times_and_headers_come_back(void **state)
 {
     const char *topic = seam_name("bytes");
-    leat_header_t headers[] = { { "trace", { "abc", 3 } }, { "null", { NULL, 0 } }, { "empty", { "", 0 } },
-        { "trace", { "second", 6 } } };
+    leat_header_t headers[] = {
+        {"trace", {"abc", 3}}, {"null", {NULL, 0}}, {"empty", {"", 0}}, {"trace", {"second", 6}}};
     leat__arena_t scratch;
     leat__reader_t *r;
     leat__writer_t *w;
@@ -183,9 +188,10 @@ static void test_nulls_empties_times_and_headers_come_back(void **state)
     seam_topic(topic, 1, NULL);
     w = seam_writer(NULL);
     out = seam_out(w, topic);
-    produce(w, out, leat_slice("key"), (leat_slice_t){ "a\0b", 3 }, 1234567890123, leat__headers_new(&scratch, headers, 4));
-    produce(w, out, none, (leat_slice_t){ "", 0 }, 7, NULL);
-    produce(w, out, (leat_slice_t){ "", 0 }, none, 8, NULL);
+    produce(w, out, leat_slice("key"), (leat_slice_t){"a\0b", 3}, 1234567890123,
+        leat__headers_new(&scratch, headers, 4));
+    produce(w, out, none, (leat_slice_t){"", 0}, 7, NULL);
+    produce(w, out, (leat_slice_t){"", 0}, none, 8, NULL);
     seam_must(VT->writer_flush(w));
     r = seam_reader(true);
     slot = seam_add(r, topic, 0, 0);
@@ -240,10 +246,13 @@ static void test_partition_is_the_one_given_or_by_the_keys_hash(void **state)
     seam_put(w, out, 3, "a", "given");
     seam_must(VT->writer_flush(w));
     assert_int_equal(seam_offset(topic, 3, LEAT__HIGH_WATERMARK, 0), 1);
-    /* Kafka's clients: murmur2("21") & 0x7fffffff is 973932308 less the sign: 21 -> partition 0 of 4. */
+    /* Kafka's clients: murmur2("21") & 0x7fffffff is 973932308 less the sign: 21 -> partition 0 of
+     * 4. */
     seam_put(w, out, -1, "21", "hashed");
     seam_must(VT->writer_flush(w));
-    assert_int_equal(seam_offset(topic, (int32_t)((uint32_t)(-973932308 & 0x7fffffff) % 4), LEAT__HIGH_WATERMARK, 0), 1);
+    assert_int_equal(seam_offset(topic, (int32_t)((uint32_t)(-973932308 & 0x7fffffff) % 4),
+                         LEAT__HIGH_WATERMARK, 0),
+        1);
     assert_int_not_equal(VT->produce(w, out, 4, none, none, 1, NULL, &err), 0);
     seam_close_writer(w);
 }
@@ -266,7 +275,8 @@ static void test_big_record_comes_back_whole(void **state)
         bytes[i] = (char)(i * 7 + i / 251);
     seam_topic(topic, 1, NULL);
     w = seam_writer(NULL);
-    produce(w, seam_out(w, topic), leat_slice("k"), (leat_slice_t){ bytes, seam->big_bytes }, 1, NULL);
+    produce(
+        w, seam_out(w, topic), leat_slice("k"), (leat_slice_t){bytes, seam->big_bytes}, 1, NULL);
     seam_must(VT->writer_flush(w));
     r = seam_reader(true);
     assert_true(take_one(r, seam_add(r, topic, 0, 0), &batch));
@@ -396,8 +406,8 @@ static void write_many(const char *topic, size_t count)
     leat_error_t err;
 
     for (size_t i = 0; i < count; i++) {
-        while (VT->produce(w, out, 0, leat_slice("key"), (leat_slice_t){ (const char *)&i, sizeof i }, 1, NULL, &err)
-            == LEAT_EFULL)
+        while (VT->produce(w, out, 0, leat_slice("key"), (leat_slice_t){(const char *)&i, sizeof i},
+                   1, NULL, &err) == LEAT_EFULL)
             VT->writer_poll(w);
         if (err.code && err.code != LEAT_EFULL)
             fail_msg("%s", err.text);
@@ -474,7 +484,8 @@ static void test_seek_remove_and_add_lose_and_double_nothing(void **state)
     while (want < 700)
         assert_true(take_in_order(r, slot, 100, &want));
     VT->reader_remove(r, slot);
-    assert_int_equal(seam_add(r, other, 0, 0), slot); /* the number is used again, the records are not */
+    assert_int_equal(
+        seam_add(r, other, 0, 0), slot); /* the number is used again, the records are not */
     assert_int_equal(seam_read_to_end(r, slot).count, 0);
     slot = seam_add(r, topic, 0, (int64_t)want);
     while (take_in_order(r, slot, 100, &want))
@@ -607,9 +618,12 @@ static void test_too_large_record_is_refused_alone(void **state)
 {
     static char big[5000];
     const char *topic = seam_name("large");
-    leat__setting_t setting = { "max.message.bytes", "1000" };
-    leat__topic_t want = { .name = (char *)(uintptr_t)topic, .partitions = 1, .replication = -1,
-        .settings = &setting, .setting_count = 1 };
+    leat__setting_t setting = {"max.message.bytes", "1000"};
+    leat__topic_t want = {.name = (char *)(uintptr_t)topic,
+        .partitions = 1,
+        .replication = -1,
+        .settings = &setting,
+        .setting_count = 1};
     leat__writer_t *w;
     leat__failure_t f;
 
@@ -620,7 +634,7 @@ static void test_too_large_record_is_refused_alone(void **state)
         big[i] = (char)rand(); /* not to be made small by compression */
     seam_must(VT->ensure_topics(seam_b, &want, 1));
     w = seam_writer(NULL);
-    produce(w, seam_out(w, topic), leat_slice("k"), (leat_slice_t){ big, sizeof big }, 1, NULL);
+    produce(w, seam_out(w, topic), leat_slice("k"), (leat_slice_t){big, sizeof big}, 1, NULL);
     assert_int_equal(seam_refused(VT->writer_flush(w)).code, LEAT_EARGUMENT);
     assert_true(VT->writer_failure(w, &f));
     assert_int_equal(f.err.code, LEAT_EARGUMENT);
@@ -632,8 +646,8 @@ static void test_close_with_things_pending_ends(void **state)
 {
     const char *topic = seam_name("close");
     leat__broker_t *b;
-    leat__writer_opts_t wo = { .client_id = "seam" };
-    leat__reader_opts_t ro = { .client_id = "seam", .read_committed = true };
+    leat__writer_opts_t wo = {.client_id = "seam"};
+    leat__reader_opts_t ro = {.client_id = "seam", .read_committed = true};
     leat__writer_t *w;
     leat__reader_t *r;
     leat__op_t *flush;
@@ -648,7 +662,8 @@ static void test_close_with_things_pending_ends(void **state)
     r = b->vt->reader_open(b, &ro, &err);
     assert_true(b->vt->reader_add(r, topic, 0, 0, &err) >= 0);
     for (int i = 0; i < 100; i++)
-        b->vt->produce(w, b->vt->writer_topic(w, topic, &err), 0, none, leat_slice("v"), 1, NULL, &err);
+        b->vt->produce(
+            w, b->vt->writer_topic(w, topic, &err), 0, none, leat_slice("v"), 1, NULL, &err);
     flush = b->vt->writer_flush(w);
     leat__op_free(flush); /* nobody waits for it */
     leat__op_free(b->vt->list_topics(b));

@@ -1,5 +1,6 @@
 /*
- * tests/integration/seam_transactions.c: the seam's contract: transactions, their offsets, and fencing.
+ * tests/integration/seam_transactions.c: the seam's contract: transactions, their offsets, and
+ * fencing.
  *
  * Each test names the rule that it checks; numbers are findings of PROTOCOLS.md.
  */
@@ -134,7 +135,8 @@ static void test_transaction_over_many_partitions_and_topics(void **state)
     seam_put(w, seam_out(w, second), 0, "k", "v");
     seam_must(VT->writer_commit(w));
     assert_int_equal(VT->out_delivered(seam_out(w, second), 0), 1);
-    for (int64_t until_ms = seam_now_ms() + seam->patience_ms; sum < 6 && seam_now_ms() < until_ms;) {
+    for (int64_t until_ms = seam_now_ms() + seam->patience_ms;
+         sum < 6 && seam_now_ms() < until_ms;) {
         sum = 0; /* the commit is decided; its markers may come a little later */
         for (int32_t p = 0; p < 3; p++)
             sum += seam_offset(first, p, LEAT__HIGH_WATERMARK, 0);
@@ -151,7 +153,7 @@ static void test_keyless_record_forces_the_abort(void **state)
     leat__writer_t *w;
     leat__out_t *out;
     leat_error_t err;
-    leat_slice_t none = { NULL, 0 };
+    leat_slice_t none = {NULL, 0};
 
     (void)state;
     if (!seam_wanted())
@@ -178,7 +180,8 @@ static void test_writing_needs_a_transaction_and_only_one(void **state)
 {
     const char *topic = seam_name("state");
     leat__writer_t *w;
-    leat__writer_opts_t o = { .client_id = "seam", .transactional_id = seam_name("id"), .transaction_timeout_ms = 10000 };
+    leat__writer_opts_t o = {
+        .client_id = "seam", .transactional_id = seam_name("id"), .transaction_timeout_ms = 10000};
     leat_error_t err;
 
     (void)state;
@@ -220,7 +223,8 @@ static void test_new_writer_of_an_id_aborts_and_fences_the_old(void **state)
     seam_put(old, seam_out(old, topic), 0, "k", "zombie");
     seam_must(VT->writer_flush(old));
     fresh = seam_writer(id);
-    assert_int_equal(seam_offset(topic, 0, LEAT__STABLE_END, 0), 2); /* finding 12: nothing hangs behind it */
+    assert_int_equal(
+        seam_offset(topic, 0, LEAT__STABLE_END, 0), 2); /* finding 12: nothing hangs behind it */
     expect_over(old);
     seam_begin(fresh);
     seam_put(fresh, seam_out(fresh, topic), 0, "k", "fresh");
@@ -233,7 +237,7 @@ static void test_new_writer_of_an_id_aborts_and_fences_the_old(void **state)
 static void test_fence_ends_the_writers_of_all_ids(void **state)
 {
     const char *topic = seam_name("fence");
-    const char *ids[] = { seam_name("id-a"), seam_name("id-b"), seam_name("id-never-used") };
+    const char *ids[] = {seam_name("id-a"), seam_name("id-b"), seam_name("id-never-used")};
     leat__writer_t *a, *b;
 
     (void)state;
@@ -259,7 +263,8 @@ static void test_fence_ends_the_writers_of_all_ids(void **state)
 static void test_abandoned_transaction_times_out_then_fenced(void **state)
 {
     const char *topic = seam_name("timeout");
-    leat__writer_opts_t o = { .client_id = "seam", .transactional_id = seam_name("id"), .transaction_timeout_ms = 1000 };
+    leat__writer_opts_t o = {
+        .client_id = "seam", .transactional_id = seam_name("id"), .transaction_timeout_ms = 1000};
     leat__writer_t *w;
     leat_error_t err;
     int64_t until_ms = seam_now_ms() + seam->patience_ms;
@@ -293,7 +298,7 @@ typedef struct group_t {
 
 static group_t join_group(void)
 {
-    group_t g = { seam_name("group"), seam_name("control"), seam_name("input"), NULL, NULL };
+    group_t g = {seam_name("group"), seam_name("control"), seam_name("input"), NULL, NULL};
 
     seam_topic(g.control, 1, NULL);
     seam_topic(g.topic, 2, NULL);
@@ -312,7 +317,7 @@ static void send_offset(leat__writer_t *w, group_t *g, int64_t offset)
 {
     leat__position_t p = seam_at(g->topic, 0, offset);
 
-    p.metadata = (char *)(uintptr_t)"meta";
+    p.metadata = (char *)(uintptr_t) "meta";
     seam_must(VT->writer_send_offsets(w, &p, 1, g->under));
 }
 
@@ -419,7 +424,8 @@ static void test_stale_generation_and_unknown_member_force_the_abort(void **stat
     b[1]->vt->close(b[1]);
     seam_must(VT->member_close(g.m, true));
     seam_begin(w);
-    assert_true(seam_refused(VT->writer_send_offsets(w, &p, 1, now)).flags & LEAT_ABORT); /* it left */
+    assert_true(
+        seam_refused(VT->writer_send_offsets(w, &p, 1, now)).flags & LEAT_ABORT); /* it left */
     seam_must(VT->writer_abort(w));
     assert_int_equal(seam_committed(g.name, g.topic, 0), LEAT__OFFSET_NONE);
     leat__membership_unref(now);
@@ -492,4 +498,5 @@ const struct CMUnitTest seam_transaction_tests[] = {
     cmocka_unit_test(test_transaction_without_an_offset_is_not_fenced_by_the_group),
     cmocka_unit_test(test_two_writers_take_turns),
 };
-const size_t seam_transaction_test_count = sizeof seam_transaction_tests / sizeof seam_transaction_tests[0];
+const size_t seam_transaction_test_count =
+    sizeof seam_transaction_tests / sizeof seam_transaction_tests[0];

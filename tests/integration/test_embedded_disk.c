@@ -1,6 +1,7 @@
 /*
- * tests/integration/test_embedded_disk.c: embedded:DIR: what a process leaves behind, the next one finds: after a clean stop, after
- * kill -9 at any instant, after a torn end; one process at a time; a full disk stops it and nothing more.
+ * tests/integration/test_embedded_disk.c: embedded:DIR: what a process leaves behind, the next one
+ * finds: after a clean stop, after kill -9 at any instant, after a torn end; one process at a time;
+ * a full disk stops it and nothing more.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -22,8 +23,12 @@
 static leat__log_t *the_log;
 static char dir[64];
 
-static const struct seam_fixture fixture = { .name = "embedded", .patience_ms = 5000, .session_ms = 10000,
-    .heartbeat_ms = 200, .max_poll_ms = 60000, .transaction_timeout_ms = 60000 };
+static const struct seam_fixture fixture = {.name = "embedded",
+    .patience_ms = 5000,
+    .session_ms = 10000,
+    .heartbeat_ms = 200,
+    .max_poll_ms = 60000,
+    .transaction_timeout_ms = 60000};
 
 static void open_log(void)
 {
@@ -70,7 +75,7 @@ static int remove_dir(void **state)
 
 static void test_records_come_back_as_they_were(void **state)
 {
-    leat_header_t headers[] = { { "name", { "value", 5 } }, { "null", { NULL, 0 } } };
+    leat_header_t headers[] = {{"name", {"value", 5}}, {"null", {NULL, 0}}};
     leat__arena_t scratch;
     leat__writer_t *w;
     leat__reader_t *r;
@@ -82,8 +87,10 @@ static void test_records_come_back_as_they_were(void **state)
     leat__arena_init(&scratch);
     seam_topic("input", 2, NULL);
     w = seam_writer(NULL);
-    assert_int_equal(VT->produce(w, seam_out(w, "input"), 1, leat_slice("key"), (leat_slice_t){ NULL, 0 }, 77,
-        leat__headers_new(&scratch, headers, 2), &err), 0);
+    assert_int_equal(
+        VT->produce(w, seam_out(w, "input"), 1, leat_slice("key"), (leat_slice_t){NULL, 0}, 77,
+            leat__headers_new(&scratch, headers, 2), &err),
+        0);
     seam_put(w, seam_out(w, "input"), 0, NULL, "");
     seam_must(VT->writer_flush(w));
     seam_close_writer(w);
@@ -116,9 +123,13 @@ static void test_records_come_back_as_they_were(void **state)
 
 static void test_topics_settings_offsets_and_generations_come_back(void **state)
 {
-    leat__setting_t setting = { "retention.ms", "-1" };
-    leat__topic_t t = { .name = (char *)(uintptr_t)"kept", .partitions = 3, .replication = -1, .settings = &setting, .setting_count = 1 };
-    const char *names[] = { "kept", "gone" };
+    leat__setting_t setting = {"retention.ms", "-1"};
+    leat__topic_t t = {.name = (char *)(uintptr_t) "kept",
+        .partitions = 3,
+        .replication = -1,
+        .settings = &setting,
+        .setting_count = 1};
+    const char *names[] = {"kept", "gone"};
     leat__position_t p = seam_at("kept", 2, 5), below;
     leat__membership_t *under;
     leat__member_t *m;
@@ -133,7 +144,7 @@ static void test_topics_settings_offsets_and_generations_come_back(void **state)
     m = seam_join(seam_b, "group", NULL, "kept");
     under = seam_assigned(seam_b, m, NULL);
     generation = leat__membership_generation(under);
-    p.metadata = (char *)(uintptr_t)"meta";
+    p.metadata = (char *)(uintptr_t) "meta";
     seam_must(VT->member_commit(m, under, &p, 1));
     leat__membership_unref(under);
     seam_must(VT->member_close(m, true));
@@ -149,8 +160,8 @@ static void test_topics_settings_offsets_and_generations_come_back(void **state)
     op = seam_done(VT->describe_topics(seam_b, names, 2, true));
     assert_int_equal(op->topics[0].partitions, 3);
     for (size_t i = 0; i < op->topics[0].setting_count; i++)
-        found |= strcmp(op->topics[0].settings[i].key, "retention.ms") == 0
-            && strcmp(op->topics[0].settings[i].value, "-1") == 0;
+        found |= strcmp(op->topics[0].settings[i].key, "retention.ms") == 0 &&
+                 strcmp(op->topics[0].settings[i].value, "-1") == 0;
     assert_true(found);
     assert_int_equal(op->topics[1].partitions, 0);
     leat__op_free(op);
@@ -159,10 +170,12 @@ static void test_topics_settings_offsets_and_generations_come_back(void **state)
     assert_string_equal(op->positions[0].metadata, "meta");
     leat__op_free(op);
     assert_int_equal(seam_offset("kept", 0, LEAT__EARLIEST, 0), 10);
-    assert_int_equal(seam_offset("kept", 0, LEAT__HIGH_WATERMARK, 0), 10); /* offsets do not start again */
+    assert_int_equal(
+        seam_offset("kept", 0, LEAT__HIGH_WATERMARK, 0), 10); /* offsets do not start again */
     m = seam_join(seam_b, "group", NULL, "kept");
     under = seam_assigned(seam_b, m, NULL);
-    assert_true(leat__membership_generation(under) > generation); /* finding 7: never again the same number */
+    assert_true(leat__membership_generation(under) >
+                generation); /* finding 7: never again the same number */
     leat__membership_unref(under);
     seam_must(VT->member_close(m, true));
 }
@@ -196,7 +209,8 @@ static void test_transactions_end_as_they_were_decided(void **state)
     seam_reads("input", true, "a b"); /* decided is decided */
     seam_reads("input", false, "a hidden b open");
     open = seam_writer("open"); /* its next life aborts what it left open */
-    assert_int_equal(seam_offset("input", 0, LEAT__STABLE_END, 0), seam_offset("input", 0, LEAT__HIGH_WATERMARK, 0));
+    assert_int_equal(seam_offset("input", 0, LEAT__STABLE_END, 0),
+        seam_offset("input", 0, LEAT__HIGH_WATERMARK, 0));
     seam_reads("input", true, "a b");
     seam_close_writer(open);
     reopen();
@@ -245,7 +259,8 @@ static void put_number(leat__writer_t *w, int64_t number)
     seam_put(w, seam_out(w, "table"), 0, "k", value);
 }
 
-/* One transaction after the other: number i twice in "input", once in "table", and offset i. Every seventh is aborted once. */
+/* One transaction after the other: number i twice in "input", once in "table", and offset i. Every
+ * seventh is aborted once. */
 static void run_until_killed(void)
 {
     leat__membership_t *under;
@@ -273,7 +288,8 @@ static void run_until_killed(void)
     }
 }
 
-/* Every committed number up to the committed offset exactly twice in "input", in order; the last one in "table". */
+/* Every committed number up to the committed offset exactly twice in "input", in order; the last
+ * one in "table". */
 static void check_survivors(void)
 {
     leat__writer_t *w = seam_writer("id");
@@ -404,7 +420,8 @@ static void test_damage_in_the_middle_is_an_error_that_names_the_file(void **sta
     seam_topic("input", 1, NULL);
     w = seam_writer(NULL);
     for (int i = 0; i < 5000; i++)
-        seam_put(w, seam_out(w, "input"), 0, "k", "some forty bytes of value, to fill several files");
+        seam_put(
+            w, seam_out(w, "input"), 0, "k", "some forty bytes of value, to fill several files");
     seam_must(VT->writer_flush(w));
     seam_close_writer(w);
     close_log();

@@ -1,6 +1,7 @@
 /*
- * tests/integration/test_embedded_faults.c: what the embedded log gets wrong the way Kafka does (PROTOCOLS.md 26), each forced
- * by its switch; and its timeouts, compaction and retention under a clock that the test moves.
+ * tests/integration/test_embedded_faults.c: what the embedded log gets wrong the way Kafka does
+ * (PROTOCOLS.md 26), each forced by its switch; and its timeouts, compaction and retention under a
+ * clock that the test moves.
  */
 #include <stdio.h>
 #include <string.h>
@@ -14,15 +15,19 @@
 static leat__clock_t the_clock;
 static leat__log_t *the_log;
 
-static const struct seam_fixture fixture = { .name = "embedded", .patience_ms = 2000, .session_ms = 10000,
-    .heartbeat_ms = 200, .max_poll_ms = 60000, .transaction_timeout_ms = 10000 };
+static const struct seam_fixture fixture = {.name = "embedded",
+    .patience_ms = 2000,
+    .session_ms = 10000,
+    .heartbeat_ms = 200,
+    .max_poll_ms = 60000,
+    .transaction_timeout_ms = 10000};
 
 static int open_log(void **state)
 {
     leat_error_t err;
 
     (void)state;
-    the_clock = (leat__clock_t){ .manual = true, .wall_ms = 1000000, .steady_ms = 5000 };
+    the_clock = (leat__clock_t){.manual = true, .wall_ms = 1000000, .steady_ms = 5000};
     the_log = leat__log_open(NULL, &the_clock, &err);
     seam = &fixture;
     seam_b = leat__embedded_client(the_log, NULL);
@@ -90,8 +95,9 @@ static void test_decided_transaction_with_late_marker_is_finding_1(void **state)
     seam_put(w, seam_out(w, "changelog"), 0, "k", "1");
     send_offset(w, 7);
     seam_must(VT->writer_commit(w));
-    assert_int_equal(seam_committed("group", "input", 0), 7);             /* the offset is there */
-    assert_int_equal(seam_offset("changelog", 0, LEAT__STABLE_END, 0), 0); /* its update is not: the trap */
+    assert_int_equal(seam_committed("group", "input", 0), 7); /* the offset is there */
+    assert_int_equal(
+        seam_offset("changelog", 0, LEAT__STABLE_END, 0), 0); /* its update is not: the trap */
     assert_int_equal(seam_offset("changelog", 0, LEAT__HIGH_WATERMARK, 0), 1);
     seam_reads("changelog", true, "");
     seam_begin(w); /* CONCURRENT_TRANSACTIONS: retried inside until the marker is written */
@@ -145,7 +151,8 @@ static void test_fence_waits_for_the_markers(void **state)
     leat__fault_delay_markers(the_log, NULL, 0, true);
     fence = VT->fence(seam_b, &id, 1);
     pending(fence);
-    assert_int_equal(seam_refused(VT->writer_commit(w)).code, LEAT_EFENCED); /* at once, all the same */
+    assert_int_equal(
+        seam_refused(VT->writer_commit(w)).code, LEAT_EFENCED); /* at once, all the same */
     init = VT->writer_init(w);
     pending(init);
     leat__fault_delay_markers(the_log, NULL, 0, false);
@@ -196,7 +203,8 @@ static void lost_commit(bool effect)
     op = seam_done(VT->writer_commit(w));
     assert_int_equal(op->err.code, LEAT_ETIMEOUT);
     leat__op_free(op);
-    fresh = seam_writer("id"); /* what the engine does: a new one, which finishes whatever there was */
+    fresh =
+        seam_writer("id"); /* what the engine does: a new one, which finishes whatever there was */
     seam_reads("input", true, effect ? "v" : "");
     assert_int_equal(seam_offset("input", 0, LEAT__STABLE_END, 0), 2);
     assert_int_equal(seam_refused(VT->writer_commit(w)).code, LEAT_EFENCED);
@@ -401,8 +409,9 @@ static void test_timeout_aborts_between_once_and_twice_its_length(void **state)
         seam_begin(w);
         seam_put(w, seam_out(w, "input"), 0, "k", "v");
         seam_must(VT->writer_flush(w));
-        for (after_ms[i] = 0; seam_offset("input", 0, LEAT__STABLE_END, 0)
-            < seam_offset("input", 0, LEAT__HIGH_WATERMARK, 0); after_ms[i] += 100)
+        for (after_ms[i] = 0; seam_offset("input", 0, LEAT__STABLE_END, 0) <
+                              seam_offset("input", 0, LEAT__HIGH_WATERMARK, 0);
+             after_ms[i] += 100)
             pass(100);
         assert_in_range(after_ms[i], 10000, 20000);
         differ |= after_ms[i] != after_ms[0];
@@ -497,7 +506,8 @@ static void test_writer_holds_a_bounded_amount_while_away(void **state)
     w = seam_writer(NULL);
     out = seam_out(w, "input");
     leat__fault_down(the_log, NULL, true);
-    while ((rc = VT->produce(w, out, 0, leat_slice("k"), (leat_slice_t){ value, sizeof value }, 1, NULL, &err)) == 0) {
+    while ((rc = VT->produce(w, out, 0, leat_slice("k"), (leat_slice_t){value, sizeof value}, 1,
+                NULL, &err)) == 0) {
         VT->writer_poll(w);
         assert_true(++taken < 10000);
     }
@@ -584,7 +594,8 @@ static void test_compaction_keeps_the_last_of_each_key_and_memory_small(void **s
             char number[8] = "";
             int key = 0;
 
-            snprintf(number, sizeof number, "%.*s", (int)(batch.records[i].key.size - 4), batch.records[i].key.data + 4);
+            snprintf(number, sizeof number, "%.*s", (int)(batch.records[i].key.size - 4),
+                batch.records[i].key.data + 4);
             sscanf(number, "%d", &key);
             seen[key]++;
             assert_true(batch.records[i].offset >= 201900); /* at its own offset */
@@ -595,15 +606,19 @@ static void test_compaction_keeps_the_last_of_each_key_and_memory_small(void **s
     for (int i = 0; i < 100; i++)
         assert_int_equal(seen[i], 1);
     assert_int_equal(seam_offset("table", 0, LEAT__HIGH_WATERMARK, 0), 202000);
-    assert_int_equal(seam_offset("table", 0, LEAT__EARLIEST, 0), 0); /* compaction does not move the start */
+    assert_int_equal(
+        seam_offset("table", 0, LEAT__EARLIEST, 0), 0); /* compaction does not move the start */
     VT->reader_close(r);
 }
 
 static void test_tombstones_stay_for_delete_retention_then_go(void **state)
 {
-    leat__setting_t settings[] = { { "cleanup.policy", "compact" }, { "delete.retention.ms", "5000" } };
-    leat__topic_t t = { .name = (char *)(uintptr_t)"table", .partitions = 1, .replication = -1,
-        .settings = settings, .setting_count = 2 };
+    leat__setting_t settings[] = {{"cleanup.policy", "compact"}, {"delete.retention.ms", "5000"}};
+    leat__topic_t t = {.name = (char *)(uintptr_t) "table",
+        .partitions = 1,
+        .replication = -1,
+        .settings = settings,
+        .setting_count = 2};
     leat__writer_t *w;
 
     (void)state;
@@ -659,11 +674,23 @@ static void test_compaction_spares_open_transactions_and_drops_aborted_records(v
 
 static void test_retention_by_time_and_bytes_and_never_without(void **state)
 {
-    leat__setting_t by_time = { "retention.ms", "10000" }, by_bytes = { "retention.bytes", "100000" },
-        never = { "retention.ms", "-1" };
-    leat__topic_t t[] = { { .name = (char *)(uintptr_t)"time", .partitions = 1, .replication = -1, .settings = &by_time, .setting_count = 1 },
-        { .name = (char *)(uintptr_t)"bytes", .partitions = 1, .replication = -1, .settings = &by_bytes, .setting_count = 1 },
-        { .name = (char *)(uintptr_t)"never", .partitions = 1, .replication = -1, .settings = &never, .setting_count = 1 } };
+    leat__setting_t by_time = {"retention.ms", "10000"}, by_bytes = {"retention.bytes", "100000"},
+                    never = {"retention.ms", "-1"};
+    leat__topic_t t[] = {{.name = (char *)(uintptr_t) "time",
+                             .partitions = 1,
+                             .replication = -1,
+                             .settings = &by_time,
+                             .setting_count = 1},
+        {.name = (char *)(uintptr_t) "bytes",
+            .partitions = 1,
+            .replication = -1,
+            .settings = &by_bytes,
+            .setting_count = 1},
+        {.name = (char *)(uintptr_t) "never",
+            .partitions = 1,
+            .replication = -1,
+            .settings = &never,
+            .setting_count = 1}};
 
     (void)state;
     seam_must(VT->ensure_topics(seam_b, t, 3));
@@ -678,7 +705,8 @@ static void test_retention_by_time_and_bytes_and_never_without(void **state)
     assert_int_equal(leat__log_memory(the_log, "time", 0), 0);
     pass(LEAT_DAYS(100));
     assert_int_equal(seam_offset("never", 0, LEAT__EARLIEST, 0), 0);
-    assert_int_equal(seam_offset("bytes", 0, LEAT__EARLIEST, 0), 20000); /* a week, if nothing is said */
+    assert_int_equal(
+        seam_offset("bytes", 0, LEAT__EARLIEST, 0), 20000); /* a week, if nothing is said */
     seam_close_writer(write_keys("time", 10, 10));
     assert_int_equal(seam_offset("time", 0, LEAT__HIGH_WATERMARK, 0), 20010);
 }

@@ -1,8 +1,10 @@
 /*
- * tests/integration/test_embedded_threads.c: one embedded log, many threads; for ThreadSanitizer, and for what must hold all the same.
+ * tests/integration/test_embedded_threads.c: one embedded log, many threads; for ThreadSanitizer,
+ * and for what must hold all the same.
  *
- * Writers copy a topic to another in transactions that also carry the offsets; readers follow; members come and go; a compacted
- * topic is written over and over. At the end every record was copied once, in order.
+ * Writers copy a topic to another in transactions that also carry the offsets; readers follow;
+ * members come and go; a compacted topic is written over and over. At the end every record was
+ * copied once, in order.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -12,13 +14,18 @@
 #include "runtime/embedded/faults.h"
 #include "seam_kit.h"
 
-enum { COPIERS = 3, RECORDS = 30000 };
+enum { COPIERS = 3, RECORDS = 100000 };
 
 static leat__log_t *the_log;
 static _Atomic bool stop;
 
-static const struct seam_fixture fixture = { .name = "embedded", .patience_ms = 30000, .session_ms = 10000,
-    .heartbeat_ms = 200, .max_poll_ms = 60000, .transaction_timeout_ms = 60000, .many = RECORDS };
+static const struct seam_fixture fixture = {.name = "embedded",
+    .patience_ms = 30000,
+    .session_ms = 10000,
+    .heartbeat_ms = 200,
+    .max_poll_ms = 60000,
+    .transaction_timeout_ms = 60000,
+    .many = RECORDS};
 
 static void must(leat__op_t *op)
 {
@@ -36,19 +43,21 @@ static void copy_batch(leat__broker_t *b, leat__writer_t *w, leat__out_t *out, i
 
     for (size_t i = 0; i < batch->count; i++)
         while (b->vt->produce(w, out, partition, batch->records[i].key, batch->records[i].value,
-            batch->records[i].time_ms, NULL, &err) == LEAT_EFULL)
+                   batch->records[i].time_ms, NULL, &err) == LEAT_EFULL)
             b->vt->writer_poll(w);
 }
 
-/* One thread, its own partition, transactions of some hundred records; every fifth is aborted and done again. */
+/* One thread, its own partition, transactions of some hundred records; every fifth is aborted and
+ * done again. */
 static void *copier(void *arg)
 {
     int32_t partition = (int32_t)(intptr_t)arg;
     leat__broker_t *b = leat__embedded_client(the_log, NULL);
     leat__membership_t *under = leat__fault_membership(the_log, "copiers", -1, "");
     char id[32];
-    leat__writer_opts_t wo = { .client_id = "copier", .transactional_id = id, .transaction_timeout_ms = 60000 };
-    leat__reader_opts_t ro = { .client_id = "copier", .read_committed = true };
+    leat__writer_opts_t wo = {
+        .client_id = "copier", .transactional_id = id, .transaction_timeout_ms = 60000};
+    leat__reader_opts_t ro = {.client_id = "copier", .read_committed = true};
     leat_error_t err;
     leat__reader_t *r = b->vt->reader_open(b, &ro, &err);
     leat__writer_t *w;
@@ -92,7 +101,7 @@ static void *copier(void *arg)
 static void *feeder(void *arg)
 {
     leat__broker_t *b = leat__embedded_client(the_log, NULL);
-    leat__writer_opts_t wo = { .client_id = "feeder" };
+    leat__writer_opts_t wo = {.client_id = "feeder"};
     leat_error_t err;
     leat__writer_t *w = b->vt->writer_open(b, &wo, &err);
     leat__out_t *out = b->vt->writer_topic(w, "source", &err);
@@ -100,7 +109,8 @@ static void *feeder(void *arg)
     (void)arg;
     for (int64_t i = 0; i < RECORDS; i++) {
         for (int32_t p = 0; p < COPIERS; p++)
-            b->vt->produce(w, out, p, leat_slice("key"), (leat_slice_t){ (const char *)&i, sizeof i }, i, NULL, &err);
+            b->vt->produce(w, out, p, leat_slice("key"), (leat_slice_t){(const char *)&i, sizeof i},
+                i, NULL, &err);
         if (i % 97 == 0)
             b->vt->writer_poll(w);
     }
@@ -113,7 +123,7 @@ static void *feeder(void *arg)
 static void *table_writer(void *arg)
 {
     leat__broker_t *b = leat__embedded_client(the_log, NULL);
-    leat__writer_opts_t wo = { .client_id = "table" };
+    leat__writer_opts_t wo = {.client_id = "table"};
     leat_error_t err;
     leat__writer_t *w = b->vt->writer_open(b, &wo, &err);
     leat__out_t *out = b->vt->writer_topic(w, "table", &err);
@@ -123,8 +133,8 @@ static void *table_writer(void *arg)
     for (uint32_t i = 0; !stop; i++) {
         uint32_t key = i % 50;
 
-        while (b->vt->produce(w, out, 0, (leat_slice_t){ (const char *)&key, sizeof key },
-            (leat_slice_t){ value, sizeof value }, i, NULL, &err) == LEAT_EFULL)
+        while (b->vt->produce(w, out, 0, (leat_slice_t){(const char *)&key, sizeof key},
+                   (leat_slice_t){value, sizeof value}, i, NULL, &err) == LEAT_EFULL)
             b->vt->writer_poll(w);
         if (i % 1000 == 999)
             seam_sleep(1);
@@ -134,11 +144,12 @@ static void *table_writer(void *arg)
     return NULL;
 }
 
-/* Reads the table from its start again and again while it is compacted; every key once at least, offsets rising. */
+/* Reads the table from its start again and again while it is compacted; every key once at least,
+ * offsets rising. */
 static void *table_reader(void *arg)
 {
     leat__broker_t *b = leat__embedded_client(the_log, NULL);
-    leat__reader_opts_t ro = { .client_id = "table", .read_committed = true };
+    leat__reader_opts_t ro = {.client_id = "table", .read_committed = true};
     leat_error_t err;
     leat__reader_t *r = b->vt->reader_open(b, &ro, &err);
     int slot = b->vt->reader_add(r, "table", 0, 0, &err);
@@ -152,7 +163,8 @@ static void *table_reader(void *arg)
         b->vt->reader_seek(r, slot, 0);
         while (!end && b->vt->reader_take(r, slot, 1000, &batch)) {
             for (size_t i = 0; i < batch.count; i++) {
-                if (batch.records[i].offset <= last || memcmp(batch.records[i].value.data, "value", 5) != 0)
+                if (batch.records[i].offset <= last ||
+                    memcmp(batch.records[i].value.data, "value", 5) != 0)
                     abort();
                 last = batch.records[i].offset;
             }
@@ -179,10 +191,15 @@ static void *comer_and_goer(void *arg)
             leat__member_event_t e;
 
             switch (b->vt->member_poll(m, &e)) {
-            case LEAT__MEMBER_ASSIGNED: leat__membership_unref(e.membership); break;
+            case LEAT__MEMBER_ASSIGNED:
+                leat__membership_unref(e.membership);
+                break;
             case LEAT__MEMBER_REVOKED:
-            case LEAT__MEMBER_LOST: b->vt->member_answer_revoke(m); break;
-            default: break;
+            case LEAT__MEMBER_LOST:
+                b->vt->member_answer_revoke(m);
+                break;
+            default:
+                break;
             }
             seam_sleep(1);
         }

@@ -1,5 +1,6 @@
 /*
- * tests/integration/test_seam_embedded.c: the seam's contract on the embedded log, in memory and in a directory.
+ * tests/integration/test_seam_embedded.c: the seam's contract on the embedded log, in memory and in
+ * a directory.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,9 +18,15 @@ static leat__broker_t *open_client(void)
 
 static int run(const char *name, const char *dir)
 {
-    const struct seam_fixture fixture = { .name = name, .open = open_client, .patience_ms = 5000,
-        .session_ms = 300, .heartbeat_ms = 50, .max_poll_ms = 3000, .transaction_timeout_ms = 10000,
-        .big_bytes = 1000000, .many = 200000 };
+    const struct seam_fixture fixture = {.name = name,
+        .open = open_client,
+        .patience_ms = 5000,
+        .session_ms = 300,
+        .heartbeat_ms = 50,
+        .max_poll_ms = 3000,
+        .transaction_timeout_ms = 10000,
+        .big_bytes = 1000000,
+        .many = 200000};
     leat_error_t err;
     int failed;
 
