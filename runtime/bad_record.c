@@ -1,9 +1,11 @@
 /*
- * runtime/bad_record.c: what becomes of a failure: fail, go on without the record, or the dead-letter topic.
+ * runtime/bad_record.c: what becomes of a failure: fail, go on without the record, or the
+ * dead-letter topic.
  *
- * The program's on_bad_record decides, else the three properties by stage. With a dead-letter topic set, `continue` writes
- * to it too, as Kafka Streams' handlers do (KIP-1034). The dead letter is the *input* record, raw, with headers that say
- * what was wrong; it is sent like any other record, in the same transaction.
+ * The program's on_bad_record decides, else the three properties by stage. With a dead-letter
+ * topic set, `continue` writes to it too, as Kafka Streams' handlers do (KIP-1034). The dead
+ * letter is the *input* record, raw, with headers that say what was wrong; it is sent like any
+ * other record, in the same transaction.
  */
 #include "task_inside.h"
 #include "base/config.h"
@@ -126,7 +128,7 @@ static const leat_headers_t *letter_headers(leat_ctx_t *ctx, const leat_bad_reco
     return leat__headers_new(&ctx->scratch, all, count);
 }
 
-/* True: it is on its way. A failure of the letter takes the place of the failure that it tells of. */
+/* True: it is on its way. A failure of the letter takes the place of the one it tells of. */
 static bool send_letter(leat_ctx_t *ctx, const leat_bad_record_t *bad)
 {
     leat__task_t *t = ctx->task;

@@ -1,7 +1,8 @@
 /*
- * runtime/commit_metadata.c: the text that stands beside a committed offset, as Kafka Streams writes and reads it:
- * base64 of {2}{partition time 8}{processor metadata}. The metadata is a count and (name, value) pairs, nothing if there
- * are none; version 1, of older programs, has the time only.
+ * runtime/commit_metadata.c: the text that stands beside a committed offset, as Kafka Streams
+ * writes and reads it: base64 of {2}{partition time 8}{processor metadata}. The metadata is a
+ * count and (name, value) pairs, nothing if there are none; version 1, of older programs, has the
+ * time only.
  */
 #include "task.h"
 #include "base/buf.h"

@@ -1,5 +1,6 @@
 /*
- * runtime/ctx.c: what leat/ctx.h offers besides emitting, failing, stores and timers: memory, place and time, metrics.
+ * runtime/ctx.c: what leat/ctx.h offers besides emitting, failing, stores and timers: memory,
+ * place and time, metrics.
  */
 #include "task_inside.h"
 #include "base/config.h"

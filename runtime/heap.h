@@ -1,8 +1,9 @@
 /*
- * runtime/heap.h: a binary min-heap of (time, item) in an array, with exactly the moves of java.util.PriorityQueue.
+ * runtime/heap.h: a binary min-heap of (time, item) in an array, with exactly the moves of
+ * java.util.PriorityQueue.
  *
- * The exact moves matter: they decide which of several inputs with equal times goes first, and which of several timers,
- * and both must agree with Kafka Streams (conformance/FORMAT.md, 7.3).
+ * The exact moves matter: they decide which of several inputs with equal times goes first, and
+ * which of several timers, and both must agree with Kafka Streams (conformance/FORMAT.md, 7.3).
  */
 #ifndef LEAT__RUNTIME_HEAP_H
 #define LEAT__RUNTIME_HEAP_H

@@ -1,15 +1,16 @@
 /*
  * runtime/input.c: from batches to the next record of a task.
  *
- *   feed ─▶ ring of batches ─▶ head: decoded, with its time ─▶ heap of inputs by the time of their heads
+ *   feed ─▶ ring of batches ─▶ head: decoded, with its time ─▶ heap of inputs by that time
  *
- * As Kafka's RecordQueue: a record is decoded when it becomes the head, then its time is asked for; what does not decode or
- * has no time never is a head. An input enters the heap when it gets a head, is taken out with its record and enters again
- * afterwards; the order of entering decides between equal times (conformance/FORMAT.md 7.3), so inputs that wait for
- * their head keep the order of arrival in task->pending.
+ * As Kafka's RecordQueue: a record is decoded when it becomes the head, then its time is asked
+ * for; what does not decode or has no time never is a head. An input enters the heap when it gets
+ * a head, is taken out with its record and enters again afterwards; the order of entering decides
+ * between equal times (conformance/FORMAT.md 7.3), so inputs that wait for their head keep the
+ * order of arrival in task->pending.
  *
- * Bytes belong to the batch, which is released when its last record is finished; what decoding made belongs to the arena of
- * the input, reset with each head.
+ * Bytes belong to the batch, which is released when its last record is finished; what decoding
+ * made belongs to the arena of the input, reset with each head.
  */
 #include "task_inside.h"
 #include "base/config.h"
@@ -347,8 +348,8 @@ static bool is_plain_time(leat_timestamp_fn fn)
 }
 
 /*
- * A serde of the program need not run if nothing downstream looks at the part: only sinks that write the same bytes. The
- * numbers are always decoded, so that a wrong size is found here.
+ * A serde of the program need not run if nothing downstream looks at the part: only sinks that
+ * write the same bytes. The numbers are always decoded, so that a wrong size is found here.
  */
 static bool must_decode(const leat__live_t *source, bool is_key)
 {

@@ -1,11 +1,13 @@
 /*
- * runtime/node.c: running nodes: a record goes to the children of a node depth first, each a plain call on the C stack.
+ * runtime/node.c: running nodes: a record goes to the children of a node depth first, each a plain
+ * call on the C stack.
  *
- * What a function of the program may emit, and what that means, is said by the innermost leat__call_t: processors of users
- * get one that forwards; operators of the DSL run without one (leat_emit* then forwards) until they push their own.
+ * What a function of the program may emit, and what that means, is said by the innermost
+ * leat__call_t: processors of users get one that forwards; operators of the DSL run without one
+ * (leat_emit* then forwards) until they push their own.
  *
- * The bytes of a key or value ride along as long as its pointer is the one of the current record, so that a sink behind a
- * filter sends the very bytes that came in.
+ * The bytes of a key or value ride along as long as its pointer is the one of the current record,
+ * so that a sink behind a filter sends the very bytes that came in.
  */
 #include "task_inside.h"
 #include "base/log.h"

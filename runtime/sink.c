@@ -1,8 +1,9 @@
 /*
  * runtime/sink.c: a record leaves the task: topic, bytes, partition.
  *
- * Bytes that rode along are sent as they are. Partition: the program's partitioner, else murmur2 of the key's bytes as
- * Kafka's clients do (of the inner key where a windowed key goes to a topic of the program), else the writer's choice.
+ * Bytes that rode along are sent as they are. Partition: the program's partitioner, else murmur2
+ * of the key's bytes as Kafka's clients do (of the inner key where a windowed key goes to a topic
+ * of the program), else the writer's choice.
  */
 #include "task_inside.h"
 #include "base/log.h"

@@ -1,8 +1,10 @@
 /*
- * runtime/task.c: making, opening and closing a task; one step; abort. The parts are listed in task_inside.h.
+ * runtime/task.c: making, opening and closing a task; one step; abort. The parts are listed in
+ * task_inside.h.
  *
- * Life: new (stores are open, for restore) → open (nodes run their open) → step, punctuate, flush, committed, abort ...
- * → close. After a failure that was judged to fail, step and flush answer with it until abort or close.
+ * Life: new (stores are open, for restore) → open (nodes run their open) → step, punctuate, flush,
+ * committed, abort ... → close. After a failure that was judged to fail, step and flush answer
+ * with it until abort or close.
  */
 #include "task_inside.h"
 #include "base/config.h"
@@ -219,8 +221,9 @@ void leat__task_close(leat__task_t *t)
 }
 
 /*
- * Whatever the aborted transaction left in memory must be gone: emission times, timers, fields in processors (PROTOCOLS.md 6).
- * So every node is closed and opened again; stores and their clean entries stay.
+ * Whatever the aborted transaction left in memory must be gone: emission times, timers, fields in
+ * processors (PROTOCOLS.md 6). So every node is closed and opened again; stores and their clean
+ * entries stay.
  */
 int leat__task_abort(leat__task_t *t, leat_error_t *err)
 {

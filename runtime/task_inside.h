@@ -2,18 +2,18 @@
  * runtime/task_inside.h: what the files that make up a task share.
  *
  *   task.c        making, opening, closing; one step; flush, committed, abort
- *   input.c       a FIFO of batches per input topic; head records with their times; which input goes next
- *   node.c        running processors, forwarding, calls of the program's functions and what they emit
+ *   input.c       a FIFO of batches per input; heads with their times; which input is next
+ *   node.c        running processors, forwarding, calls of the program's functions
  *   sink.c        topic, bytes, partition
  *   bad_record.c  what becomes of a failure: policy, dead letters
  *   timers.c      punctuation
  *   task_store.c  a node's stores, what flush forwards, changelog records
  *   ctx.c         the rest of leat/ctx.h
  *
- * Failures. ctx->failure is the current one, ctx->failed says that its verdict was to fail. Every function that may fail
- * sets it and returns; everything that would send a record on looks at leat__ok() first. A processor is a boundary: a
- * failure of its own is judged when it returns (Kafka's ProcessorNode); sources and sinks are none, so a sink's failure is
- * its parent's.
+ * Failures. ctx->failure is the current one, ctx->failed says that its verdict was to fail. Every
+ * function that may fail sets it and returns; everything that would send a record on looks at
+ * leat__ok() first. A processor is a boundary: a failure of its own is judged when it returns
+ * (Kafka's ProcessorNode); sources and sinks are none, so a sink's failure is its parent's.
  */
 #ifndef LEAT__RUNTIME_TASK_INSIDE_H
 #define LEAT__RUNTIME_TASK_INSIDE_H
@@ -172,7 +172,7 @@ void leat__sink_release(leat__live_t *live);
 /* A source's record to its children; ctx->node is the source. */
 void leat__run_source(leat_ctx_t *ctx, leat__live_t *live, leat__record_t *record);
 extern const leat__record_t leat__no_record;
-/* Run a node's open or close, or a tick. emits false: emissions fail the call (open) or do nothing (close). */
+/* Run a node's open or close. Emissions fail the call (open) or do nothing (close). */
 void leat__run_task_fn(leat_ctx_t *ctx, leat__live_t *live, leat_task_fn fn, bool closing);
 void leat__run_tick(leat_ctx_t *ctx, leat__live_t *live, leat_map_fn fn, leat__record_t *tick);
 /* To a topic by the partition rule; record bytes known. */

@@ -1,8 +1,10 @@
 /*
- * runtime/task_store.c: the stores of a task: who may reach them, what flush forwards, changelog records.
+ * runtime/task_store.c: the stores of a task: who may reach them, what flush forwards, changelog
+ * records.
  *
- * A flush stands on the node that registered itself with leat__on_flush: the time and headers are the entry's, there is no
- * input record. Scratch is given back after each entry, so that a flush of a million entries needs the room of one.
+ * A flush stands on the node that registered itself with leat__on_flush: the time and headers are
+ * the entry's, there is no input record. Scratch is given back after each entry, so that a flush
+ * of a million entries needs the room of one.
  */
 #include "task_inside.h"
 #include "base/config.h"
@@ -195,8 +197,9 @@ static void check_stores(leat__task_t *t)
 }
 
 /*
- * Each store once, in topological order. What a processor behind a later store puts into an earlier one (a shared store) is
- * only logged in a second pass; the next commit forwards it. Going on until nothing is left may never end (PROTOCOLS.md 22).
+ * Each store once, in topological order. What a processor behind a later store puts into an
+ * earlier one (a shared store) is only logged in a second pass; the next commit forwards it. Going
+ * on until nothing is left may never end (PROTOCOLS.md 22).
  */
 int leat__task_flush(leat__task_t *t, leat_error_t *err)
 {

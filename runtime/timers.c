@@ -1,9 +1,10 @@
 /*
  * runtime/timers.c: punctuation. Two heaps of timers, one per clock, as Kafka's PunctuationQueue.
  *
- * Stream time: due at once when stream time is known, then at multiples of the interval; the task looks after each record.
- * Wall clock: first one interval from now. In both, missed ones collapse into one call. A cancelled timer stays in its heap
- * until its time has come; then its memory serves the next schedule, so a cancelled handle must not be used again.
+ * Stream time: due at once when stream time is known, then at multiples of the interval; the task
+ * looks after each record. Wall clock: first one interval from now. In both, missed ones collapse
+ * into one call. A cancelled timer stays in its heap until its time has come; then its memory
+ * serves the next schedule, so a cancelled handle must not be used again.
  */
 #include "task_inside.h"
 

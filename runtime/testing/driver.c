@@ -1,9 +1,10 @@
 /*
  * runtime/testing/driver.c: making a driver, and its loop.
  *
- * While records are queued: one step of the task (which also runs due stream-time punctuations), a commit, then what was
- * produced is taken in order of production: noted as output, and queued again where the topology reads that topic.
- * Everything is committed after each record, so a cache only merges updates within one record.
+ * While records are queued: one step of the task (which also runs due stream-time punctuations), a
+ * commit, then what was produced is taken in order of production: noted as output, and queued
+ * again where the topology reads that topic. Everything is committed after each record, so a cache
+ * only merges updates within one record.
  */
 #include "driver.h"
 #include "base/config.h"

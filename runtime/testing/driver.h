@@ -1,12 +1,13 @@
 /*
  * runtime/testing/driver.h: the inside of leat_test_t.
  *
- *   driver.c      making; the loop: process, commit, take what was produced, feed back what the topology reads
+ *   driver.c      making; the loop: process, commit, take what was produced, feed back
  *   driver_in.c   pipes: by value, bytes and text; the clock
  *   driver_out.c  topics: what was written to them; reads by value, bytes and text
  *   driver_state.c stores and metrics
  *
- * One task runs all sub-topologies together; every topic has one partition (conformance/FORMAT.md, 7).
+ * One task runs all sub-topologies together; every topic has one partition (conformance/FORMAT.md,
+ * 7).
  */
 #ifndef LEAT__RUNTIME_TESTING_DRIVER_H
 #define LEAT__RUNTIME_TESTING_DRIVER_H
@@ -69,7 +70,7 @@ leat__target_t *leat__driver_topic(leat_test_t *t, const char *name); /* never N
 leat__kept_t *leat__driver_keep(
     leat_slice_t key, leat_slice_t value, int64_t time_ms, const leat_headers_t *headers);
 void leat__driver_kept_free(leat__kept_t *kept);
-/* Put a record into the queue of the topology's source for a topic. False: nobody reads it. [adopt] */
+/* Queue a record for the source that reads a topic [adopt]. False: nobody reads it. */
 bool leat__driver_enqueue(leat_test_t *t, const char *topic, leat__kept_t *kept);
 void leat__driver_run(leat_test_t *t);
 int leat__driver_commit(leat_test_t *t);

@@ -1,6 +1,6 @@
 /*
- * runtime/testing/driver_in.c: records in, by value, bytes and text, with the serdes of the source that reads the topic;
- * and the wall clock.
+ * runtime/testing/driver_in.c: records in, by value, bytes and text, with the serdes of the source
+ * that reads the topic; and the wall clock.
  */
 #include "driver.h"
 #include "base/codec.h"

@@ -1,8 +1,8 @@
 /*
  * runtime/testing/driver_out.c: the topics of a driver and what was written to them.
  *
- * A topic's types are those of the sink that writes it, of the store whose changelog it is, or of the source that reads it.
- * A record that was read stays until the next read of its topic.
+ * A topic's types are those of the sink that writes it, of the store whose changelog it is, or of
+ * the source that reads it. A record that was read stays until the next read of its topic.
  */
 #include "driver.h"
 #include "base/buf.h"

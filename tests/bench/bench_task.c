@@ -1,7 +1,8 @@
 /*
- * tests/bench/bench_task.c: what a record costs inside a task, with nothing around it: no broker, sends that only count.
+ * tests/bench/bench_task.c: what a record costs inside a task, with nothing around it: no broker,
+ * sends that only count.
  *
- *   bench_task [RECORDS]     prints ns per record of a pass-through, an upper-case map, and a count by key in memory
+ *   bench_task [RECORDS]     prints ns per record of a pass-through, a map and a count
  *
  * Budgets: map 150 ns, count 400 ns (release build, one core to itself).
  */
@@ -120,8 +121,11 @@ static void feed(leat__task_t *task, int64_t from)
     for (int i = 0; i < BATCH; i++)
         records[i].offset = from + i;
     leat__task_feed(task, 0,
-        (leat__batch_t){
-            .records = records, .count = BATCH, .bytes = BATCH * 32, .next = from + BATCH, .at_end = true});
+        (leat__batch_t){.records = records,
+            .count = BATCH,
+            .bytes = BATCH * 32,
+            .next = from + BATCH,
+            .at_end = true});
 }
 
 static void measure(const char *name, leat_topology_t *t, long count)
@@ -144,11 +148,9 @@ static void measure(const char *name, leat_topology_t *t, long count)
     check(leat__task_state_open(&state, &(leat__task_state_opts_t){.budget = &budget}, &err), &err);
     env.config = config;
     group = &plan->groups[0];
-    task = leat__task_new(&(leat__task_opts_t){.plan = plan,
-                              .groups = &group,
-                              .group_count = 1,
-                              .env = &env,
-                              .state = state},
+    task = leat__task_new(
+        &(leat__task_opts_t){
+            .plan = plan, .groups = &group, .group_count = 1, .env = &env, .state = state},
         &err);
     check(task ? leat__task_open(task, &err) : err.code, &err);
     start = now_s();
@@ -178,9 +180,8 @@ int main(int argc, char **argv)
     srand(1);
     for (int i = 0; i < BATCH; i++) {
         snprintf(keys[i], sizeof keys[i], "key%05d", rand() % KEYS);
-        records[i] = (leat__raw_t){.key = {keys[i], strlen(keys[i])},
-            .value = {"the quick brown fox", 19},
-            .time_ms = i};
+        records[i] = (leat__raw_t){
+            .key = {keys[i], strlen(keys[i])}, .value = {"the quick brown fox", 19}, .time_ms = i};
     }
     measure("pass", topology(passes, false), count);
     measure("upper", topology(uppers, false), count);

@@ -1,6 +1,7 @@
 /*
- * Goal: what a ctx offers: memory, headers, JSON, settings, metrics; and the calls that operators make: what may be
- * emitted, how often, under whose user data. Method: one node whose function is the test; an operator is played by hand.
+ * Goal: what a ctx offers: memory, headers, JSON, settings, metrics; and the calls that operators
+ * make: what may be emitted, how often, under whose user data. Method: one node whose function is
+ * the test; an operator is played by hand.
  */
 #include <setjmp.h>
 #include <stdarg.h>

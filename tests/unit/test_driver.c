@@ -1,5 +1,6 @@
 /*
- * Goal: the test driver: loop over topics, commit after each record, reads, stores, errors. Method: small topologies.
+ * Goal: the test driver: loop over topics, commit after each record, reads, stores, errors.
+ * Method: small topologies.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,268 +1,9 @@
 /*
- * Goal: a task by itself: order of inputs, decoding, time, forwarding, failures, positions, abort. Method: topologies of the
- * Processor API, compiled for real; records are fed as batches; what leaves the task is noted as text.
+ * Goal: a task by itself: order of inputs, time, forwarding, sinks, positions, abort. Method:
+ * topologies of the Processor API, compiled for real; records are fed as batches; what leaves the
+ * task is noted as text.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include "base/config.h"
-#include "base/log.h"
-#include "base/mem.h"
-#include "runtime/task.h"
-
-#include <stdio.h>
-#include <string.h>
-
-/* ---- an owner that notes everything ---- */
-
-enum { BATCH_MAX = 8 };
-
-struct leat__target_t {
-    char name[32];
-};
-
-typedef struct world_t {
-    leat_topology_t *topology;
-    leat_config_t *config;
-    leat__plan_t *plan;
-    leat__task_state_t *state;
-    leat__budget_t budget;
-    leat__clock_t clock;
-    leat__task_t *task;
-    struct leat__target_t targets[8];
-    int target_count, released, send_errors, sends;
-    leat_error_t send_error;
-    leat_verdict_t verdict;
-    leat_stage_t stage;
-    char bad[512];
-    char out[2048];
-    leat_error_t err;
-    int64_t offsets[4];
-    leat_headers_t *letter;
-} world_t;
-
-typedef struct fed_t {
-    leat__raw_t raw[BATCH_MAX];
-    char text[BATCH_MAX][2][32];
-} fed_t;
-
-static leat__target_t *on_target(void *user, const char *topic, leat_error_t *err)
-{
-    world_t *w = user;
-
-    if (strcmp(topic, "missing") == 0) {
-        leat__error(err, LEAT_ETOPIC, 0, NULL, "topic missing does not exist");
-        return NULL;
-    }
-    for (int i = 0; i < w->target_count; i++)
-        if (strcmp(w->targets[i].name, topic) == 0)
-            return &w->targets[i];
-    assert_true(w->target_count < 8);
-    snprintf(w->targets[w->target_count].name, 32, "%s", topic);
-    return &w->targets[w->target_count++];
-}
-
-static int32_t on_partitions(void *user, leat__target_t *t)
-{
-    (void)user, (void)t;
-    return 7;
-}
-
-static int on_send(void *user, leat__target_t *t, int32_t partition, leat_slice_t key,
-    leat_slice_t value, int64_t time_ms, const leat_headers_t *headers, leat_error_t *err)
-{
-    world_t *w = user;
-    size_t used = strlen(w->out);
-
-    w->sends++;
-    if (w->send_errors > 0) {
-        w->send_errors--;
-        *err = w->send_error;
-        return err->code;
-    }
-    leat__error_clear(err);
-    snprintf(w->out + used, sizeof w->out - used, "%s/%d:%.*s=%.*s@%lld ", t->name, (int)partition,
-        key.data ? (int)key.size : 4, key.data ? key.data : "null",
-        value.data ? (int)value.size : 4, value.data ? value.data : "null", (long long)time_ms);
-    if (strcmp(t->name, "dlq") == 0) {
-        leat__free(w->letter);
-        w->letter = leat__headers_clone(headers);
-    }
-    return LEAT_OK;
-}
-
-static int on_log(void *user, leat__task_t *task, size_t store, leat_slice_t key,
-    leat_slice_t value, int64_t time_ms, const leat_headers_t *headers, leat_error_t *err)
-{
-    world_t *w = user;
-    size_t used = strlen(w->out);
-
-    assert_null(headers);
-    leat__error_clear(err);
-    snprintf(w->out + used, sizeof w->out - used, "log %s:%.*s=%.*s@%lld ",
-        leat__task_store_spec(task, store)->name, (int)key.size, key.data,
-        value.data ? (int)value.size : 4, value.data ? value.data : "null", (long long)time_ms);
-    return LEAT_OK;
-}
-
-static void on_release(void *user, int input, leat__batch_t *batch)
-{
-    world_t *w = user;
-
-    (void)input;
-    w->released++;
-    memset(batch->native, 0xEE, sizeof(fed_t));
-    leat__free(batch->native);
-}
-
-static leat_verdict_t on_bad(void *user, const leat_bad_record_t *bad)
-{
-    world_t *w = user;
-
-    w->stage = bad->stage;
-    snprintf(w->bad, sizeof w->bad, "%s %s %s-%d@%lld %.*s=%.*s %s: %s", bad->node, bad->task,
-        bad->topic ? bad->topic : "none", (int)bad->partition, (long long)bad->offset,
-        bad->key.data ? (int)bad->key.size : 0, bad->key.data ? bad->key.data : "",
-        bad->value.data ? (int)bad->value.size : 0, bad->value.data ? bad->value.data : "",
-        leat_error_name(bad->error->code), bad->error->text);
-    return w->verdict;
-}
-
-static int32_t seven(void *user, const char *topic)
-{
-    (void)user;
-    return strcmp(topic, "narrow") == 0 ? 2 : 7;
-}
-
-/* [adopt] topology. setting: "name=value", at most two; NULL: none. */
-static void open_world(
-    world_t *w, leat_builder_t *b, const char *name, const char *value, bool handler)
-{
-    leat__task_env_t env = {.clock = &w->clock,
-        .user = w,
-        .target = on_target,
-        .partitions = on_partitions,
-        .send = on_send,
-        .log = on_log,
-        .release = on_release};
-    leat__task_state_opts_t state = {.budget = &w->budget};
-    const leat__group_t *group;
-
-    w->clock = (leat__clock_t){true, 1000, 1000};
-    w->topology = leat_builder_finish(b);
-    w->config = leat_config_new();
-    leat_config_set(w->config, "application.id", "app");
-    if (name)
-        leat_config_set(w->config, name, value);
-    assert_int_equal(leat__topology_compile(w->topology, w->config, &w->plan, &w->err), LEAT_OK);
-    assert_int_equal(leat__plan_resolve(w->plan, seven, NULL, &w->err), LEAT_OK);
-    assert_int_equal(leat__task_state_open(&w->state, &state, &w->err), LEAT_OK);
-    env.config = w->config;
-    env.on_bad_record = handler ? on_bad : NULL;
-    group = &w->plan->groups[0];
-    w->task = leat__task_new(&(leat__task_opts_t){.plan = w->plan,
-                                 .groups = &group,
-                                 .group_count = 1,
-                                 .partition = 3,
-                                 .env = &env,
-                                 .state = w->state},
-        &w->err);
-    if (w->task)
-        leat__task_open(w->task, &w->err);
-}
-
-static void close_world(world_t *w)
-{
-    leat__task_close(w->task);
-    leat__task_state_close(w->state);
-    leat__plan_free(w->plan);
-    leat_topology_free(w->topology);
-    leat_config_free(w->config);
-    leat__free(w->letter);
-}
-
-/* records: "k=v@5 k2=@6": empty parts are null. */
-static void feed_to(world_t *w, const char *topic, const char *records, bool at_end)
-{
-    fed_t *fed = leat__must_alloc(sizeof *fed);
-    leat__batch_t batch = {.records = fed->raw, .native = fed, .at_end = at_end};
-    int input = leat__task_input_of(w->task, topic), used;
-    long long time_ms;
-
-    assert_true(input >= 0);
-    while (*records) {
-        leat__raw_t *raw = &fed->raw[batch.count];
-        char(*text)[32] = fed->text[batch.count];
-
-        assert_true(batch.count < BATCH_MAX);
-        if (sscanf(records, "%31[^=@ ]=%31[^=@ ]@%lld%n", text[0], text[1], &time_ms, &used) != 3) {
-            text[0][0] = '\0';
-            if (sscanf(records, "=%31[^=@ ]@%lld%n", text[1], &time_ms, &used) != 2)
-                assert_int_equal(sscanf(records, "%31[^=@ ]=@%lld%n", text[0], &time_ms, &used), 2);
-        }
-        raw->key = (leat_slice_t){text[0][0] ? text[0] : NULL, strlen(text[0])};
-        raw->value = (leat_slice_t){text[1][0] ? text[1] : NULL, strlen(text[1])};
-        raw->time_ms = time_ms;
-        raw->offset = w->offsets[input]++;
-        batch.count++;
-        records += used + (records[used] == ' ');
-    }
-    batch.next = w->offsets[input];
-    leat__task_feed(w->task, input, batch);
-}
-
-static void feed(world_t *w, const char *topic, const char *records)
-{
-    feed_to(w, topic, records, true);
-}
-
-static int run(world_t *w)
-{
-    int rc;
-
-    while ((rc = leat__task_step(w->task, &w->err)) > 0)
-        ;
-    return rc;
-}
-
-/* ---- processors ---- */
-
-static void passes(leat_ctx_t *ctx, const leat_record_t *in)
-{
-    leat_emit_record(ctx, in);
-}
-
-static void uppers(leat_ctx_t *ctx, const leat_record_t *in)
-{
-    const leat_slice_t *value = in->value;
-    char *text = leat_scratch(ctx, value->size);
-
-    for (size_t i = 0; i < value->size; i++)
-        text[i] = (char)(value->data[i] - ('a' - 'A') * (value->data[i] >= 'a'));
-    leat_emit_value(ctx, &(leat_slice_t){text, value->size});
-}
-
-static void fails_on_bad(leat_ctx_t *ctx, const leat_record_t *in)
-{
-    if (leat_slice_is(in->value, "bad"))
-        leat_fail(ctx, LEAT_EUSER, "cannot use %.*s", LEAT_P((const leat_slice_t *)in->value));
-    leat_emit_value(ctx, in->value);
-}
-
-#define S leat_serde_string()
-
-static leat_builder_t *one_processor(leat_map_fn fn)
-{
-    leat_builder_t *b = leat_builder_new();
-
-    leat_builder_source(b, "in", "source", S, S, NULL);
-    leat_builder_processor(b, "source", "proc", fn, NULL);
-    leat_builder_sink(b, "proc", "sink", "out", S, S, NULL);
-    return b;
-}
+#include "task_rig.h"
 
 static void test_record_goes_through_and_batch_is_released(void **state)
 {
@@ -462,200 +203,6 @@ static void test_time_from_value(void **state)
     close_world(&w);
 }
 
-/* ---- failures ---- */
-
-static void test_failure_stops_the_task(void **state)
-{
-    world_t w = {0};
-
-    (void)state;
-    open_world(&w, one_processor(fails_on_bad), NULL, NULL, false);
-    feed(&w, "in", "a=x@1 a=bad@2 a=y@3");
-    assert_int_equal(run(&w), LEAT_EUSER);
-    assert_string_equal(w.err.where, "proc, task 0_3, in-3@1");
-    assert_string_equal(w.err.text, "cannot use bad");
-    assert_string_equal(w.out, "out/5:a=x@1 ");
-    assert_int_equal(leat__task_position(w.task, 0), 1);
-    assert_int_equal(leat__task_step(w.task, &w.err), LEAT_EUSER);
-    assert_int_equal(leat__task_flush(w.task, &w.err), LEAT_EUSER);
-    close_world(&w);
-}
-
-static void test_continue_drops_at_the_failing_node_only(void **state)
-{
-    world_t w = {.verdict = LEAT_VERDICT_CONTINUE};
-    leat_builder_t *b = leat_builder_new();
-
-    (void)state;
-    leat_builder_source(b, "in", "source", S, S, NULL);
-    leat_builder_processor(b, "source", "bad", fails_on_bad, NULL);
-    leat_builder_processor(b, "source", "good", uppers, NULL);
-    leat_builder_sink(b, "bad", "s1", "one", S, S, NULL);
-    leat_builder_sink(b, "good", "s2", "two", S, S, NULL);
-    open_world(&w, b, NULL, NULL, true);
-    feed(&w, "in", "a=bad@1");
-    assert_int_equal(run(&w), 0);
-    assert_string_equal(w.out, "two/5:a=BAD@1 ");
-    assert_int_equal(w.stage, LEAT_STAGE_PROCESS);
-    assert_string_equal(w.bad, "bad 0_3 in-3@0 a=bad user_error: cannot use bad");
-    assert_int_equal(leat__task_counts(w.task)->dropped, 1);
-    close_world(&w);
-}
-
-static void test_undecodable_record(void **state)
-{
-    world_t w = {0}, lenient = {0};
-    leat_builder_t *b[2];
-
-    (void)state;
-    for (int i = 0; i < 2; i++) {
-        b[i] = leat_builder_new();
-        leat_builder_source(b[i], "in", "source", S, leat_serde_int64(), NULL);
-        leat_builder_sink(b[i], "source", "sink", "out", S, leat_serde_int64(), NULL);
-    }
-    open_world(&w, b[0], NULL, NULL, false);
-    feed(&w, "in", "a=12345678@1 a=short@-1");
-    assert_int_equal(run(&w), LEAT_ESERDE); /* before its time is looked at */
-    assert_string_equal(w.out, "out/5:a=12345678@1 ");
-    close_world(&w);
-
-    open_world(&lenient, b[1], "deserialization.exception.handler", "continue", false);
-    feed(&lenient, "in", "a=short@50 a=12345678@2 a=x@60");
-    assert_int_equal(run(&lenient), 0);
-    assert_string_equal(lenient.out, "out/5:a=12345678@2 ");
-    assert_int_equal(leat__task_counts(lenient.task)->dropped, 2);
-    assert_int_equal(leat__task_stream_time(lenient.task), 2);
-    assert_int_equal(leat__task_position(lenient.task, 0), 3);
-    assert_int_equal(lenient.released, 1);
-    close_world(&lenient);
-}
-
-static void test_dead_letter_holds_the_input_record(void **state)
-{
-    world_t w = {.verdict = LEAT_VERDICT_DEAD_LETTER};
-
-    (void)state;
-    open_world(&w, one_processor(fails_on_bad), "errors.dead.letter.queue.topic.name", "dlq", true);
-    feed(&w, "in", "a=bad@7");
-    assert_int_equal(run(&w), 0);
-    assert_string_equal(w.out, "dlq/5:a=bad@7 ");
-    assert_true(
-        leat_slice_is(leat_headers_get(w.letter, "__streams.errors.exception"), "user_error"));
-    assert_true(
-        leat_slice_is(leat_headers_get(w.letter, "__streams.errors.message"), "cannot use bad"));
-    assert_true(leat_slice_is(leat_headers_get(w.letter, "__streams.errors.topic"), "in"));
-    assert_true(leat_slice_is(leat_headers_get(w.letter, "__streams.errors.partition"), "3"));
-    assert_true(leat_slice_is(leat_headers_get(w.letter, "__streams.errors.offset"), "0"));
-    assert_int_equal(leat__task_counts(w.task)->dropped, 1);
-    close_world(&w);
-}
-
-static void test_dead_letter_without_topic_fails(void **state)
-{
-    world_t w = {.verdict = LEAT_VERDICT_DEAD_LETTER};
-
-    (void)state;
-    open_world(&w, one_processor(fails_on_bad), NULL, NULL, true);
-    feed(&w, "in", "a=bad@7");
-    assert_int_equal(run(&w), LEAT_EUSER);
-    assert_non_null(strstr(w.err.text, "errors.dead.letter.queue.topic.name"));
-    close_world(&w);
-}
-
-static void test_send_error_retry_continue_and_abort(void **state)
-{
-    world_t w = {.verdict = LEAT_VERDICT_RETRY};
-
-    (void)state;
-    open_world(&w, one_processor(passes), NULL, NULL, true);
-    w.send_error = (leat_error_t){.code = LEAT_EBROKER, .flags = LEAT_RETRIABLE, .text = "away"};
-    w.send_errors = 3;
-    feed(&w, "in", "a=x@1");
-    assert_int_equal(run(&w), 0);
-    assert_int_equal(w.sends, 4);
-    assert_int_equal(w.stage, LEAT_STAGE_SEND);
-    assert_string_equal(w.out, "out/5:a=x@1 ");
-
-    w.verdict = LEAT_VERDICT_CONTINUE;
-    w.send_errors = 1;
-    feed(&w, "in", "a=y@2");
-    assert_int_equal(run(&w), 0);
-    assert_string_equal(w.out, "out/5:a=x@1 ");
-    assert_int_equal(leat__task_counts(w.task)->dropped, 1);
-
-    w.send_error.flags = LEAT_ABORT; /* nobody is asked */
-    w.send_errors = 1;
-    feed(&w, "in", "a=z@3");
-    assert_int_equal(run(&w), LEAT_EBROKER);
-    assert_int_equal(w.err.flags, LEAT_ABORT);
-    close_world(&w);
-}
-
-static void test_retry_of_a_final_error_fails(void **state)
-{
-    world_t w = {.verdict = LEAT_VERDICT_RETRY};
-
-    (void)state;
-    open_world(&w, one_processor(passes), NULL, NULL, true);
-    w.send_error = (leat_error_t){.code = LEAT_EBROKER, .text = "record too large"};
-    w.send_errors = 1;
-    feed(&w, "in", "a=x@1");
-    assert_int_equal(run(&w), LEAT_EBROKER);
-    assert_int_equal(w.sends, 1);
-    close_world(&w);
-}
-
-static void to_nobody(leat_ctx_t *ctx, const leat_record_t *in)
-{
-    leat_emit_to(ctx, "nobody", in);
-}
-
-static void back_in_time(leat_ctx_t *ctx, const leat_record_t *in)
-{
-    leat_record_t out = *in;
-
-    out.time_ms -= 5;
-    leat_emit_record(ctx, &out);
-}
-
-static void asks_for_a_store(leat_ctx_t *ctx, const leat_record_t *in)
-{
-    leat_kv_put(leat_kv(ctx, "elsewhere"), in->key, in->value);
-    leat_emit_record(ctx, in);
-}
-
-static void emits_topic(leat_ctx_t *ctx, const leat_record_t *in)
-{
-    leat_emit_topic(ctx, in->value);
-}
-
-static void test_misuse_is_named(void **state)
-{
-    static const struct {
-        leat_map_fn fn;
-        int code;
-        const char *says;
-    } cases[] = {
-        {to_nobody, LEAT_ECHILD, "'nobody'"},
-        {back_in_time, LEAT_EARGUMENT, "-4"},
-        {asks_for_a_store, LEAT_ECONNECT, "'elsewhere'"},
-        {emits_topic, LEAT_ETYPE, "leat_emit_topic"},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        world_t w = {0};
-
-        open_world(&w, one_processor(cases[i].fn), NULL, NULL, false);
-        feed(&w, "in", "a=x@1");
-        assert_int_equal(run(&w), cases[i].code);
-        assert_non_null(strstr(w.err.text, cases[i].says));
-        assert_string_equal(w.err.where, "proc, task 0_3, in-3@0");
-        assert_string_equal(w.out, "");
-        close_world(&w);
-    }
-}
-
 /* ---- sinks ---- */
 
 static void by_value(leat_ctx_t *ctx, const leat_record_t *in)
@@ -722,6 +269,57 @@ static void test_partitioner_drops_and_multiplies(void **state)
     feed(&w, "in", "a=9@3");
     assert_int_equal(run(&w), LEAT_EARGUMENT);
     close_world(&w);
+}
+
+/* One record with a windowed key: {key}{suffix of zeros and a start}. */
+static void feed_windowed(world_t *w, const char *key, size_t suffix)
+{
+    fed_t *fed = leat__must_alloc(sizeof *fed);
+    size_t size = strlen(key);
+
+    memcpy(fed->text[0][0], key, size);
+    fed->text[0][0][size + suffix - 1] = 100;
+    fed->raw[0] = (leat__raw_t){.key = {fed->text[0][0], size + suffix},
+        .value = {"v", 1},
+        .offset = w->offsets[0],
+        .time_ms = 1};
+    leat__task_feed(w->task, 0,
+        (leat__batch_t){.records = fed->raw,
+            .count = 1,
+            .next = ++w->offsets[0],
+            .at_end = true,
+            .native = fed});
+    assert_int_equal(run(w), 0);
+}
+
+/* conformance/formats/partitioner-windowed.json */
+static void test_windowed_keys_are_partitioned_by_the_inner_key(void **state)
+{
+    static const struct {
+        const char *key;
+        int partition;
+    } cases[] = {{"a", 5}, {"ab", 0}, {"abc", 4}, {"abcd", 5}, {"hello world", 2}, {"user-42", 1}};
+
+    (void)state;
+    for (int session = 0; session < 2; session++) {
+        leat_builder_t *b = leat_builder_new();
+        const leat_serde_t *key =
+            session ? leat_serde_session_windowed(b, S) : leat_serde_windowed(b, S, 10);
+        world_t w = {0};
+
+        leat_builder_source(b, "in", "source", key, S, NULL);
+        leat_builder_sink(b, "source", "sink", "out", key, S, NULL);
+        open_world(&w, b, NULL, NULL, false);
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            char expected[16];
+
+            w.out[0] = '\0';
+            feed_windowed(&w, cases[i].key, session ? 16 : 8);
+            snprintf(expected, sizeof expected, "out/%d:", cases[i].partition);
+            assert_memory_equal(w.out, expected, strlen(expected));
+        }
+        close_world(&w);
+    }
 }
 
 static int custom_runs;
@@ -918,17 +516,10 @@ int main(void)
         cmocka_unit_test(test_negative_time_fails_and_says_where),
         cmocka_unit_test(test_time_functions),
         cmocka_unit_test(test_time_from_value),
-        cmocka_unit_test(test_failure_stops_the_task),
-        cmocka_unit_test(test_continue_drops_at_the_failing_node_only),
-        cmocka_unit_test(test_undecodable_record),
-        cmocka_unit_test(test_dead_letter_holds_the_input_record),
-        cmocka_unit_test(test_dead_letter_without_topic_fails),
-        cmocka_unit_test(test_send_error_retry_continue_and_abort),
-        cmocka_unit_test(test_retry_of_a_final_error_fails),
-        cmocka_unit_test(test_misuse_is_named),
         cmocka_unit_test(test_topic_chosen_per_record),
         cmocka_unit_test(test_missing_topic_is_named),
         cmocka_unit_test(test_partitioner_drops_and_multiplies),
+        cmocka_unit_test(test_windowed_keys_are_partitioned_by_the_inner_key),
         cmocka_unit_test(test_bytes_ride_along),
         cmocka_unit_test(test_records_below_position_are_skipped),
         cmocka_unit_test(test_markers_move_the_position),

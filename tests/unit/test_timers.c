@@ -1,5 +1,6 @@
 /*
- * Goal: punctuation: when ticks come, which order, what they see and may do. Method: the test driver and its clock.
+ * Goal: punctuation: when ticks come, which order, what they see and may do. Method: the test
+ * driver and its clock.
  */
 #include <setjmp.h>
 #include <stdarg.h>
