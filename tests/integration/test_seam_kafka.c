@@ -594,16 +594,21 @@ static void test_transaction_fenced_by_fence(void **state)
 
 /* ---- membership ---- */
 
-static leat__member_t *join(const char *group, const char *instance, const char *topic)
+static leat__member_t *join_for(const char *group, const char *instance, const char *topic, int64_t max_poll_ms)
 {
     leat_error_t err;
     leat__member_opts_t o = {.group = group, .instance_id = instance, .client_id = "member", .topics = &topic, .topic_count = 1,
-        .session_timeout_ms = 6000, .heartbeat_interval_ms = 200, .max_poll_interval_ms = 30000};
+        .session_timeout_ms = 6000, .heartbeat_interval_ms = 200, .max_poll_interval_ms = max_poll_ms};
     leat__member_t *m = b->vt->member_open(b, &o, &err);
 
     if (!m)
         fail_msg("%s", err.text);
     return m;
+}
+
+static leat__member_t *join(const char *group, const char *instance, const char *topic)
+{
+    return join_for(group, instance, topic, 30000);
 }
 
 static leat__member_event_t next_event(leat__member_t *m, int64_t timeout_ms)
@@ -733,6 +738,34 @@ static void test_member_static_restart_keeps_generation_and_copy_is_fenced(void 
     assert_non_null(strstr(e.err.text, "process-1"));
     must(b->vt->member_close(m, true));
     must(b->vt->member_close(copy, true));
+}
+
+/* A control thread that hangs: the member leaves by itself, is told so, and comes back as another member. */
+static void test_member_that_does_not_poll_loses_its_membership(void **state)
+{
+    const char *topic = unique("hung"), *group = unique("hung-group");
+    leat__membership_t *before;
+    leat__member_event_t e;
+    leat__member_t *m;
+
+    (void)state;
+    if (!kafka_broker_wanted())
+        return;
+    make_topic(topic, 1);
+    m = join_for(group, NULL, topic, 6000);
+    e = next_event(m, 20000);
+    assert_int_equal(e.what, LEAT__MEMBER_ASSIGNED);
+    before = e.membership;
+    sleep_ms(8000);
+    e = next_event(m, 20000);
+    assert_int_equal(e.what, LEAT__MEMBER_LOST);
+    b->vt->member_answer_revoke(m);
+    e = next_event(m, 20000);
+    assert_int_equal(e.what, LEAT__MEMBER_ASSIGNED);
+    assert_string_not_equal(leat__membership_member_id(e.membership), leat__membership_member_id(before));
+    leat__membership_unref(before);
+    leat__membership_unref(e.membership);
+    must(b->vt->member_close(m, true));
 }
 
 /* ---- trouble with the connection ---- */
@@ -917,6 +950,7 @@ int main(void)
         cmocka_unit_test(test_transaction_fenced_by_fence),
         cmocka_unit_test(test_member_generations_fence_offsets),
         cmocka_unit_test(test_member_static_restart_keeps_generation_and_copy_is_fenced),
+        cmocka_unit_test(test_member_that_does_not_poll_loses_its_membership),
         cmocka_unit_test(test_no_broker_is_a_clear_retriable_error),
         cmocka_unit_test(test_sasl_refused_is_fatal_and_says_so),
         cmocka_unit_test(test_tls_refused_is_fatal_and_says_so),
