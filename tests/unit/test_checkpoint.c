@@ -510,21 +510,41 @@ static void test_close_waits_for_a_checkpoint_that_is_being_written(void **state
 
 enum { MANY = 60000 };
 
-static void child(kit_t *kit, int ready)
+/* This program again, as `test_checkpoint DIR`: says so on its output when the checkpoint is about to begin. */
+static int child(const char *dir)
 {
-    char one = 1;
-    kit_open(kit);
+    static kit_t kit;
+    kit.opts = (leat__task_state_opts_t){.dir = dir, .budget = &kit.budget, .wall_ms = 1001};
+    kit.def = (leat__store_def_t){
+        .name = "s", .kind = LEAT_KV, .backend = leat_backend_rocksdb(), .logged = true};
+    kit_open(&kit);
     for (int i = 0; i < MANY; i++)
-        put_number(kit, i, 2000000 + i);
-    leat__store_flush(kit->store);
-    leat__store_committed(kit->store, 2 * MANY);
-    if (write(ready, &one, 1) != 1)
-        _exit(1);
-    leat__frozen_t *f = leat__checkpoint_begin(kit->state, 9000);
+        put_number(&kit, i, 2000000 + i);
+    leat__store_flush(kit.store);
+    leat__store_committed(kit.store, 2 * MANY);
+    if (write(STDOUT_FILENO, "!", 1) != 1)
+        return 1;
+    leat__frozen_t *f = leat__checkpoint_begin(kit.state, 9000);
     leat__checkpoint_write(f, NULL);
     leat__checkpoint_end(f, true);
     pause();
-    _exit(0);
+    return 0;
+}
+
+static pid_t start_child(const char *dir, int *ready)
+{
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        dup2(ends[1], STDOUT_FILENO);
+        close(ends[0]);
+        execl("/proc/self/exe", "test_checkpoint", dir, (char *)NULL);
+        _exit(127);
+    }
+    close(ends[1]);
+    *ready = ends[0];
+    return pid;
 }
 
 static void test_write_killed_midway_is_replayed_from_the_old_offset(void **state)
@@ -533,7 +553,7 @@ static void test_write_killed_midway_is_replayed_from_the_old_offset(void **stat
     static kit_t kit;
     size_t midway = 0;
     for (int round = 0; round < 6; round++) {
-        int ready[2], status;
+        int ready, status;
         char one;
         kit_init(&kit);
         kit_open(&kit);
@@ -542,17 +562,12 @@ static void test_write_killed_midway_is_replayed_from_the_old_offset(void **stat
         kit_commit(&kit);
         assert_true(kit_checkpoint(&kit));
         kit_close(&kit);
-        assert_int_equal(pipe(ready), 0);
-        fflush(NULL);
-        pid_t pid = fork();
-        if (pid == 0)
-            child(&kit, ready[1]);
-        assert_int_equal(read(ready[0], &one, 1), 1);
+        pid_t pid = start_child(kit.dir, &ready);
+        assert_int_equal(read(ready, &one, 1), 1);
         usleep((useconds_t)(round * 20000));
         kill(pid, SIGKILL);
         waitpid(pid, &status, 0);
-        close(ready[0]);
-        close(ready[1]);
+        close(ready);
         for (int i = 0; i < MANY; i++) { /* what the child had logged and committed */
             char key[16];
             int64_t number = 2000000 + i;
@@ -675,8 +690,10 @@ static void test_prepared_parts_end_with_the_checkpoint_that_holds_them(void **s
     kit_release(&kit);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc == 2)
+        return child(argv[1]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_meta_stands_beside_the_data_it_describes),
         cmocka_unit_test(test_meta_of_a_memory_store_is_gone_with_it),
