@@ -119,9 +119,9 @@ bool kafka_broker_wanted(void)
     }
     if (kafka_broker())
         return true;
-    fprintf(stderr, "\n*** NO KAFKA: tests/kafka/kafka.sh cannot fetch or start one; this test did NOT run ***\n\n");
     if (ci && strcmp(ci, "true") == 0)
         fail_msg("CI=true, and there is no Kafka to test with");
+    fprintf(stderr, "\n*** NO KAFKA: tests/kafka/kafka.sh cannot fetch or start one; this test did NOT run ***\n\n");
     skip();
     return false;
 }
