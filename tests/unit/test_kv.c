@@ -315,12 +315,32 @@ static void test_lru_restores_no_more_than_it_holds(void **state)
     close_user(u);
 }
 
-static void test_lru_has_no_order(void **state)
+static void test_lru_ranges_over_what_it_holds(void **state)
 {
     (void)state;
     user_t *u = open_lru();
-    assert_null(leat_iter_next(leat_kv_range(u->kv, NULL, NULL, LEAT_ASCENDING)));
-    assert_int_equal(u->code, LEAT_EUNSUPPORTED);
+    put(u, "b", 1);
+    put(u, "d", 2);
+    put(u, "a", 3);
+    leat_iter_t *it = leat_kv_range(u->kv, NULL, NULL, LEAT_ASCENDING);
+    put(u, "c", 4); /* b goes */
+    expect_rows(it, "a=3 b=1 d=2 ");
+    expect_rows(leat_kv_range(u->kv, NULL, NULL, LEAT_ASCENDING), "a=3 c=4 d=2 ");
+    close_user(u);
+}
+
+static void test_lru_timestamped_drops_without_a_tombstone(void **state)
+{
+    (void)state;
+    user_t *u = open_user(
+        LEAT_TIMESTAMPED_KV, leat_backend_lru(), leat_serde_string(), leat_serde_int64());
+    put(u, "a", 1);
+    put(u, "b", 2);
+    put(u, "c", 3);
+    put(u, "d", 4);
+    expect_none(u, "a");
+    assert_int_equal(u->kit.count, 4); /* as in Kafka Streams: a restore trims what it reads */
+    kit_check(&u->kit);
     close_user(u);
 }
 
@@ -427,7 +447,8 @@ int main(void)
         cmocka_unit_test(test_lru_drops_the_least_recently_used_also_from_the_changelog),
         cmocka_unit_test(test_lru_abort_brings_the_dropped_row_back),
         cmocka_unit_test(test_lru_restores_no_more_than_it_holds),
-        cmocka_unit_test(test_lru_has_no_order),
+        cmocka_unit_test(test_lru_ranges_over_what_it_holds),
+        cmocka_unit_test(test_lru_timestamped_drops_without_a_tombstone),
         cmocka_unit_test(test_lru_cached_is_trimmed_at_the_flush),
         cmocka_unit_test(test_custom_sees_every_change_in_order_after_its_commit),
     };
