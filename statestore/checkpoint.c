@@ -1,14 +1,16 @@
 /*
- * statestore/checkpoint.c: what is committed goes to the backend, in order of the keys, on any thread.
+ * statestore/checkpoint.c: what is committed goes to the backend, in order of the keys, on any
+ * thread.
  *
  *   begin (owner)  ──▶  write (any thread)  ──▶  end (owner)
  *   the list `committed`      sorted batches,         FROZEN entries become clean,
  *   becomes items             metadata in the last    or go back on the list
  *
- * An item is an entry's inline value, LOCKED for the time being, or a counted block: what the writer reads
- * does not change, and the owner goes on meanwhile. The metadata of all stores of a task stand in the
- * last batch (PROTOCOLS.md 5, 19). After a failed write the database is closed and opened again by the
- * next begin, with growing pauses (PROTOCOLS.md 18): RocksDB 7.8 has no other way out of a full disk.
+ * An item is an entry's inline value, LOCKED for the time being, or a counted block: what the
+ * writer reads does not change, and the owner goes on meanwhile. The metadata of all stores of a
+ * task stand in the last batch (PROTOCOLS.md 5, 19). After a failed write the database is closed
+ * and opened again by the next begin, with growing pauses (PROTOCOLS.md 18): RocksDB 7.8 has no
+ * other way out of a full disk.
  */
 #include "statestore/inside.h"
 
@@ -261,16 +263,16 @@ static int write_backend(const part_t *part, leat_error_t *err)
                 backend_value(s, item_view(&part->items[at]), &room)};
         if (at == part->count && s->backend->persistent) {
             leat__meta_encode(&part->meta, meta);
-            changes[count++] =
-                (leat_change_t){{LEAT_BACKEND_META, sizeof LEAT_BACKEND_META - 1}, {meta, sizeof meta}};
+            changes[count++] = (leat_change_t){
+                {LEAT_BACKEND_META, sizeof LEAT_BACKEND_META - 1}, {meta, sizeof meta}};
         }
         code = count ? s->backend->write(s->backend_self, changes, count) : 0;
     } while (!code && at < part->count);
     leat__buf_release(&room);
     leat__free(changes);
     return code ? leat__error(err, LEAT_ESTORE, LEAT_RETRIABLE, s->name,
-                      "backend %s: write returned %d (%s)", s->backend->name ? s->backend->name : "",
-                      code, leat_error_text(code))
+                      "backend %s: write returned %d (%s)",
+                      s->backend->name ? s->backend->name : "", code, leat_error_text(code))
                 : 0;
 }
 
@@ -295,7 +297,8 @@ static int write_database(leat__frozen_t *f, leat_error_t *err)
         if (!f->parts[i].s->family)
             continue;
         leat__meta_encode(&f->parts[i].meta, bytes);
-        put_named(b, leat__db_meta(db), 'm', f->parts[i].s->name, (leat_slice_t){bytes, sizeof bytes});
+        put_named(
+            b, leat__db_meta(db), 'm', f->parts[i].s->name, (leat_slice_t){bytes, sizeof bytes});
     }
     for (size_t i = 0; !code && i < f->note_count; i++)
         put_named(b, leat__db_meta(db), 'n', f->notes[i].name,
@@ -324,8 +327,8 @@ int leat__checkpoint_write(leat__frozen_t *f, leat_error_t *err)
     int code = 0;
     set_phase(f, FAILED, BEGUN); /* another try */
     if (set_phase(f, BEGUN, WRITING) != BEGUN)
-        return leat__error(err, LEAT_ESTORE, 0, "checkpoint", "cancelled: its stores were closed or "
-                                                              "emptied before it was written");
+        return leat__error(err, LEAT_ESTORE, 0, "checkpoint",
+            "cancelled: its stores were closed or emptied before it was written");
     for (size_t i = 0; i < f->count; i++)
         if (f->parts[i].count)
             qsort(f->parts[i].items, f->parts[i].count, sizeof(item_t), by_key);

@@ -1,11 +1,11 @@
 /*
  * statestore/prepare.c: stores without changelog under exactly once (PROTOCOLS.md 20).
  *
- * Their committed entries would be lost by a kill -9 until the next checkpoint, since nothing replays them.
- * So before each commit the dirty ones go to the WAL as a numbered *part*, with a token that says which
- * commit it belongs to. Only the last part is ever in doubt: a newer one exists only if the older one's
- * transaction was committed (an aborted one is deleted by the next prepare). A checkpoint holds what
- * the parts before it hold and deletes them in its last batch.
+ * Their committed entries would be lost by a kill -9 until the next checkpoint, since nothing
+ * replays them. So before each commit the dirty ones go to the WAL as a numbered *part*, with a
+ * token that says which commit it belongs to. Only the last part is ever in doubt: a newer one
+ * exists only if the older one's transaction was committed (an aborted one is deleted by the next
+ * prepare). A checkpoint holds what the parts before it hold and deletes them in its last batch.
  *
  *   t<part>                      the token
  *   p<part><store>\0<key>        value: 0 (deleted), or 1 time value
@@ -104,7 +104,8 @@ void leat__prepare_aborted(leat__store_t *s)
         s->state->part_stale = true;
 }
 
-/* All entries of earlier parts are committed at a time when nothing is dirty; else the last is in doubt. */
+/* All entries of earlier parts are committed at a time when nothing is dirty; else the last is in
+ * doubt. */
 uint64_t leat__prepare_decided(const leat__task_state_t *state)
 {
     bool dirty = state->part_undecided || state->part_stale;

@@ -1,8 +1,9 @@
 /*
- * statestore/restore.c: from the changelog straight into the backend, and emptying a store before that.
+ * statestore/restore.c: from the changelog straight into the backend, and emptying a store before
+ * that.
  *
- * What the buffer knows of a restored key is brought up to date too: after a failed flush at least once
- * (PROTOCOLS.md 8) a changelog is replayed over a buffer that still holds entries.
+ * What the buffer knows of a restored key is brought up to date too: after a failed flush at least
+ * once (PROTOCOLS.md 8) a changelog is replayed over a buffer that still holds entries.
  */
 #include "statestore/inside.h"
 
@@ -91,7 +92,8 @@ static int by_key_and_place(const void *a, const void *b)
     return way ? way : (x->place > y->place) - (x->place < y->place);
 }
 
-/* A backend of the program's is promised sorted batches with each key once: the last of each key counts. */
+/* A backend of the program's is promised sorted batches with each key once: the last of each key
+ * counts. */
 static int restore_backend(leat__store_t *s, const leat__restore_record_t *records, size_t count,
     leat_error_t *err)
 {
@@ -131,8 +133,8 @@ static int restore_backend(leat__store_t *s, const leat__restore_record_t *recor
     leat__free(order);
     leat__free(changes);
     return code ? leat__error(err, LEAT_ESTORE, LEAT_RETRIABLE, s->name,
-                      "backend %s: write returned %d (%s)", s->backend->name ? s->backend->name : "",
-                      code, leat_error_text(code))
+                      "backend %s: write returned %d (%s)",
+                      s->backend->name ? s->backend->name : "", code, leat_error_text(code))
                 : 0;
 }
 

@@ -1,9 +1,10 @@
 /*
  * statestore/store.c: bytes in, bytes out of one store.
  *
- * A put keeps what must outlive it: the committed version (for an abort) unless the backend has it, and
- * the last forwarded one (the old value of the next forward) where somebody listens. A put that follows
- * another one before the next flush keeps nothing: it writes over the current value in place.
+ * A put keeps what must outlive it: the committed version (for an abort) unless the backend has it,
+ * and the last forwarded one (the old value of the next forward) where somebody listens. A put that
+ * follows another one before the next flush keeps nothing: it writes over the current value in
+ * place.
  */
 #include "statestore/inside.h"
 
@@ -205,8 +206,8 @@ static void log_one(leat__store_t *s, leat_slice_t key, const leat_slice_t *valu
 }
 
 /* The eldest rows above the limit go, as Kafka's MemoryLRUCache does: a tombstone each, before the
- * record of the put that pushed them out. A timestamped store writes none, as there: a restore trims
- * what it reads. */
+ * record of the put that pushed them out. A timestamped store writes none, as there: a restore
+ * trims what it reads. */
 static void trim(leat__store_t *s, int64_t time_ms, const leat_headers_t *headers)
 {
     bool logged = s->logged && s->kind != LEAT_TIMESTAMPED_KV;

@@ -1,10 +1,11 @@
 /*
  * tests/bench/bench_store.c: what one get + put on a store costs, key by key, in one thread.
  *
- * For 10 thousand and 1 million keys of 16 bytes and values of 8, in random order: cold (each key is new), hot
- * (all in the buffer), hot with a commit every 10 000 updates, the same with checkpoints written by another
- * thread all the while, and with a buffer too small for the keys, so that every second get reads the backend.
- * Prints nanoseconds of wall clock and of this thread's CPU per get + put. Not a test: nothing is judged.
+ * For 10 thousand and 1 million keys of 16 bytes and values of 8, in random order: cold (each key
+ * is new), hot (all in the buffer), hot with a commit every 10 000 updates, the same with
+ * checkpoints written by another thread all the while, and with a buffer too small for the keys, so
+ * that every second get reads the backend. Prints nanoseconds of wall clock and of this thread's
+ * CPU per get + put. Not a test: nothing is judged.
  *
  * usage: bench_store [keys=N] [dir=DIR] [cache=BYTES]
  */
@@ -175,7 +176,10 @@ static void run(bench_t *b, const char *what, bool each_once, bool checkpoints)
 
 static void bench(const char *dir, void *block_cache, size_t keys)
 {
-    bench_t b = {.dir = dir, .block_cache = block_cache, .keys = keys, .updates = keys < 1000000 ? 4000000 : 2000000};
+    bench_t b = {.dir = dir,
+        .block_cache = block_cache,
+        .keys = keys,
+        .updates = keys < 1000000 ? 4000000 : 2000000};
     open_store(&b, leat_backend_memory(), false);
     run(&b, "memory, cold", true, false);
     run(&b, "memory, hot", false, false);

@@ -1,8 +1,9 @@
 /*
  * tests/unit/test_checkpoint.c: what reaches the disk, and what is believed of it afterwards.
  *
- * Crashes are real where they matter: a forked child is killed in the middle of a checkpoint. Damage is made by
- * writing into the files; a full disk by RLIMIT_FSIZE, which makes write(2) fail with EFBIG.
+ * Crashes are real where they matter: a forked child is killed in the middle of a checkpoint.
+ * Damage is made by writing into the files; a full disk by RLIMIT_FSIZE, which makes write(2) fail
+ * with EFBIG.
  */
 #include "store_kit.h"
 
@@ -306,7 +307,8 @@ static off_t spoil_in_the_middle(const char *dir)
     return spoilt;
 }
 
-/* Damage that shows only when a row is read: the read is no "absent", and the next open starts anew. */
+/* Damage that shows only when a row is read: the read is no "absent", and the next open starts
+ * anew. */
 static void test_read_of_damaged_data_is_a_failure_and_set_aside_at_close(void **state)
 {
     (void)state;
@@ -510,7 +512,8 @@ static void test_close_waits_for_a_checkpoint_that_is_being_written(void **state
 
 enum { MANY = 60000 };
 
-/* This program again, as `test_checkpoint DIR`: says so on its output when the checkpoint is about to begin. */
+/* This program again, as `test_checkpoint DIR`: says so on its output when the checkpoint is about
+ * to begin. */
 static int child(const char *dir)
 {
     static kit_t kit;
@@ -681,7 +684,8 @@ static void test_prepared_parts_end_with_the_checkpoint_that_holds_them(void **s
     kit_put(&kit, "a", "2");
     prepare(&kit, "offsets 2");
     leat__store_committed(kit.store, -1);
-    kit_put(&kit, "a", "3"); /* dirty: the part before it may be in doubt and must outlive the checkpoint */
+    /* dirty: the part before it may be in doubt and must outlive the checkpoint */
+    kit_put(&kit, "a", "3");
     assert_true(kit_checkpoint(&kit));
     crash_unlogged(&kit);
     expect_token(&kit, "offsets 2");
