@@ -122,24 +122,30 @@ static bool pausing(const leat__task_state_t *state, int64_t wall_ms)
     return state->failures && wall_ms < state->retry_ms;
 }
 
-/* After a failed write. False: not now. */
+int leat__state_recover(leat__task_state_t *state, leat_error_t *err)
+{
+    if (!state->reopen)
+        return 0;
+    if (state->cursors)
+        return leat__error(err, LEAT_ESTORE, LEAT_RETRIABLE, state->dir,
+            "the database is opened again after a failed write once no iterator is open");
+    for (size_t i = 0; i < state->count; i++)
+        leat__beneath_unpin(state->stores[i]);
+    int code = leat__db_reopen(state->db, err);
+    state->reopen = code != 0;
+    return code;
+}
+
+/* False: not now. */
 static bool recover(leat__task_state_t *state, int64_t wall_ms)
 {
     leat_error_t err;
-    if (!state->reopen)
+    if (leat__state_recover(state, &err) == 0)
         return true;
-    if (state->cursors)
-        return false;
-    for (size_t i = 0; i < state->count; i++)
-        leat__beneath_unpin(state->stores[i]);
-    if (leat__db_reopen(state->db, &err)) {
-        leat__log(LEAT_LOG_WARN, "store", NULL, "%s: %s", err.where, err.text);
-        state->failures++;
-        state->retry_ms = wall_ms + RETRY_MS_MAX;
-        return false;
-    }
-    state->reopen = false;
-    return true;
+    leat__log(LEAT_LOG_WARN, "store", NULL, "%s: %s", err.where, err.text);
+    state->failures++;
+    state->retry_ms = wall_ms + RETRY_MS_MAX;
+    return false;
 }
 
 static void copy_notes(leat__frozen_t *f)
@@ -390,6 +396,7 @@ static void detach(leat__frozen_t *f, bool ok)
         part_t *part = &f->parts[i];
         for (size_t k = 0; k < part->count; k++)
             thaw_item(part->s, &part->items[k], ok);
+        part->s->barren = false;
         if (ok)
             part->s->written = part->meta;
         else

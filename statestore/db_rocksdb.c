@@ -74,15 +74,15 @@ static int fail(leat__db_t *db, char *text, const char *doing, leat_error_t *err
     if (is_damage(text)) {
         atomic_store(&db->damaged, true);
         leat__error(err, code, 0, db->path, "%s: the database is damaged: %s", doing, text);
-    } else if (strstr(text, "lock")) {
+    } else if (strstr(text, "No space left") || strstr(text, "File too large")) {
+        leat__error(err, code, LEAT_RETRIABLE, db->path,
+            "%s: the disk is full (%s): make room; it goes on by itself", doing, text);
+    } else if (strstr(text, "lock hold by") || strstr(text, "While lock file")) {
         code = LEAT_ELOCKED;
         leat__error(err, code, LEAT_FATAL, db->path,
             "%s: another process, or another task of this one, has the database open (%s): stop it "
             "or give this one a state.dir of its own",
             doing, text);
-    } else if (strstr(text, "No space left") || strstr(text, "File too large")) {
-        leat__error(err, code, LEAT_RETRIABLE, db->path,
-            "%s: the disk is full (%s): make room; it goes on by itself", doing, text);
     } else {
         leat__error(err, code, LEAT_RETRIABLE, db->path, "%s: %s", doing, text);
     }

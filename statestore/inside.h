@@ -122,6 +122,7 @@ struct leat__store_t {
     size_t mask, count;
     size_t live; /* entries whose current value is there */
     size_t hand; /* of the clock */
+    bool barren; /* it went round in vain, and nothing has become clean since */
     leat__entry_t *last;
     leat__list_t dirty;     /* in order of last write; what is not QUEUED at its place is stale */
     size_t queued;
@@ -313,6 +314,9 @@ void leat__custom_apply(leat__store_t *s, const leat__restore_record_t *records,
  * begun).
  */
 void leat__checkpoint_settle(leat__task_state_t *state);
+
+/** After a failed write, before the next one: close and open the database. Nothing to do: 0. */
+int leat__state_recover(leat__task_state_t *state, leat_error_t *err);
 
 /* ---- prepare.c ---- */
 

@@ -72,6 +72,9 @@ int leat__task_state_prepare(leat__task_state_t *state, leat_slice_t token, leat
     if (!dirty && !state->part_stale)
         return 0;
     LEAT_ASSERT(!state->part_undecided);
+    int code = leat__state_recover(state, err);
+    if (code)
+        return code;
     leat__batch_t *b = leat__batch_new();
     leat__family_t *meta = leat__db_meta(state->db);
     leat__buf_t key = {0};
@@ -86,7 +89,7 @@ int leat__task_state_prepare(leat__task_state_t *state, leat_slice_t token, leat
     }
     if (dirty)
         leat__batch_put(b, meta, numbered('t', part, room), (leat_slice_t){NULL, 0}, token);
-    int code = leat__db_write(state->db, b, err);
+    code = leat__db_write(state->db, b, err);
     leat__batch_free(b);
     leat__buf_release(&key);
     if (code) {

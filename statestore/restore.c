@@ -159,10 +159,14 @@ int leat__store_restore(leat__store_t *s, const leat__restore_record_t *records,
         return 0;
     if (s->meta.wall_ms < s->state->opened_ms)
         s->meta.wall_ms = s->state->opened_ms;
-    int code = s->family ? restore_family(s, records, count, err)
-                         : restore_backend(s, records, count, err);
+    s->barren = false;
+    int code = s->family ? leat__state_recover(s->state, err) : 0;
+    if (code)
+        return code;
+    code = s->family ? restore_family(s, records, count, err)
+                     : restore_backend(s, records, count, err);
     if (code) {
-        s->state->reopen = s->state->db != NULL;
+        s->state->reopen = s->family != NULL;
         return code;
     }
     s->vacant = s->vacant && count == 0;

@@ -356,6 +356,7 @@ static void evict_store(leat__store_t *s, size_t target)
         s->hand = (s->hand + 1) & s->mask;
         left--;
     }
+    s->barren = *bytes > target;
 }
 
 size_t leat__task_state_evict(leat__task_state_t *state, size_t bytes)
@@ -363,7 +364,7 @@ size_t leat__task_state_evict(leat__task_state_t *state, size_t bytes)
     size_t before = state->budget->entry_bytes, target = before > bytes ? before - bytes : 0;
     for (size_t i = 0; i < state->count && state->budget->entry_bytes > target; i++) {
         leat__store_t *s = state->stores[state->evict_at % state->count];
-        if (!s->resident && !s->custom)
+        if (!s->resident && !s->custom && !s->barren)
             evict_store(s, target);
         if (state->budget->entry_bytes > target)
             state->evict_at++;

@@ -69,6 +69,7 @@ static leat__entry_t *fill(leat__store_t *s, leat_slice_t key, uint32_t hash)
     if (found)
         leat__entry_set(s, e, &(leat_slice_t){beneath.data, beneath.size}, beneath.time_ms);
     leat__beneath_unpin(s);
+    s->barren = false;
     return s->last = e;
 }
 

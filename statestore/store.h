@@ -91,8 +91,8 @@ typedef struct leat__task_state_opts_t {
 } leat__task_state_opts_t;
 
 /**
- * Open or create; unreadable or corrupt local state is set aside (renamed to DIR.bad-<wall_ms>),
- * said in the log, and made anew.
+ * Open or create; unreadable or corrupt local state is set aside (DIR/rocksdb becomes
+ * DIR/rocksdb.bad-<wall_ms>), said in the log, and made anew.
  * @return 0, LEAT_EIO, LEAT_ESTORE
  */
 LEAT_API int leat__task_state_open(
