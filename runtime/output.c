@@ -8,8 +8,9 @@
  * An error that belongs to the transaction or the writer rather than to one record is kept until the transaction has
  * ended: a bad-record policy may let a record go, it may not let a commit pass that lacks what a task has said.
  */
-#include <stdio.h>
+#include <string.h>
 
+#include "base/config.h"
 #include "base/log.h"
 #include "thread_inside.h"
 
@@ -147,6 +148,27 @@ int leat__output_log(leat__owned_t *o, size_t store, leat_slice_t key, leat_slic
     return 0;
 }
 
+static bool is_changelog(const leat__thread_t *t, const char *topic)
+{
+    for (size_t i = 0; i < t->task_count; i++)
+        for (size_t k = 0; k < t->tasks[i]->store_count; k++)
+            if (t->tasks[i]->stores[k].topic && !strcmp(t->tasks[i]->stores[k].topic, topic))
+                return true;
+    return false;
+}
+
+/*
+ * A record of a sink that the broker refused for good may be let go, if the program says so and no transaction is spoiled
+ * by it. State is never let go.
+ */
+static bool may_let_go(const leat__thread_t *t, const leat__failure_t *f)
+{
+    return !t->exactly_once && !(f->err.flags & (LEAT_RETRIABLE | LEAT_ABORT | LEAT_FATAL))
+        && f->err.code != LEAT_ETIMEOUT && f->err.code != LEAT_EFENCED
+        && !strcmp(leat__config_text(t->w->config, "production.exception.handler"), "continue")
+        && !is_changelog(t, f->topic);
+}
+
 bool leat__output_failed(leat__thread_t *t, leat_error_t *err)
 {
     leat__failure_t f;
@@ -157,6 +179,10 @@ bool leat__output_failed(leat__thread_t *t, leat_error_t *err)
     while (t->writers[t->active] && t->vt->writer_failure(t->writers[t->active], &f)) {
         leat__log(LEAT_LOG_WARN, "thread", t->name, "a record to %s-%d was refused: %s", f.topic,
             (int)f.partition, f.err.text);
+        if (may_let_go(t, &f)) {
+            t->closed.dropped++;
+            continue;
+        }
         if (!failed)
             *err = f.err;
         failed = true;

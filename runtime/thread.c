@@ -219,10 +219,19 @@ static bool allowed(const leat__thread_t *t)
     return t->membership && (!t->held || t->stop) && !t->lost && !t->failing;
 }
 
+/* Tasks to be given back are committed and closed before anything else is processed. */
+static bool any_taken(const leat__thread_t *t)
+{
+    for (size_t i = 0; i < t->task_count; i++)
+        if (t->tasks[i]->taken && t->tasks[i]->phase < LEAT__PHASE_CLOSING)
+            return true;
+    return false;
+}
+
 static bool may_process(const leat__thread_t *t)
 {
     return leat__commit_idle(t) && t->membership && t->barrier < 0 && !t->stop && !t->lost
-        && !t->failing && !t->paused && !t->full && !t->waits_for_membership && !t->takes
+        && !t->failing && !t->paused && !t->full && !t->waits_for_membership && !any_taken(t)
         && t->now_ms >= t->rest_until_ms && !(t->held && over_dirty(t));
 }
 
@@ -245,7 +254,7 @@ static bool commit_due(leat__thread_t *t)
         return true;
     if (t->work_since_ms >= 0 && t->now_ms - t->work_since_ms >= t->commit_interval_ms)
         return true;
-    if (t->commit_wanted || t->barrier >= 0 || t->stop || t->takes || over_dirty(t))
+    if (t->commit_wanted || t->barrier >= 0 || t->stop || t->full || over_dirty(t) || any_taken(t))
         return leat__commit_has_work(t);
     return half_over(t);
 }

@@ -188,7 +188,7 @@ struct leat__thread_t {
 
     pthread_mutex_t view_lock;
     leat__thread_view_t view;
-    uint64_t commits, aborts;
+    uint64_t commits, aborts, processed;
 };
 
 /* thread.c */

@@ -613,6 +613,89 @@ static void test_pause_stops_processing_only(void **state)
     rig_world_close(&w);
 }
 
+static rig_world_t *slow_world;
+
+static void take_a_second(leat_ctx_t *ctx, const leat_record_t *in)
+{
+    slow_world->clock.steady_ms += 1000;
+    slow_world->clock.wall_ms += 1000;
+    leat_emit_record(ctx, in);
+}
+
+static void build_slow(leat_builder_t *b)
+{
+    const leat_serde_t *str = leat_serde_string();
+
+    leat_builder_source(b, "in", "source", str, str, NULL);
+    leat_builder_processor(b, "source", "slow", take_a_second, NULL);
+    leat_builder_sink(b, "slow", "sink", "out", str, str, NULL);
+}
+
+static void test_slow_records_end_a_step_early(void **state)
+{
+    rig_world_t w;
+    rig_t *r;
+    uint64_t before;
+
+    (void)state;
+    rig_world_open(&w, build_slow, 1, EOS);
+    slow_world = &w;
+    r = rig_start(&w, 0);
+    assert_true(rig_until(r, rig_runs, 1000));
+    write_keys(&w, 0, "a", 30);
+    for (int i = 0; i < 30; i++) {
+        before = r->thread->processed;
+        rig_step(r); /* mail, commits and the clock are looked at after each */
+        assert_true(r->thread->processed - before <= 1);
+    }
+    leat__fault_keep_session(w.log, RIG_APP, NULL, true);
+    rig_settle(r);
+    rig_stop(r);
+    assert_int_equal(rig_read(&w, "out", 1, true, room, 100), 30);
+    rig_world_close(&w);
+}
+
+static void build_to_compacted(leat_builder_t *b)
+{
+    const leat_serde_t *str = leat_serde_string();
+
+    leat_builder_source(b, "in", "source", str, str, NULL);
+    leat_builder_sink(b, "source", "sink", "compacted", str, str, NULL);
+}
+
+/* "compacted": the broker refuses records without key. */
+static void refused(const char *handler, bool fails)
+{
+    rig_world_t w;
+    rig_t *r;
+
+    rig_world_open(&w, rig_build_copy, 1, ALO);
+    rig_topic(&w, "compacted", 1, "compact");
+    w.build = build_to_compacted;
+    rig_world_set(&w, "production.exception.handler", handler);
+    r = rig_start(&w, 0);
+    rig_write(&w, "in", 0, "a", "1", 1);
+    rig_write(&w, "in", 0, NULL, "2", 2);
+    rig_write(&w, "in", 0, "a", "3", 3);
+    if (fails) {
+        assert_true(rig_until(r, rig_failed, 2000));
+        assert_int_equal(rig_committed(&w, "in", 0), 0);
+        rig_crash(r);
+    } else {
+        rig_settle(r);
+        rig_stop(r);
+        assert_int_equal(rig_read(&w, "compacted", 1, true, room, 100), 2);
+    }
+    rig_world_close(&w);
+}
+
+static void test_a_refused_record_is_the_handlers_matter(void **state)
+{
+    (void)state;
+    refused("continue", false);
+    refused("fail", true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -631,6 +714,8 @@ int main(void)
         cmocka_unit_test(test_out_of_range_follows_the_reset_policy),
         cmocka_unit_test(test_a_broker_that_is_away_is_waited_for),
         cmocka_unit_test(test_pause_stops_processing_only),
+        cmocka_unit_test(test_slow_records_end_a_step_early),
+        cmocka_unit_test(test_a_refused_record_is_the_handlers_matter),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
