@@ -1,12 +1,12 @@
 /*
  * runtime/feed.c: records from the reader to the tasks, and the slices in which they are processed.
  *
- *    reader ──batch──▶ task's queue (bounded in records and bytes) ──▶ step, step, step ... ──▶ punctuations
+ *    reader ──batch──▶ task's queue (bounded) ──▶ step, step, step ... ──▶ punctuations
  *
- * A slice ends after LEAT__STEP_RECORDS records, so that mail, clock and commits are looked at every few milliseconds at
- * most; the wall clock is read once per slice. Budgets are looked at after each record and never inside one
- * (PROTOCOLS.md 17): a store over its cache's share is flushed early, dirty entries over half the buffer's share end the
- * slice with a commit.
+ * A slice ends after LEAT__STEP_RECORDS records, so that mail, clock and commits are looked at
+ * every few milliseconds at most; the wall clock is read once per slice. Budgets are looked at
+ * after each record and never inside one (PROTOCOLS.md 17): a store over its cache's share is
+ * flushed early, dirty entries over half the buffer's share end the slice with a commit.
  */
 #include <stdio.h>
 
@@ -53,9 +53,9 @@ static void feed_input(leat__owned_t *o, int index)
             leat__starts_lost(o, in);
         return;
     }
-    while (leat__task_queued(o->task, index) < t->queue_records
-        && leat__task_queued_bytes(o->task, index) < t->queue_bytes
-        && t->vt->reader_take(t->reader, in->slot, TAKE_RECORDS, &batch)) {
+    while (leat__task_queued(o->task, index) < t->queue_records &&
+           leat__task_queued_bytes(o->task, index) < t->queue_bytes &&
+           t->vt->reader_take(t->reader, in->slot, TAKE_RECORDS, &batch)) {
         bool at_end = batch.at_end;
 
         t->busy = true;
@@ -67,7 +67,8 @@ static void feed_input(leat__owned_t *o, int index)
         leat__task_feed(o->task, index, batch);
         leat__task_set_at_end(o->task, index, at_end);
         if (t->work_since_ms < 0 && leat__task_touched(o->task))
-            t->work_since_ms = t->now_ms; /* the position moved past markers: the lag shall read 0 */
+            /* the position moved past markers: the lag shall read 0 */
+            t->work_since_ms = t->now_ms;
     }
 }
 
@@ -122,8 +123,8 @@ static bool goes_on(leat__thread_t *t, leat__owned_t *o, slice_t *slice)
         leat__commit_flush_early(t, o);
     if (over_dirty(t))
         t->commit_wanted = true;
-    return leat__commit_idle(t) && !t->failing && !t->commit_wanted
-        && t->budget.entry_bytes <= t->room_bytes && !time_is_up(t, slice);
+    return leat__commit_idle(t) && !t->failing && !t->commit_wanted &&
+           t->budget.entry_bytes <= t->room_bytes && !time_is_up(t, slice);
 }
 
 /* False: the slice is over for the whole thread. */
@@ -133,8 +134,8 @@ static bool process_task(leat__thread_t *t, leat__owned_t *o, slice_t *slice)
     bool well = true;
     int rc = 0, done = 0;
 
-    while (well && done < TASK_RECORDS && slice->left > 0
-        && (rc = leat__task_step(o->task, &err)) == 1) {
+    while (well && done < TASK_RECORDS && slice->left > 0 &&
+           (rc = leat__task_step(o->task, &err)) == 1) {
         done++;
         slice->left--;
         t->processed++;
@@ -165,10 +166,8 @@ static bool punctuate(leat__thread_t *t, leat__owned_t *o)
 
 void leat__process(leat__thread_t *t)
 {
-    slice_t slice = {.left = LEAT__STEP_RECORDS,
-        .until_look = 1,
-        .stride = 1,
-        .end_ms = t->now_ms + SLICE_MS};
+    slice_t slice = {
+        .left = LEAT__STEP_RECORDS, .until_look = 1, .stride = 1, .end_ms = t->now_ms + SLICE_MS};
     uint64_t before = t->processed;
 
     for (size_t i = 0; i < t->task_count; i++) {
