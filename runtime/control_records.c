@@ -168,7 +168,7 @@ bool leat__placement_decode(leat_slice_t text, leat__placement_t *p)
         }
     }
     for (size_t i = 0; i < p->task_count; i++)
-        if (p->tasks[i].owner >= (int)p->member_count)
+        if (p->tasks[i].owner < 0 || p->tasks[i].owner >= (int)p->member_count)
             p->tasks[i].owner = -1;
     if (p->leader != NULL)
         return true;
