@@ -202,6 +202,20 @@ static bool waits_for_twin(const leat__owned_t *o)
     return false;
 }
 
+/* A full disk passes (PROTOCOLS.md 18); what does not pass fails the thread. */
+static void not_opened(leat__owned_t *o, const leat_error_t *cause)
+{
+    leat_error_t err = leat__thread_error(o, cause);
+
+    if (!(err.flags & LEAT_RETRIABLE)) {
+        leat__thread_fail(o->thread, &err);
+        return;
+    }
+    if (o->unanswered_since_ms < 0)
+        leat__log(LEAT_LOG_WARN, "task", o->id, "local state cannot be opened: %s", err.text);
+    leat__starts_refused(o, cause, "opening the local state");
+}
+
 static void step_created(leat__owned_t *o)
 {
     leat__thread_t *t = o->thread;
@@ -211,10 +225,9 @@ static void step_created(leat__owned_t *o)
         waits_for_twin(o))
         return; /* our own last transaction is not decided yet, or our stores are still open */
     if (!o->task && open_stores(o, &err)) {
-        err = leat__thread_error(o, &err);
         close_task(o);
         close_state(o);
-        leat__thread_fail(t, &err);
+        not_opened(o, &err);
         return;
     }
     t->busy = true;

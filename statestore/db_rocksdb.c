@@ -9,6 +9,7 @@
  * crc32c, which Debian's build computes without the processor's help.
  */
 #include "statestore/db.h"
+#include "statestore/disk.h"
 #include "statestore/store.h"
 
 #include "base/log.h"
@@ -27,6 +28,7 @@ enum {
     BLOOM_BITS = 10,
     OPEN_FILES = 256,
     METADATA_BLOCK_BYTES = 4096,
+    SPARE_BYTES = 1 << 20, /* manifest, options, a new log */
     CHECKSUM_XXH3 = 4,
 };
 
@@ -84,7 +86,8 @@ static int fail(leat__db_t *db, char *text, const char *doing, leat_error_t *err
             "or give this one a state.dir of its own",
             doing, text);
     } else {
-        leat__error(err, code, LEAT_RETRIABLE, db->path, "%s: %s", doing, text);
+        bool refused = strstr(text, "Permission denied") || strstr(text, "Read-only file");
+        leat__error(err, code, refused ? 0 : LEAT_RETRIABLE, db->path, "%s: %s", doing, text);
     }
     rocksdb_free(text);
     return code;
@@ -194,12 +197,15 @@ int leat__db_open(leat__db_t **out, const char *path, const leat__db_opts_t *opt
     leat_error_t *err)
 {
     leat__db_t *db = leat__must_alloc(sizeof *db);
+    *damaged = false;
     db->path = leat__must_strdup(path);
     db->options = make_options(db, opts);
     db->read = rocksdb_readoptions_create();
     db->write = rocksdb_writeoptions_create();
     atomic_init(&db->damaged, false);
-    int code = open_all(db, err);
+    int code = leat__disk_room(path, SPARE_BYTES, err);
+    if (!code)
+        code = open_all(db, err);
     *damaged = atomic_load(&db->damaged);
     if (code) {
         leat__db_close(db);
@@ -242,12 +248,15 @@ void leat__db_close(leat__db_t *db)
 
 int leat__db_reopen(leat__db_t *db, leat_error_t *err)
 {
+    int code = leat__disk_room(db->path, SPARE_BYTES, err);
+    if (code)
+        return code; /* as it is, it can still be read */
     char **names = leat__must_alloc(db->count * sizeof(char *));
     rocksdb_column_family_handle_t **handles = leat__must_alloc(db->count * sizeof *handles);
     close_handles(db);
     for (size_t i = 0; i < db->count; i++)
         names[i] = db->families[i]->name;
-    int code = open_names(db, db->count, names, false, handles, err);
+    code = open_names(db, db->count, names, false, handles, err);
     if (code) {
         leat_error_t why;
         if (open_names(db, db->count, names, true, handles, &why))
@@ -280,6 +289,8 @@ leat__family_t *leat__db_family(leat__db_t *db, const char *name, leat_error_t *
     for (size_t i = 0; i < db->count; i++)
         if (strcmp(db->families[i]->name, name) == 0)
             return db->families[i];
+    if (leat__disk_room(db->path, SPARE_BYTES, err))
+        return NULL;
     char *text = NULL;
     rocksdb_column_family_handle_t *handle =
         rocksdb_create_column_family(db->db, db->options, name, &text);
@@ -455,11 +466,27 @@ size_t leat__batch_bytes(const leat__batch_t *b)
     return size;
 }
 
+/* The batch in the log and in a table; what is in memtables will be a table too. */
+static size_t needed_bytes(leat__db_t *db, const leat__batch_t *b)
+{
+    size_t needed = SPARE_BYTES + 2 * leat__batch_bytes(b);
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < db->count; i++)
+        if (!rocksdb_property_int_cf(
+                db->db, db->families[i]->handle, "rocksdb.cur-size-all-mem-tables", &bytes))
+            needed += (size_t)bytes;
+    return needed;
+}
+
 int leat__db_write(leat__db_t *db, leat__batch_t *b, leat_error_t *err)
 {
     char *text = NULL;
     if (!db->db)
         return closed(db, err);
+    if (leat__disk_room(db->path, needed_bytes(db, b), err)) {
+        rocksdb_writebatch_clear(b->batch);
+        return LEAT_ESTORE;
+    }
     rocksdb_write(db->db, db->write, b->batch, &text);
     rocksdb_writebatch_clear(b->batch);
     return text ? fail(db, text, "write", err) : 0;
