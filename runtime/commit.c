@@ -705,6 +705,16 @@ bool leat__commit_close(leat__thread_t *t)
     return t->commit.state == LEAT__COMMIT_IDLE;
 }
 
+bool leat__commit_renew(leat__thread_t *t)
+{
+    if (!t->exactly_once || t->stop)
+        return true;
+    if (!t->renewed && leat__commit_idle(t))
+        writers_close(t);
+    t->renewed = true;
+    return leat__commit_idle(t);
+}
+
 void leat__commit_release(leat__thread_t *t)
 {
     leat__commit_t *c = &t->commit;

@@ -4,7 +4,7 @@
  *    BARRIER ──▶ commit ──▶ BARRIER_DONE, held: processes, commits nothing until MEMBERSHIP
  *    TAKE    ──▶ commit ──▶ close, last checkpoint ──▶ RELEASED
  *    STOP    ──▶ commit ──▶ close all, close writers ──▶ STOPPED, over
- *    LOST    ──▶ abort  ──▶ close all ──▶ LOST_DONE
+ *    LOST    ──▶ abort  ──▶ close all ──▶ ids initialised anew ──▶ LOST_DONE
  *    failure ──▶ abort  ──▶ drop all, close writers ──▶ FAILED, over
  *
  * Mail is read in every step, also while operations are pending; what cannot be done yet is
@@ -305,11 +305,11 @@ static void settle_loss(leat__thread_t *t)
         return;
     }
     close_tasks(t, false);
-    if (t->task_count)
+    if (t->task_count || !leat__commit_renew(t))
         return;
     leat__membership_unref(t->membership);
     t->membership = NULL;
-    t->lost = t->held = t->waits_for_membership = false;
+    t->lost = t->held = t->waits_for_membership = t->renewed = false;
     t->barrier = -1;
     t->work_since_ms = -1;
     answer(t, LEAT__SAY_LOST_DONE);

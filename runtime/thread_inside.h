@@ -185,6 +185,7 @@ struct leat__thread_t {
     leat__map_t targets;
     leat__commit_t commit;
     int fenced_in_row;
+    bool renewed; /* lost: the ids are, or are being, initialised anew */
     leat__op_t *purge;
 
     pthread_mutex_t view_lock;
@@ -265,6 +266,12 @@ void leat__commit_flush_early(leat__thread_t *t, leat__owned_t *o);
 /* nothing of ours is in doubt or it is being made anew */
 bool leat__commit_quiet(const leat__thread_t *t);
 bool leat__commit_close(leat__thread_t *t);   /* the writers; true: they are closed */
+/**
+ * Of a lost member, which was fenced or will be: its ids are initialised anew before it says that it
+ * let go (PROTOCOLS.md 7 (c)), so that nothing of before can be committed and no fence is met later.
+ * True: done.
+ */
+bool leat__commit_renew(leat__thread_t *t);
 void leat__commit_release(leat__thread_t *t); /* the thread is dropped */
 
 /* gaps.c: 1: all closed, 0: at it, -1: trouble said */
