@@ -3,7 +3,7 @@
 #   kafka    starts a real broker: alone on the machine, and with time
 # A test that exits with 77 was skipped: loudly, and never with CI=true.
 set(leat_test_environment
-  "ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1:detect_leaks=1"
+  "ASAN_OPTIONS=detect_stack_use_after_return=1:detect_leaks=1"
   "LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/lsan.supp:print_suppressions=0"
   "UBSAN_OPTIONS=print_stacktrace=1"
   "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp:second_deadlock_stack=1:halt_on_error=0")

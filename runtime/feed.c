@@ -111,7 +111,7 @@ static bool process_task(leat__thread_t *t, leat__owned_t *o, int *left)
             t->commit_wanted = true;
             break;
         }
-        if (t->budget.entry_bytes > t->buffer_bytes)
+        if (t->budget.entry_bytes > t->room_bytes)
             break; /* the next step makes room */
     }
     if (done)
@@ -122,7 +122,7 @@ static bool process_task(leat__thread_t *t, leat__owned_t *o, int *left)
         leat__commit_trouble(t, o, &err);
         return false;
     }
-    return !t->commit_wanted && t->budget.entry_bytes <= t->buffer_bytes;
+    return !t->commit_wanted && t->budget.entry_bytes <= t->room_bytes;
 }
 
 static bool punctuate(leat__thread_t *t, leat__owned_t *o)

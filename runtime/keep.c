@@ -69,7 +69,7 @@ static bool due(const leat__owned_t *o, size_t bytes)
     const leat__thread_t *t = o->thread;
 
     return t->now_ms >= o->checkpoint_retry_ms
-        && (t->full
+        && (t->full || t->crowded
             || leat__checkpoint_due(o->state, t->wall_ms, t->checkpoint_interval_ms, bytes,
                 CHECKPOINT_RECORDS));
 }
@@ -78,11 +78,10 @@ void leat__keep_step(leat__thread_t *t)
 {
     size_t bytes = t->buffer_bytes / 4;
 
-    if (t->now_ms < t->keep_at_ms && !t->full) {
-        if (t->budget.entry_bytes > t->buffer_bytes)
-            leat__keep_room(t);
+    if (t->budget.entry_bytes > t->room_bytes || t->full)
+        leat__keep_room(t);
+    if (t->now_ms < t->keep_at_ms && !t->full && !t->crowded)
         return;
-    }
     t->keep_at_ms = t->now_ms + PAUSE_MS;
     for (size_t i = 0; i < t->task_count; i++) {
         leat__owned_t *o = t->tasks[i];
@@ -92,7 +91,6 @@ void leat__keep_step(leat__thread_t *t)
         if (leat__keep_checkpoint_done(o) && due(o, bytes))
             leat__keep_checkpoint(o);
     }
-    leat__keep_room(t);
 }
 
 /* ---- room ---- */
@@ -107,14 +105,20 @@ static void evict(leat__thread_t *t, size_t bytes)
     }
 }
 
+/*
+ * What is clean leaves; what is not is made clean by a checkpoint. Entries that can do neither (a store in memory) may hold
+ * more than the budget for good: then one looks again only after some growth, not after each record.
+ */
 void leat__keep_room(leat__thread_t *t)
 {
     leat__budget_t *b = &t->budget;
-    size_t least = t->buffer_bytes / 10 * 9;
+    size_t some = t->buffer_bytes / 16, least = t->buffer_bytes / 10 * 9;
     bool was_full = t->full;
 
     if (b->entry_bytes > t->buffer_bytes)
         evict(t, b->entry_bytes - least);
+    t->crowded = b->entry_bytes > t->buffer_bytes && b->frozen_bytes > some;
+    t->room_bytes = b->entry_bytes + some > t->buffer_bytes ? b->entry_bytes + some : t->buffer_bytes;
     t->full = b->dirty_bytes + b->frozen_bytes > t->buffer_bytes;
     if (t->full && !was_full)
         leat__log(LEAT_LOG_DEBUG, "thread", t->name,

@@ -77,6 +77,7 @@ static void read_settings(leat__thread_t *t)
     t->queue_bytes = (size_t)32 * 1024 * 1024;
     t->cache_bytes = (size_t)leat__config_int(c, "statestore.cache.max.bytes") / threads;
     t->buffer_bytes = (size_t)leat__config_int(c, "statestore.buffer.max.bytes") / threads;
+    t->room_bytes = t->buffer_bytes;
     /* Two writers take turns where one would wait for its markers (librdkafka.md I, row 2). */
     t->writer_count = t->exactly_once && t->commit_interval_ms < 50 ? 2 : 1;
 }
@@ -341,6 +342,10 @@ void leat__thread_wait(leat__thread_t *t, int64_t ms)
         }
         runs = runs || o->phase == LEAT__PHASE_RUNNING;
         restores = restores || o->phase == LEAT__PHASE_RESTORING;
+    }
+    if (!restores && !may_process(t)) { /* records that are there already must not wake it */
+        leat__mailbox_wait(&t->mail, ms);
+        return;
     }
     if (restores && !runs)
         t->vt->reader_wait(t->restorer, ms < RESTORE_MS ? ms : RESTORE_MS);

@@ -162,7 +162,9 @@ struct leat__thread_t {
     int64_t trouble_since_ms;    /* first abort or change of writers since a commit; -1 */
     int64_t rest_until_ms;       /* no processing before: backoff after trouble */
     int64_t purge_at_ms, view_at_ms, keep_at_ms;
-    bool commit_wanted, busy, full; /* full: waits for the background writer */
+    bool commit_wanted, busy;
+    bool full, crowded;          /* waits for the background writer; should write now */
+    size_t room_bytes;           /* entries beyond it end a slice */
     bool waits_for_membership;   /* its transaction had to be given up in the pause */
 
     /* tasks */

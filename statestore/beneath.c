@@ -1,9 +1,11 @@
 /*
- * statestore/beneath.c: what lies beneath the write buffer: a column family of the task's database, a
- * backend of the program's own, or nothing (memory, least recently used: the buffer itself holds all).
+ * statestore/beneath.c: what lies beneath the write buffer: a column family of the task's database,
+ * a backend of the program's own, or nothing (memory, least recently used: the buffer itself holds
+ * all).
  *
- * Rows of timestamped stores begin with 8 bytes of time. A read that fails is kept in the task's state,
- * where runtime looks before it commits: a failure must never pass for "there is no such key".
+ * Rows of timestamped stores begin with 8 bytes of time. A read that fails is kept in the task's
+ * state, where runtime looks before it commits: a failure must never pass for "there is no such
+ * key".
  */
 #include "statestore/inside.h"
 
@@ -101,8 +103,8 @@ static int open_family(leat__store_t *s, leat_error_t *err)
     leat__db_t *db = s->state->db;
     if (!db)
         return leat__error(err, LEAT_ECONFIG, 0, s->name,
-            "the store is kept in RocksDB, but there is no state directory: set state.dir or give the "
-            "store another backend");
+            "the store is kept in RocksDB, but there is no state directory: set state.dir or give "
+            "the store another backend");
     s->family = family_of(s, err);
     if (!s->family)
         return LEAT_ESTORE;
@@ -127,15 +129,18 @@ static int open_family(leat__store_t *s, leat_error_t *err)
 static int open_backend(leat__store_t *s, const leat__store_def_t *def, leat_error_t *err)
 {
     const leat_backend_t *b = s->backend;
-    if (!b->open || !b->get || !b->write || !b->scan || !b->next || !b->end || !b->unpin || !b->close)
+    if (!b->open || !b->get || !b->write || !b->scan || !b->next || !b->end || !b->unpin ||
+        !b->close)
         return leat__error(err, LEAT_EARGUMENT, 0, s->name,
-            "backend %s lacks a function: all but count are needed", b->name ? b->name : "without name");
+            "backend %s lacks a function: all but count are needed",
+            b->name ? b->name : "without name");
     leat_error_t why = {0};
     int code = b->open(&s->backend_self, s->state->dir, s->name, &def->opts, &why);
     if (code) {
         s->backend_self = NULL;
         return leat__error(err, LEAT_ESTORE, 0, s->name, "backend %s: open returned %d: %s",
-            b->name ? b->name : "without name", code, why.text[0] ? why.text : leat_error_text(code));
+            b->name ? b->name : "without name", code,
+            why.text[0] ? why.text : leat_error_text(code));
     }
     if (!b->persistent)
         return 0;

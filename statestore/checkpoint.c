@@ -1,14 +1,16 @@
 /*
- * statestore/checkpoint.c: what is committed goes to the backend, in order of the keys, on any thread.
+ * statestore/checkpoint.c: what is committed goes to the backend, in order of the keys, on any
+ * thread.
  *
  *   begin (owner)  ──▶  write (any thread)  ──▶  end (owner)
  *   the list `committed`      sorted batches,         FROZEN entries become clean,
  *   becomes items             metadata in the last    or go back on the list
  *
- * An item is an entry's inline value, LOCKED for the time being, or a counted block: what the writer reads
- * does not change, and the owner goes on meanwhile. The metadata of all stores of a task stand in the
- * last batch (PROTOCOLS.md 5, 19). After a failed write the database is closed and opened again by the
- * next begin, with growing pauses (PROTOCOLS.md 18): RocksDB 7.8 has no other way out of a full disk.
+ * An item is an entry's inline value, LOCKED for the time being, or a counted block: what the
+ * writer reads does not change, and the owner goes on meanwhile. The metadata of all stores of a
+ * task stand in the last batch (PROTOCOLS.md 5, 19). After a failed write the database is closed
+ * and opened again by the next begin, with growing pauses (PROTOCOLS.md 18): RocksDB 7.8 has no
+ * other way out of a full disk.
  */
 #include "statestore/inside.h"
 
@@ -123,24 +125,30 @@ static bool pausing(const leat__task_state_t *state, int64_t wall_ms)
     return state->failures && wall_ms < state->retry_ms;
 }
 
-/* After a failed write. False: not now. */
+int leat__state_recover(leat__task_state_t *state, leat_error_t *err)
+{
+    if (!state->reopen)
+        return 0;
+    if (state->cursors)
+        return leat__error(err, LEAT_ESTORE, LEAT_RETRIABLE, state->dir,
+            "the database is opened again after a failed write once no iterator is open");
+    for (size_t i = 0; i < state->count; i++)
+        leat__beneath_unpin(state->stores[i]);
+    int code = leat__db_reopen(state->db, err);
+    state->reopen = code != 0;
+    return code;
+}
+
+/* False: not now. */
 static bool recover(leat__task_state_t *state, int64_t wall_ms)
 {
     leat_error_t err;
-    if (!state->reopen)
+    if (leat__state_recover(state, &err) == 0)
         return true;
-    if (state->cursors)
-        return false;
-    for (size_t i = 0; i < state->count; i++)
-        leat__beneath_unpin(state->stores[i]);
-    if (leat__db_reopen(state->db, &err)) {
-        leat__log(LEAT_LOG_WARN, "store", NULL, "%s: %s", err.where, err.text);
-        state->failures++;
-        state->retry_ms = wall_ms + RETRY_MS_MAX;
-        return false;
-    }
-    state->reopen = false;
-    return true;
+    leat__log(LEAT_LOG_WARN, "store", NULL, "%s: %s", err.where, err.text);
+    state->failures++;
+    state->retry_ms = wall_ms + RETRY_MS_MAX;
+    return false;
 }
 
 static void copy_notes(leat__frozen_t *f)
@@ -287,16 +295,16 @@ static int write_backend(const part_t *part, leat_error_t *err)
                 backend_value(s, item_view(&part->items[at]), &room)};
         if (at == part->count && s->backend->persistent) {
             leat__meta_encode(&part->meta, meta);
-            changes[count++] =
-                (leat_change_t){{LEAT_BACKEND_META, sizeof LEAT_BACKEND_META - 1}, {meta, sizeof meta}};
+            changes[count++] = (leat_change_t){
+                {LEAT_BACKEND_META, sizeof LEAT_BACKEND_META - 1}, {meta, sizeof meta}};
         }
         code = count ? s->backend->write(s->backend_self, changes, count) : 0;
     } while (!code && at < part->count);
     leat__buf_release(&room);
     leat__free(changes);
     return code ? leat__error(err, LEAT_ESTORE, LEAT_RETRIABLE, s->name,
-                      "backend %s: write returned %d (%s)", s->backend->name ? s->backend->name : "",
-                      code, leat_error_text(code))
+                      "backend %s: write returned %d (%s)",
+                      s->backend->name ? s->backend->name : "", code, leat_error_text(code))
                 : 0;
 }
 
@@ -321,7 +329,8 @@ static int write_database(leat__frozen_t *f, leat_error_t *err)
         if (!f->parts[i].s->family)
             continue;
         leat__meta_encode(&f->parts[i].meta, bytes);
-        put_named(b, leat__db_meta(db), 'm', f->parts[i].s->name, (leat_slice_t){bytes, sizeof bytes});
+        put_named(
+            b, leat__db_meta(db), 'm', f->parts[i].s->name, (leat_slice_t){bytes, sizeof bytes});
     }
     for (size_t i = 0; !code && i < f->note_count; i++)
         put_named(b, leat__db_meta(db), 'n', f->notes[i].name,
@@ -350,8 +359,8 @@ int leat__checkpoint_write(leat__frozen_t *f, leat_error_t *err)
     int code = 0;
     set_phase(f, FAILED, BEGUN); /* another try */
     if (set_phase(f, BEGUN, WRITING) != BEGUN)
-        return leat__error(err, LEAT_ESTORE, 0, "checkpoint", "cancelled: its stores were closed or "
-                                                              "emptied before it was written");
+        return leat__error(err, LEAT_ESTORE, 0, "checkpoint",
+            "cancelled: its stores were closed or emptied before it was written");
     for (size_t i = 0; i < f->count; i++)
         if (f->parts[i].count)
             qsort(f->parts[i].items, f->parts[i].count, sizeof(item_t), by_key);
@@ -413,6 +422,7 @@ static void detach(leat__frozen_t *f, bool ok)
         part_t *part = &f->parts[i];
         for (size_t k = 0; k < part->count; k++)
             thaw_item(part->s, &part->items[k], ok);
+        part->s->barren = false;
         if (ok)
             part->s->written = part->meta;
         else

@@ -2,11 +2,11 @@
  * statestore/db_rocksdb.c: db.h on RocksDB (7.8 and newer, through its C API).
  *
  * WAL on, no fsync: a killed process finds all it wrote, a power cut leaves a consistent prefix
- * (PROTOCOLS.md, "tried, not broken"). max_total_wal_size keeps quiet families from pinning old logs
- * (PROTOCOLS.md 29). Corruption is told by the text, since the C API has no codes.
- * Index and filters are in parts of 4 KiB: whole ones of a large file (1.25 MB of filter for a million
- * keys) do not fit a small cache's shards, and were read anew for each get: 100 us. xxh3 instead of crc32c,
- * which Debian's build computes without the processor's help.
+ * (PROTOCOLS.md, "tried, not broken"). max_total_wal_size keeps quiet families from pinning old
+ * logs (PROTOCOLS.md 29). Corruption is told by the text, since the C API has no codes. Index and
+ * filters are in parts of 4 KiB: whole ones of a large file (1.25 MB of filter for a million keys)
+ * do not fit a small cache's shards, and were read anew for each get: 100 us. xxh3 instead of
+ * crc32c, which Debian's build computes without the processor's help.
  */
 #include "statestore/db.h"
 #include "statestore/store.h"
@@ -76,15 +76,15 @@ static int fail(leat__db_t *db, char *text, const char *doing, leat_error_t *err
     if (is_damage(text)) {
         atomic_store(&db->damaged, true);
         leat__error(err, code, 0, db->path, "%s: the database is damaged: %s", doing, text);
-    } else if (strstr(text, "lock")) {
+    } else if (strstr(text, "No space left") || strstr(text, "File too large")) {
+        leat__error(err, code, LEAT_RETRIABLE, db->path,
+            "%s: the disk is full (%s): make room; it goes on by itself", doing, text);
+    } else if (strstr(text, "lock hold by") || strstr(text, "While lock file")) {
         code = LEAT_ELOCKED;
         leat__error(err, code, LEAT_FATAL, db->path,
             "%s: another process, or another task of this one, has the database open (%s): stop it "
             "or give this one a state.dir of its own",
             doing, text);
-    } else if (strstr(text, "No space left") || strstr(text, "File too large")) {
-        leat__error(err, code, LEAT_RETRIABLE, db->path,
-            "%s: the disk is full (%s): make room; it goes on by itself", doing, text);
     } else {
         leat__error(err, code, LEAT_RETRIABLE, db->path, "%s: %s", doing, text);
     }
@@ -331,8 +331,8 @@ static int closed(const leat__db_t *db, leat_error_t *err)
         "the database could not be opened again after a failed write");
 }
 
-int leat__db_get(leat__db_t *db, leat__family_t *f, leat_slice_t key, leat_slice_t *value, void **pin,
-    leat_error_t *err)
+int leat__db_get(leat__db_t *db, leat__family_t *f, leat_slice_t key, leat_slice_t *value,
+    void **pin, leat_error_t *err)
 {
     char *text = NULL;
     if (!db->db)

@@ -65,7 +65,8 @@ static void remove_tree(const char *path)
 static void remove_older(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    char *parent = slash ? leat__must_strndup(path, (size_t)(slash - path)) : leat__must_strdup(".");
+    char *parent =
+        slash ? leat__must_strndup(path, (size_t)(slash - path)) : leat__must_strdup(".");
     char *prefix = leat__must_format("%s.bad-", slash ? slash + 1 : path);
     DIR *dir = opendir(*parent ? parent : "/");
     for (struct dirent *d; dir && (d = readdir(dir));) {

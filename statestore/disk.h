@@ -5,7 +5,8 @@
 #include <leat/base.h>
 
 int leat__disk_make(const char *path, leat_error_t *err); /* with what leads to it */
-/** Rename path to path.bad-<wall_ms>; older ones of that kind go, so that they cannot fill the disk. */
+/** Rename path to path.bad-<wall_ms>; older ones of that kind go, so that they cannot fill the
+ * disk. */
 int leat__disk_set_aside(const char *path, int64_t wall_ms, leat_error_t *err);
 
 #endif

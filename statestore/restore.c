@@ -1,8 +1,9 @@
 /*
- * statestore/restore.c: from the changelog straight into the backend, and emptying a store before that.
+ * statestore/restore.c: from the changelog straight into the backend, and emptying a store before
+ * that.
  *
- * What the buffer knows of a restored key is brought up to date too: after a failed flush at least once
- * (PROTOCOLS.md 8) a changelog is replayed over a buffer that still holds entries.
+ * What the buffer knows of a restored key is brought up to date too: after a failed flush at least
+ * once (PROTOCOLS.md 8) a changelog is replayed over a buffer that still holds entries.
  */
 #include "statestore/inside.h"
 
@@ -92,7 +93,8 @@ static int by_key_and_place(const void *a, const void *b)
     return way ? way : (x->place > y->place) - (x->place < y->place);
 }
 
-/* A backend of the program's is promised sorted batches with each key once: the last of each key counts. */
+/* A backend of the program's is promised sorted batches with each key once: the last of each key
+ * counts. */
 static int restore_backend(leat__store_t *s, const leat__restore_record_t *records, size_t count,
     leat_error_t *err)
 {
@@ -132,8 +134,8 @@ static int restore_backend(leat__store_t *s, const leat__restore_record_t *recor
     leat__free(order);
     leat__free(changes);
     return code ? leat__error(err, LEAT_ESTORE, LEAT_RETRIABLE, s->name,
-                      "backend %s: write returned %d (%s)", s->backend->name ? s->backend->name : "",
-                      code, leat_error_text(code))
+                      "backend %s: write returned %d (%s)",
+                      s->backend->name ? s->backend->name : "", code, leat_error_text(code))
                 : 0;
 }
 
@@ -160,10 +162,14 @@ int leat__store_restore(leat__store_t *s, const leat__restore_record_t *records,
         return 0;
     if (s->meta.wall_ms < s->state->opened_ms)
         s->meta.wall_ms = s->state->opened_ms;
-    int code = s->family ? restore_family(s, records, count, err)
-                         : restore_backend(s, records, count, err);
+    s->barren = false;
+    int code = s->family ? leat__state_recover(s->state, err) : 0;
+    if (code)
+        return code;
+    code = s->family ? restore_family(s, records, count, err)
+                     : restore_backend(s, records, count, err);
     if (code) {
-        s->state->reopen = s->state->db != NULL;
+        s->state->reopen = s->family != NULL;
         return code;
     }
     s->vacant = s->vacant && count == 0;

@@ -1,9 +1,10 @@
 /*
  * statestore/state.c: all stores of one task: opening and closing, notes, eviction.
  *
- * A task's directory holds one database, DIR/rocksdb. What cannot be trusted (corrupt, of another format,
- * too old for the changelog's tombstones: PROTOCOLS.md 9) is renamed to DIR/rocksdb.bad-<wall_ms> and the
- * stores are rebuilt; what is merely in the way (permissions, a lock, a full disk) is an error.
+ * A task's directory holds one database, DIR/rocksdb. What cannot be trusted (corrupt, of another
+ * format, too old for the changelog's tombstones: PROTOCOLS.md 9) is renamed to
+ * DIR/rocksdb.bad-<wall_ms> and the stores are rebuilt; what is merely in the way (permissions, a
+ * lock, a full disk) is an error.
  */
 #include "statestore/inside.h"
 
@@ -70,8 +71,8 @@ static int64_t last_checkpoint(leat__db_t *db, int *code, leat_error_t *err)
     return last;
 }
 
-/* A look at the first and last row of each family, so that plain damage is met here, where all can be set
- * aside, and not by the first record. */
+/* A look at the first and last row of each family, so that plain damage is met here, where all can
+ * be set aside, and not by the first record. */
 static int look_into(leat__db_t *db, leat_error_t *err)
 {
     leat__family_t *f;
@@ -103,7 +104,8 @@ static const char *distrust(leat__task_state_t *state, int *code, leat_error_t *
     return NULL;
 }
 
-static int open_once(leat__task_state_t *state, const char *path, bool *set_aside, leat_error_t *err)
+static int open_once(
+    leat__task_state_t *state, const char *path, bool *set_aside, leat_error_t *err)
 {
     leat__db_opts_t opts = {state->block_cache, state->memtable_bytes};
     int code = leat__db_open(&state->db, path, &opts, set_aside, err);
@@ -243,7 +245,8 @@ static int drop_family(leat__task_state_t *state, leat__family_t *f, leat_error_
 {
     const char *name = leat__family_name(f);
     leat__log(LEAT_LOG_INFO, "store", NULL,
-        "%s: the topology has no store %s any more: its local state is dropped", state->dir, name + 2);
+        "%s: the topology has no store %s any more: its local state is dropped", state->dir,
+        name + 2);
     char *meta = leat__must_format("m%s", name + 2);
     leat__batch_t *b = leat__batch_new();
     leat__batch_delete(b, leat__db_meta(state->db), leat_slice(meta));
@@ -335,8 +338,8 @@ bool leat__task_state_failed(const leat__task_state_t *state, leat_error_t *err)
 
 /* ---- eviction ---- */
 
-/* The clock's hand over the table: what was used since it came by last stays this time. Twice round at
- * most: then everything clean is gone. */
+/* The clock's hand over the table: what was used since it came by last stays this time. Twice round
+ * at most: then everything clean is gone. */
 static void evict_store(leat__store_t *s, size_t target)
 {
     const size_t *bytes = &s->state->budget->entry_bytes;
@@ -353,6 +356,7 @@ static void evict_store(leat__store_t *s, size_t target)
         s->hand = (s->hand + 1) & s->mask;
         left--;
     }
+    s->barren = *bytes > target;
 }
 
 size_t leat__task_state_evict(leat__task_state_t *state, size_t bytes)
@@ -360,7 +364,7 @@ size_t leat__task_state_evict(leat__task_state_t *state, size_t bytes)
     size_t before = state->budget->entry_bytes, target = before > bytes ? before - bytes : 0;
     for (size_t i = 0; i < state->count && state->budget->entry_bytes > target; i++) {
         leat__store_t *s = state->stores[state->evict_at % state->count];
-        if (!s->resident && !s->custom)
+        if (!s->resident && !s->custom && !s->barren)
             evict_store(s, target);
         if (state->budget->entry_bytes > target)
             state->evict_at++;

@@ -1,9 +1,10 @@
 /*
  * tests/integration/test_seam_kafka.c: the seam on librdkafka against a real broker.
  *
- * Goal: what only Kafka can show: errors with their texts, fencing, the end of a partition behind markers, a seek that drops
- * what was prefetched, no stall of the fetcher, a broker that dies and comes back. The contract that both seams keep is in
- * seam_contract.c. Every test uses topics and groups of its own name.
+ * Goal: what only Kafka can show: errors with their texts, fencing, the end of a partition behind
+ * markers, a seek that drops what was prefetched, no stall of the fetcher, a broker that dies and
+ * comes back. The contract that both seams keep is in seam_contract.c. Every test uses topics and
+ * groups of its own name.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -96,7 +97,8 @@ static int teardown(void **state)
 
 static void make_topic(const char *name, int32_t partitions)
 {
-    leat__topic_t topic = {.name = (char *)(uintptr_t)name, .partitions = partitions, .replication = -1};
+    leat__topic_t topic = {
+        .name = (char *)(uintptr_t)name, .partitions = partitions, .replication = -1};
 
     must(b->vt->ensure_topics(b, &topic, 1));
 }
@@ -104,7 +106,9 @@ static void make_topic(const char *name, int32_t partitions)
 static leat__writer_t *open_writer(const char *transactional_id)
 {
     leat_error_t err;
-    leat__writer_opts_t o = {.client_id = "writer", .transactional_id = transactional_id, .transaction_timeout_ms = 10000};
+    leat__writer_opts_t o = {.client_id = "writer",
+        .transactional_id = transactional_id,
+        .transaction_timeout_ms = 10000};
     leat__writer_t *w = b->vt->writer_open(b, &o, &err);
 
     if (!w)
@@ -122,12 +126,14 @@ static leat__out_t *open_topic(leat__writer_t *w, const char *topic)
     return out;
 }
 
-static void put(leat__writer_t *w, leat__out_t *out, int32_t partition, const char *key, const char *value)
+static void put(
+    leat__writer_t *w, leat__out_t *out, int32_t partition, const char *key, const char *value)
 {
     leat_error_t err;
     int rc;
 
-    while ((rc = b->vt->produce(w, out, partition, leat_slice(key), leat_slice(value), 1000, NULL, &err)) == LEAT_EFULL)
+    while ((rc = b->vt->produce(w, out, partition, leat_slice(key), leat_slice(value), 1000, NULL,
+                &err)) == LEAT_EFULL)
         b->vt->writer_poll(w);
     if (rc)
         fail_msg("%s", err.text);
@@ -180,7 +186,8 @@ static seen_t read_slot(leat__reader_t *r, int slot, int64_t timeout_ms)
                 assert_true(raw->offset > seen.last);
                 seen.last = raw->offset;
                 if (at + raw->value.size + 2 < sizeof seen.values)
-                    snprintf(seen.values + at, sizeof seen.values - at, "%.*s ", LEAT_P(&raw->value));
+                    snprintf(
+                        seen.values + at, sizeof seen.values - at, "%.*s ", LEAT_P(&raw->value));
             }
             seen.count += batch.count;
             seen.next = batch.next;
@@ -200,8 +207,13 @@ static seen_t read_slot(leat__reader_t *r, int slot, int64_t timeout_ms)
 static void test_topics_create_describe_delete(void **state)
 {
     const char *names[] = {unique("new"), unique("absent")};
-    leat__setting_t settings[] = {{"cleanup.policy", "compact,delete"}, {"retention.ms", "123456789"}};
-    leat__topic_t topic = {.name = (char *)(uintptr_t)names[0], .partitions = 3, .replication = -1, .settings = settings, .setting_count = 2};
+    leat__setting_t settings[] = {
+        {"cleanup.policy", "compact,delete"}, {"retention.ms", "123456789"}};
+    leat__topic_t topic = {.name = (char *)(uintptr_t)names[0],
+        .partitions = 3,
+        .replication = -1,
+        .settings = settings,
+        .setting_count = 2};
     leat__op_t *op;
     int matches = 0;
 
@@ -226,7 +238,7 @@ static void test_topics_create_describe_delete(void **state)
     for (size_t i = 0; i < op->topics[0].setting_count; i++)
         for (size_t s = 0; s < 2; s++)
             matches += strcmp(op->topics[0].settings[i].key, settings[s].key) == 0 &&
-                strcmp(op->topics[0].settings[i].value, settings[s].value) == 0;
+                       strcmp(op->topics[0].settings[i].value, settings[s].value) == 0;
     assert_int_equal(matches, 2);
     leat__op_free(op);
     must(b->vt->delete_topics(b, names, 1));
@@ -235,7 +247,11 @@ static void test_topics_create_describe_delete(void **state)
 static void test_topics_bad_settings_say_why(void **state)
 {
     leat__setting_t settings[] = {{"retention.ms", "soon"}};
-    leat__topic_t topic = {.name = (char *)(uintptr_t)unique("bad"), .partitions = 1, .replication = -1, .settings = settings, .setting_count = 1};
+    leat__topic_t topic = {.name = (char *)(uintptr_t)unique("bad"),
+        .partitions = 1,
+        .replication = -1,
+        .settings = settings,
+        .setting_count = 1};
     leat__op_t *op;
 
     (void)state;
@@ -271,8 +287,12 @@ static void test_records_keep_nulls_times_and_headers(void **state)
     w = open_writer(NULL);
     out = open_topic(w, topic);
     assert_int_equal(b->vt->out_partitions(out), 1);
-    assert_int_equal(b->vt->produce(w, out, 0, leat_slice("k"), (leat_slice_t){NULL, 0}, 42, leat__headers_new(&scratch, header, 2), &err), 0);
-    assert_int_equal(b->vt->produce(w, out, 0, (leat_slice_t){NULL, 0}, (leat_slice_t){"", 0}, 43, NULL, &err), 0);
+    assert_int_equal(b->vt->produce(w, out, 0, leat_slice("k"), (leat_slice_t){NULL, 0}, 42,
+                         leat__headers_new(&scratch, header, 2), &err),
+        0);
+    assert_int_equal(
+        b->vt->produce(w, out, 0, (leat_slice_t){NULL, 0}, (leat_slice_t){"", 0}, 43, NULL, &err),
+        0);
     must(b->vt->writer_flush(w));
     assert_int_equal(b->vt->out_delivered(out, 0), 2);
     assert_int_equal(b->vt->out_gap(out, 0), -1);
@@ -330,7 +350,11 @@ static void test_writer_unknown_topic_and_large_record(void **state)
 {
     const char *topic = unique("large");
     leat__setting_t settings[] = {{"max.message.bytes", "1000"}};
-    leat__topic_t made = {.name = (char *)(uintptr_t)topic, .partitions = 1, .replication = -1, .settings = settings, .setting_count = 1};
+    leat__topic_t made = {.name = (char *)(uintptr_t)topic,
+        .partitions = 1,
+        .replication = -1,
+        .settings = settings,
+        .setting_count = 1};
     leat__writer_t *w;
     leat__failure_t failure;
     leat_error_t err;
@@ -346,7 +370,9 @@ static void test_writer_unknown_topic_and_large_record(void **state)
     assert_int_equal(err.code, LEAT_ETOPIC);
     for (size_t i = 0; i < sizeof big; i++)
         big[i] = (char)('a' + rand() % 26);
-    assert_int_equal(b->vt->produce(w, open_topic(w, topic), 0, leat_slice("k"), (leat_slice_t){big, sizeof big}, 1, NULL, &err), 0);
+    assert_int_equal(b->vt->produce(w, open_topic(w, topic), 0, leat_slice("k"),
+                         (leat_slice_t){big, sizeof big}, 1, NULL, &err),
+        0);
     op = b->vt->writer_flush(w);
     wait_op(op);
     assert_int_equal(op->err.code, LEAT_EARGUMENT);
@@ -437,7 +463,9 @@ static void test_reader_wait_wakes(void **state)
     b->vt->reader_close(r);
 }
 
-/* A slow reader behind small queues: without the waker it gets a queue's worth of records a second. */
+/*
+ * A slow reader behind small queues: without the waker it gets a queue's worth of records a second.
+ */
 static void test_reader_fetcher_does_not_stall(void **state)
 {
     enum { RECORDS = 400000 };
@@ -461,7 +489,8 @@ static void test_reader_fetcher_does_not_stall(void **state)
     for (int i = 0; i < RECORDS; i++) {
         leat_error_t err;
 
-        while (b->vt->produce(w, out, 0, leat_slice("key"), (leat_slice_t){value, sizeof value}, 1, NULL, &err) == LEAT_EFULL)
+        while (b->vt->produce(w, out, 0, leat_slice("key"), (leat_slice_t){value, sizeof value}, 1,
+                   NULL, &err) == LEAT_EFULL)
             b->vt->writer_poll(w);
         if (i % 1000 == 0)
             b->vt->writer_poll(w);
@@ -594,11 +623,18 @@ static void test_transaction_fenced_by_fence(void **state)
 
 /* ---- membership ---- */
 
-static leat__member_t *join_for(const char *group, const char *instance, const char *topic, int64_t max_poll_ms)
+static leat__member_t *join_for(
+    const char *group, const char *instance, const char *topic, int64_t max_poll_ms)
 {
     leat_error_t err;
-    leat__member_opts_t o = {.group = group, .instance_id = instance, .client_id = "member", .topics = &topic, .topic_count = 1,
-        .session_timeout_ms = 6000, .heartbeat_interval_ms = 200, .max_poll_interval_ms = max_poll_ms};
+    leat__member_opts_t o = {.group = group,
+        .instance_id = instance,
+        .client_id = "member",
+        .topics = &topic,
+        .topic_count = 1,
+        .session_timeout_ms = 6000,
+        .heartbeat_interval_ms = 200,
+        .max_poll_interval_ms = max_poll_ms};
     leat__member_t *m = b->vt->member_open(b, &o, &err);
 
     if (!m)
@@ -638,7 +674,10 @@ static int64_t committed_of(const char *group, const char *topic)
 static void test_member_generations_fence_offsets(void **state)
 {
     const char *topic = unique("control"), *group = unique("group");
-    leat__position_t at = {.topic = (char *)(uintptr_t)topic, .partition = 0, .offset = 7, .metadata = (char *)(uintptr_t)"meta"};
+    leat__position_t at = {.topic = (char *)(uintptr_t)topic,
+        .partition = 0,
+        .offset = 7,
+        .metadata = (char *)(uintptr_t) "meta"};
     leat__member_t *one, *two;
     leat__membership_t *first, *second;
     leat__member_event_t e;
@@ -740,7 +779,10 @@ static void test_member_static_restart_keeps_generation_and_copy_is_fenced(void 
     must(b->vt->member_close(copy, true));
 }
 
-/* A control thread that hangs: the member leaves by itself, is told so, and comes back as another member. */
+/*
+ * A control thread that hangs: the member leaves by itself, is told so, and comes back as another
+ * member.
+ */
 static void test_member_that_does_not_poll_loses_its_membership(void **state)
 {
     const char *topic = unique("hung"), *group = unique("hung-group");
@@ -762,7 +804,8 @@ static void test_member_that_does_not_poll_loses_its_membership(void **state)
     b->vt->member_answer_revoke(m);
     e = next_event(m, 20000);
     assert_int_equal(e.what, LEAT__MEMBER_ASSIGNED);
-    assert_string_not_equal(leat__membership_member_id(e.membership), leat__membership_member_id(before));
+    assert_string_not_equal(
+        leat__membership_member_id(e.membership), leat__membership_member_id(before));
     leat__membership_unref(before);
     leat__membership_unref(e.membership);
     must(b->vt->member_close(m, true));
@@ -793,7 +836,9 @@ static void wants_refusal(const char *servers, const char *const *settings, cons
 {
     leat_config_t *own;
     leat__broker_t *refusing = open_with(servers, settings, &own);
-    leat__writer_opts_t o = {.client_id = "refused", .transactional_id = unique("refused"), .transaction_timeout_ms = 10000};
+    leat__writer_opts_t o = {.client_id = "refused",
+        .transactional_id = unique("refused"),
+        .transaction_timeout_ms = 10000};
     leat_error_t err;
     leat__writer_t *w;
     leat__op_t *ops[2];
@@ -817,10 +862,10 @@ static void wants_refusal(const char *servers, const char *const *settings, cons
 
 static void test_sasl_refused_is_fatal_and_says_so(void **state)
 {
-    static const char *const wrong[] = {"security.protocol", "SASL_PLAINTEXT", "sasl.mechanism", "PLAIN",
-        "sasl.username", "leat", "sasl.password", "wrong", NULL};
-    static const char *const right[] = {"security.protocol", "SASL_PLAINTEXT", "sasl.mechanism", "PLAIN",
-        "sasl.username", "leat", "sasl.password", "leat-secret", NULL};
+    static const char *const wrong[] = {"security.protocol", "SASL_PLAINTEXT", "sasl.mechanism",
+        "PLAIN", "sasl.username", "leat", "sasl.password", "wrong", NULL};
+    static const char *const right[] = {"security.protocol", "SASL_PLAINTEXT", "sasl.mechanism",
+        "PLAIN", "sasl.username", "leat", "sasl.password", "leat-secret", NULL};
     leat_config_t *own;
     leat__broker_t *good;
 
@@ -845,8 +890,9 @@ static void test_tls_refused_is_fatal_and_says_so(void **state)
 }
 
 /*
- * The broker dies while a transaction is open and comes back: the commit, repeated inside, ends well, or in an abort, or,
- * when the broker gave the transaction up first, in a writer that is over. A new one with the same id goes on.
+ * The broker dies while a transaction is open and comes back: the commit, repeated inside, ends
+ * well, or in an abort, or, when the broker gave the transaction up first, in a writer that is
+ * over. A new one with the same id goes on.
  */
 static void test_broker_killed_writer_goes_on(void **state)
 {
@@ -929,9 +975,16 @@ static bool contract_available(void)
     return kafka_broker() != NULL;
 }
 
-static const struct seam_fixture fixture = {.name = "seam_contract_kafka", .open = open_for_contract,
-    .available = contract_available, .patience_ms = 60000, .session_ms = 6000, .heartbeat_ms = 200,
-    .max_poll_ms = 30000, .transaction_timeout_ms = 10000, .big_bytes = 500000, .many = 50000};
+static const struct seam_fixture fixture = {.name = "seam_contract_kafka",
+    .open = open_for_contract,
+    .available = contract_available,
+    .patience_ms = 60000,
+    .session_ms = 6000,
+    .heartbeat_ms = 200,
+    .max_poll_ms = 30000,
+    .transaction_timeout_ms = 10000,
+    .big_bytes = 500000,
+    .many = 50000};
 
 int main(void)
 {

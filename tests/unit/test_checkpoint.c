@@ -1,8 +1,9 @@
 /*
  * tests/unit/test_checkpoint.c: what reaches the disk, and what is believed of it afterwards.
  *
- * Crashes are real where they matter: a forked child is killed in the middle of a checkpoint. Damage is made by
- * writing into the files; a full disk by RLIMIT_FSIZE, which makes write(2) fail with EFBIG.
+ * Crashes are real where they matter: a forked child is killed in the middle of a checkpoint.
+ * Damage is made by writing into the files; a full disk by RLIMIT_FSIZE, which makes write(2) fail
+ * with EFBIG.
  */
 #include "store_kit.h"
 
@@ -306,7 +307,8 @@ static off_t spoil_in_the_middle(const char *dir)
     return spoilt;
 }
 
-/* Damage that shows only when a row is read: the read is no "absent", and the next open starts anew. */
+/* Damage that shows only when a row is read: the read is no "absent", and the next open starts
+ * anew. */
 static void test_read_of_damaged_data_is_a_failure_and_set_aside_at_close(void **state)
 {
     (void)state;
@@ -419,6 +421,41 @@ static void test_write_full_disk_keeps_all_and_goes_on_when_there_is_room(void *
     kit_release(&kit);
 }
 
+/* A restore meets the full disk too: the same batch is tried again and goes through. */
+static void test_restore_full_disk_goes_on_when_there_is_room(void **state)
+{
+    (void)state;
+    enum { ROWS = 3000 };
+    static kit_t kit;
+    static char keys[ROWS][8], value[200];
+    static leat__restore_record_t records[ROWS];
+    leat_error_t err;
+    struct rlimit before, tiny;
+    kit_init(&kit);
+    kit_open(&kit);
+    for (int i = 0; i < ROWS; i++) {
+        int size = snprintf(keys[i], sizeof keys[i], "%d", i);
+        records[i] = (leat__restore_record_t){
+            {keys[i], (size_t)size}, {value, sizeof value}, i};
+    }
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    tiny = (struct rlimit){200000, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &tiny), 0);
+    int code = leat__store_restore(kit.store, records, ROWS, ROWS, &err);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(code, LEAT_ESTORE);
+    assert_int_equal(err.flags & LEAT_RETRIABLE, LEAT_RETRIABLE);
+    assert_int_equal(leat__store_restore(kit.store, records, ROWS, ROWS, &err), LEAT_OK);
+    kit_close(&kit);
+    kit_open(&kit);
+    assert_int_equal(leat__store_meta(kit.store).changelog_next, ROWS);
+    leat_slice_t found;
+    assert_true(leat__store_get(kit.store, leat_slice("2999"), &found, NULL));
+    assert_int_equal(found.size, sizeof value);
+    kit_release(&kit);
+}
+
 /* ---- another thread writes while the owner goes on (run it under TSan too) ---- */
 
 typedef struct writer_t {
@@ -510,7 +547,8 @@ static void test_close_waits_for_a_checkpoint_that_is_being_written(void **state
 
 enum { MANY = 60000 };
 
-/* This program again, as `test_checkpoint DIR`: says so on its output when the checkpoint is about to begin. */
+/* This program again, as `test_checkpoint DIR`: says so on its output when the checkpoint is about
+ * to begin. */
 static int child(const char *dir)
 {
     static kit_t kit;
@@ -681,7 +719,8 @@ static void test_prepared_parts_end_with_the_checkpoint_that_holds_them(void **s
     kit_put(&kit, "a", "2");
     prepare(&kit, "offsets 2");
     leat__store_committed(kit.store, -1);
-    kit_put(&kit, "a", "3"); /* dirty: the part before it may be in doubt and must outlive the checkpoint */
+    /* dirty: the part before it may be in doubt and must outlive the checkpoint */
+    kit_put(&kit, "a", "3");
     assert_true(kit_checkpoint(&kit));
     crash_unlogged(&kit);
     expect_token(&kit, "offsets 2");
@@ -707,6 +746,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_open_twice_is_locked_and_harms_nothing),
         cmocka_unit_test(test_open_in_a_place_that_cannot_be_written_says_so),
         cmocka_unit_test(test_write_full_disk_keeps_all_and_goes_on_when_there_is_room),
+        cmocka_unit_test(test_restore_full_disk_goes_on_when_there_is_room),
         cmocka_unit_test(test_write_on_another_thread_while_the_owner_goes_on),
         cmocka_unit_test(test_close_waits_for_a_checkpoint_that_is_being_written),
         cmocka_unit_test(test_write_killed_midway_is_replayed_from_the_old_offset),

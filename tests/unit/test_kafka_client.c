@@ -1,8 +1,9 @@
 /*
  * tests/unit/test_kafka_client.c: the parts of the Kafka seam that need no broker.
  *
- * Goal: what the program sets reaches librdkafka under its name there, what the engine rests on cannot be set away, a bad
- * value is named; errors have the class that decides what the engine does next; jobs run in order, and each op ends once.
+ * Goal: what the program sets reaches librdkafka under its name there, what the engine rests on
+ * cannot be set away, a bad value is named; errors have the class that decides what the engine does
+ * next; jobs run in order, and each op ends once.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -69,28 +70,40 @@ static void test_conf_program_goes_before_ours(void **state)
     (void)state;
     assert_string_equal(arrives(LEAT__KPRODUCER, NULL, NULL, "linger.ms"), "1");
     assert_string_equal(arrives(LEAT__KPRODUCER, "producer.linger.ms", "7", "linger.ms"), "7");
-    assert_string_equal(arrives(LEAT__KCONSUMER, "consumer.queued.min.messages", "99", "queued.min.messages"), "99");
+    assert_string_equal(
+        arrives(LEAT__KCONSUMER, "consumer.queued.min.messages", "99", "queued.min.messages"),
+        "99");
     assert_string_equal(arrives(LEAT__KCONSUMER, NULL, NULL, "socket.nagle.disable"), "true");
 }
 
 static void test_conf_java_names_are_translated(void **state)
 {
     (void)state;
-    assert_string_equal(arrives(LEAT__KCONSUMER, "consumer.fetch.max.wait.ms", "33", "fetch.wait.max.ms"), "33");
-    assert_string_equal(arrives(LEAT__KPRODUCER, "producer.buffer.memory", "1048576", "queue.buffering.max.kbytes"), "1024");
-    assert_string_equal(arrives(LEAT__KPRODUCER, "producer.max.request.size", "2000000", "message.max.bytes"), "2000000");
-    assert_string_equal(arrives(LEAT__KCONSUMER, "consumer.max.poll.records", "5", "client.id"), "unit"); /* Java only */
-    assert_string_equal(arrives(LEAT__KADMIN, "security.protocol", "SASL_SSL", "security.protocol"), "sasl_ssl");
-    assert_string_equal(arrives(LEAT__KADMIN, "request.timeout.ms", "12345", "socket.timeout.ms"), "12345");
+    assert_string_equal(
+        arrives(LEAT__KCONSUMER, "consumer.fetch.max.wait.ms", "33", "fetch.wait.max.ms"), "33");
+    assert_string_equal(
+        arrives(LEAT__KPRODUCER, "producer.buffer.memory", "1048576", "queue.buffering.max.kbytes"),
+        "1024");
+    assert_string_equal(
+        arrives(LEAT__KPRODUCER, "producer.max.request.size", "2000000", "message.max.bytes"),
+        "2000000");
+    assert_string_equal(arrives(LEAT__KCONSUMER, "consumer.max.poll.records", "5", "client.id"),
+        "unit"); /* Java only */
+    assert_string_equal(
+        arrives(LEAT__KADMIN, "security.protocol", "SASL_SSL", "security.protocol"), "sasl_ssl");
+    assert_string_equal(
+        arrives(LEAT__KADMIN, "request.timeout.ms", "12345", "socket.timeout.ms"), "12345");
 }
 
 static void test_conf_what_exactness_rests_on_is_kept(void **state)
 {
     leat_config_t *config;
     leat__kbroker_t *b = open_with("producer.enable.idempotence", "false", &config);
-    leat__writer_opts_t o = {.client_id = "unit", .transactional_id = "unit-t", .transaction_timeout_ms = 5000};
+    leat__writer_opts_t o = {
+        .client_id = "unit", .transactional_id = "unit-t", .transaction_timeout_ms = 5000};
     leat_error_t err;
-    leat__writer_t *w = b->base.vt->writer_open(&b->base, &o, &err); /* librdkafka would refuse that pair */
+    leat__writer_t *w =
+        b->base.vt->writer_open(&b->base, &o, &err); /* librdkafka would refuse that pair */
     leat__op_t *op;
 
     (void)state;
@@ -100,7 +113,8 @@ static void test_conf_what_exactness_rests_on_is_kept(void **state)
     assert_true(leat__op_wait(op, 20000));
     leat__op_free(op);
     close_with(b, config);
-    assert_string_equal(arrives(LEAT__KCONSUMER, "consumer.group.id", "other", "client.id"), "unit");
+    assert_string_equal(
+        arrives(LEAT__KCONSUMER, "consumer.group.id", "other", "client.id"), "unit");
 }
 
 static void test_conf_bad_value_names_the_property(void **state)
@@ -125,7 +139,11 @@ static void test_conf_bad_value_names_the_property(void **state)
 
 static void test_error_classes_decide_what_follows(void **state)
 {
-    static const struct { rd_kafka_resp_err_t code; int leat; unsigned flags; } cases[] = {
+    static const struct {
+        rd_kafka_resp_err_t code;
+        int leat;
+        unsigned flags;
+    } cases[] = {
         {RD_KAFKA_RESP_ERR_NO_ERROR, 0, 0},
         {RD_KAFKA_RESP_ERR__TIMED_OUT, LEAT_EBROKER, LEAT_RETRIABLE},
         {RD_KAFKA_RESP_ERR__TRANSPORT, LEAT_EBROKER, LEAT_RETRIABLE},
@@ -180,7 +198,8 @@ static leat__op_t *post(leat__kworker_t *w, int number, long wait_ms, bool alway
     numbered_t *n = leat__must_alloc(sizeof *n);
     leat__op_t *op = leat__op_new();
 
-    n->job = (leat__kjob_t){.op = op, .run = run_numbered, .release = release_numbered, .always = always};
+    n->job = (leat__kjob_t){
+        .op = op, .run = run_numbered, .release = release_numbered, .always = always};
     n->number = number;
     n->wait_ms = wait_ms;
     leat__kworker_post(w, &n->job);
