@@ -1,10 +1,11 @@
 /*
- * runtime/mailbox.c: messages between the control thread and the stream threads, and the boxes they wait in.
+ * runtime/mailbox.c: messages between the control thread and the stream threads, and the boxes
+ * they wait in.
  *
- * A message is one heap block with its lists; who posts gives it away, who takes frees it. Order is kept per box. The box
- * is bounded by its users' protocol, not by refusing: each side sends at most a few messages per task and question, and
- * a message that could be refused would need a second protocol for that. The waker runs outside the lock, so that it may
- * take locks of its own.
+ * A message is one heap block with its lists; who posts gives it away, who takes frees it. Order
+ * is kept per box. The box is bounded by its users' protocol, not by refusing: each side sends at
+ * most a few messages per task and question, and a message that could be refused would need a
+ * second protocol for that. The waker runs outside the lock, so that it may take locks of its own.
  */
 #include "worker.h"
 

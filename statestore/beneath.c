@@ -77,14 +77,29 @@ bool leat__meta_decode(leat_slice_t bytes, leat__store_meta_t *meta)
 
 static const leat_slice_t backend_meta = {LEAT_BACKEND_META, sizeof LEAT_BACKEND_META - 1};
 
+/* What is not believed leaves "nothing known" behind: runtime empties the store and replays it all.
+ * An old store may have missed tombstones that the changelog has forgotten (PROTOCOLS.md 9); one
+ * whose first restore was cut short has no age at all. */
 static void read_meta(leat__store_t *s, leat_slice_t bytes)
 {
-    if (!leat__meta_decode(bytes, &s->written)) {
+    leat__task_state_t *state = s->state;
+    leat__store_meta_t meta;
+    if (!leat__meta_decode(bytes, &meta)) {
         leat__log(LEAT_LOG_WARN, "store", NULL,
             "%s: metadata of an unknown form: the store is restored from the beginning", s->name);
         return;
     }
-    s->meta = s->written;
+    if (s->has_changelog && state->age_max_ms > 0 &&
+        state->opened_ms - meta.wall_ms > state->age_max_ms) {
+        leat__log(LEAT_LOG_WARN, "store", NULL,
+            "%s: %s, and its changelog may have forgotten deletions since: the store is restored "
+            "from the beginning",
+            s->name, meta.wall_ms ? "its local state is too old" : "its restore was cut short");
+        return;
+    }
+    s->meta = s->written = meta;
+    if (meta.wall_ms < state->checkpoint_ms)
+        state->checkpoint_ms = meta.wall_ms;
 }
 
 /* ---- opening ---- */

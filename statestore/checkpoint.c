@@ -99,7 +99,8 @@ static bool changed(const leat__store_t *s)
            (!s->resident && !s->custom &&
                (s->meta.changelog_next != s->written.changelog_next ||
                    s->meta.observed_ms != s->written.observed_ms ||
-                   s->meta.incarnation != s->written.incarnation));
+                   s->meta.incarnation != s->written.incarnation ||
+                   (s->written.changelog_next >= 0 && !s->written.wall_ms))); /* restored: no age */
 }
 
 /* Idle tasks write too, often enough not to look too old at the next open (PROTOCOLS.md 9). */

@@ -2,6 +2,9 @@
  * statestore/restore.c: from the changelog straight into the backend, and emptying a store before
  * that.
  *
+ * A restore leaves the age of what it writes as it was: only the checkpoint of a running task says
+ * that a store is as new as its changelog.
+ *
  * What the buffer knows of a restored key is brought up to date too: after a failed flush at least
  * once (PROTOCOLS.md 8) a changelog is replayed over a buffer that still holds entries.
  */
@@ -160,8 +163,6 @@ int leat__store_restore(leat__store_t *s, const leat__restore_record_t *records,
     }
     if (s->resident)
         return 0;
-    if (s->meta.wall_ms < s->state->opened_ms)
-        s->meta.wall_ms = s->state->opened_ms;
     s->barren = false;
     int code = s->family ? leat__state_recover(s->state, err) : 0;
     if (code)

@@ -87,7 +87,8 @@ typedef struct leat__task_state_opts_t {
     void *block_cache;
     size_t memtable_bytes;         /* of this task's database; 0: default */
     int64_t wall_ms;               /* now */
-    int64_t age_max_ms;            /* older local state is set aside and rebuilt; 0: any age */
+    /* older local state of a store with a changelog is not believed: "nothing known"; 0: any age */
+    int64_t age_max_ms;
 } leat__task_state_opts_t;
 
 /**

@@ -270,8 +270,6 @@ static void run_flush(leat__kjob_t *job)
     writer_job_t *j = (writer_job_t *)job;
     leat__writer_t *w = j->writer;
     leat_error_t *err = &job->op->err;
-    const leat__refusal_t *first;
-    char place[LEAT__KTEXT];
 
     if (!flush(j, leat__clock_steady_ms(NULL) + w->patience_ms, 0)) {
         leat__kerror(err, w->client, RD_KAFKA_RESP_ERR__TIMED_OUT, NULL, w->transactional_id,
@@ -280,9 +278,7 @@ static void run_flush(leat__kjob_t *job)
     }
     if (w->refusal_at == w->refusal_count)
         return;
-    first = &w->refusals[w->refusal_at];
-    leat__kplace(place, sizeof place, first->out->topic, first->partition);
-    leat__kerror(err, w->client, first->code, NULL, place, "write a record");
+    leat__krefusal(err, w, &w->refusals[w->refusal_at]);
     err->flags &= ~(unsigned)LEAT_RETRIABLE;
     if (w->transactional_id && err->code != LEAT_EFENCED)
         err->flags |= LEAT_ABORT;

@@ -227,10 +227,28 @@ void leat__kwriter_poll(leat__writer_t *w)
         rd_kafka_poll(w->client->rk, 0);
 }
 
+/*
+ * A record that this client gave up (purged, timed out) is the transaction's trouble, never the
+ * record's; with a fatal error of the producer behind it, as of one that was fenced, the producer
+ * is over.
+ */
+void leat__krefusal(leat_error_t *err, leat__writer_t *w, const leat__refusal_t *r)
+{
+    char place[LEAT__KTEXT], fatal[LEAT__KTEXT];
+
+    leat__kplace(place, sizeof place, r->out->topic, r->partition);
+    if (r->code < 0 && rd_kafka_fatal_error(w->client->rk, fatal, sizeof fatal)) {
+        leat__error(err, LEAT_EFENCED, 0, place, "this producer is over: %s", fatal);
+        return;
+    }
+    leat__kerror(err, w->client, r->code, NULL, place, "write a record");
+    if (r->code < 0 && err->code != LEAT_EAUTH)
+        err->flags = (err->flags & ~(unsigned)LEAT_RETRIABLE) | LEAT_ABORT;
+}
+
 bool leat__kwriter_failure(leat__writer_t *w, leat__failure_t *f)
 {
     leat__refusal_t *r;
-    char place[LEAT__KTEXT];
 
     if (atomic_load_explicit(&w->busy, memory_order_acquire) || w->refusal_at == w->refusal_count) {
         if (!w->busy)
@@ -238,10 +256,9 @@ bool leat__kwriter_failure(leat__writer_t *w, leat__failure_t *f)
         return false;
     }
     r = &w->refusals[w->refusal_at++];
-    leat__kplace(place, sizeof place, r->out->topic, r->partition);
     f->topic = r->out->topic;
     f->partition = r->partition;
-    leat__kerror(&f->err, w->client, r->code, NULL, place, "write a record");
+    leat__krefusal(&f->err, w, r);
     if (w->refusal_at == w->refusal_count) {
         f->err.others = (unsigned)w->refusals_lost;
         w->refusals_lost = 0;

@@ -45,6 +45,8 @@ rd_kafka_topic_t *leat__kout_handle(leat__writer_t *w, leat__out_t *out, leat_er
 /** Partitions, or a negative leat code with err filled. Waits for metadata. */
 int leat__kout_count(
     leat__writer_t *w, rd_kafka_topic_t *handle, const char *topic, leat_error_t *err);
+/** Why a record was not written, and whether that is its own fault. */
+void leat__krefusal(leat_error_t *err, leat__writer_t *w, const leat__refusal_t *r);
 void leat__kwriter_landed(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque);
 
 #endif

@@ -176,14 +176,14 @@ static void test_clear_empties_backend_and_meta(void **state)
 
 /* ---- what is not believed (PROTOCOLS.md 9, 29) ---- */
 
-static void test_open_too_old_is_set_aside(void **state)
+static void test_open_too_old_is_emptied_and_restored(void **state)
 {
     (void)state;
     static kit_t kit;
     kit_init(&kit);
     kit.opts.age_max_ms = 1000;
     kit_open(&kit);
-    kit_put(&kit, "a", "1");
+    kit_put(&kit, "deleted meanwhile", "1");
     kit_commit(&kit);
     assert_true(kit_checkpoint(&kit));
     kit_close(&kit);
@@ -194,8 +194,53 @@ static void test_open_too_old_is_set_aside(void **state)
     kit.opts.wall_ms += 1;
     kit_open(&kit);
     assert_int_equal(leat__store_meta(kit.store).changelog_next, -1);
-    kit_expect(&kit, "a", NULL);
-    assert_int_equal(count_named(kit.dir, "rocksdb.bad-"), 1);
+    kit_cut(&kit, 0); /* the log has neither the value nor its tombstone any more */
+    kit.committed = 0;
+    kit_replay(&kit);
+    kit_expect(&kit, "deleted meanwhile", NULL);
+    kit_release(&kit);
+}
+
+static void test_open_too_old_spares_a_store_without_changelog(void **state)
+{
+    (void)state;
+    static kit_t kit;
+    kit_init(&kit);
+    kit.opts.age_max_ms = 1000;
+    kit.def.logged = false;
+    kit_open(&kit);
+    kit_put(&kit, "a", "1");
+    kit_commit(&kit);
+    assert_true(kit_checkpoint(&kit));
+    kit_close(&kit);
+    kit.opts.wall_ms += 100000;
+    kit_open(&kit);
+    kit_expect(&kit, "a", "1");
+    kit_release(&kit);
+}
+
+/* Half a restore is not "as of now", however late it was made; a whole one is, by the next
+ * checkpoint. */
+static void test_open_after_a_restore_cut_short_begins_again(void **state)
+{
+    (void)state;
+    static kit_t kit;
+    leat_error_t err;
+    leat__restore_record_t record = {{"a", 1}, {"1", 1}, 5};
+    kit_init(&kit);
+    kit.opts.age_max_ms = 1000;
+    kit.opts.wall_ms = 1000000;
+    kit_open(&kit);
+    assert_int_equal(leat__store_restore(kit.store, &record, 1, 1, &err), LEAT_OK);
+    kit_close(&kit);
+    kit_open(&kit);
+    assert_int_equal(leat__store_meta(kit.store).changelog_next, -1);
+    leat__store_clear(kit.store);
+    assert_int_equal(leat__store_restore(kit.store, &record, 1, 1, &err), LEAT_OK);
+    assert_true(kit_checkpoint(&kit));
+    kit_close(&kit);
+    kit_open(&kit);
+    assert_int_equal(leat__store_meta(kit.store).changelog_next, 1);
     kit_release(&kit);
 }
 
@@ -739,7 +784,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_notes_go_with_the_next_checkpoint),
         cmocka_unit_test(test_opened_drops_what_the_topology_has_no_more),
         cmocka_unit_test(test_clear_empties_backend_and_meta),
-        cmocka_unit_test(test_open_too_old_is_set_aside),
+        cmocka_unit_test(test_open_too_old_is_emptied_and_restored),
+        cmocka_unit_test(test_open_too_old_spares_a_store_without_changelog),
+        cmocka_unit_test(test_open_after_a_restore_cut_short_begins_again),
         cmocka_unit_test(test_checkpoint_of_an_idle_task_keeps_it_young),
         cmocka_unit_test(test_open_damaged_manifest_is_set_aside_and_rebuilt),
         cmocka_unit_test(test_read_of_damaged_data_is_a_failure_and_set_aside_at_close),
