@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "statestore/db.h"
+#include "statestore/filter.h"
 
 /* ---- leat's own backends are known by their address ---- */
 
@@ -129,6 +130,7 @@ static int open_family(leat__store_t *s, leat_error_t *err)
     s->vacant = code == 0;
     if (code < 0)
         return code;
+    s->filter = s->vacant ? leat__filter_new() : NULL;
     char *name = leat__must_format("m%s", s->name);
     void *pin = NULL;
     code = leat__db_get(db, leat__db_meta(db), leat_slice(name), &value, &pin, err);
@@ -179,6 +181,8 @@ int leat__beneath_open(leat__store_t *s, const leat__store_def_t *def, leat_erro
 void leat__beneath_close(leat__store_t *s)
 {
     leat__beneath_unpin(s);
+    leat__filter_free(s->filter);
+    s->filter = NULL;
     if (s->backend_self)
         s->backend->close(s->backend_self);
     s->backend_self = NULL;
@@ -221,6 +225,8 @@ bool leat__beneath_get(leat__store_t *s, leat_slice_t key, leat__view_t *value)
     leat_slice_t row = {NULL, 0};
     int code;
     leat__beneath_unpin(s);
+    if (s->filter && !leat__filter_may_hold(s->filter, key))
+        return false;
     if (s->family) {
         code = leat__db_get(s->state->db, s->family, key, &row, &s->pin, &err);
     } else {
@@ -365,7 +371,10 @@ int leat__beneath_clear(leat__store_t *s, leat_error_t *err)
     if (s->resident)
         return 0;
     int code = s->family ? clear_family(s, err) : clear_backend(s, err);
-    if (!code)
-        s->vacant = s->family != NULL;
-    return code;
+    if (code)
+        return code;
+    s->vacant = s->family != NULL;
+    leat__filter_free(s->filter);
+    s->filter = s->vacant ? leat__filter_new() : NULL;
+    return 0;
 }

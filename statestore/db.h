@@ -60,6 +60,20 @@ size_t leat__batch_bytes(const leat__batch_t *b);
 int leat__db_write(leat__db_t *db, leat__batch_t *b, leat_error_t *err);
 
 /**
+ * Many sorted changes of one family, past the memtable and the WAL: a file that becomes part of
+ * the database as a whole. Written through to the disk before it counts, so it may be ahead of
+ * batches that came before it, never behind. Add in ascending order, each key once. finish frees it:
+ * 0, or LEAT_ESTORE and nothing of it is there.
+ */
+typedef struct leat__db_file_t leat__db_file_t;
+/** NULL: err. */
+leat__db_file_t *leat__db_file_new(leat__db_t *db, leat__family_t *f, leat_error_t *err);
+void leat__db_file_put(
+    leat__db_file_t *file, leat_slice_t key, leat_slice_t head, leat_slice_t value);
+void leat__db_file_delete(leat__db_file_t *file, leat_slice_t key);
+int leat__db_file_finish(leat__db_file_t *file, leat_error_t *err);
+
+/**
  * Rows of [from, until) as they are now; .data NULL: open. The slices must live as long as the
  * iterator.
  */

@@ -12,17 +12,19 @@
 #include "statestore/disk.h"
 #include "statestore/store.h"
 
+#include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
 
 #include <stdatomic.h>
 #include <string.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include <rocksdb/c.h>
 
 enum {
-    MEMTABLE_BYTES = 16 << 20, /* all families of a database together */
+    MEMTABLE_BYTES = 4 << 20, /* all families of a database together: large checkpoints go past them */
     WAL_BYTES = 64 << 20,
     BLOCK_CACHE_BYTES = 8 << 20, /* where the process gives none */
     BLOOM_BITS = 10,
@@ -490,6 +492,91 @@ int leat__db_write(leat__db_t *db, leat__batch_t *b, leat_error_t *err)
     rocksdb_write(db->db, db->write, b->batch, &text);
     rocksdb_writebatch_clear(b->batch);
     return text ? fail(db, text, "write", err) : 0;
+}
+
+/* ---- whole files ---- */
+
+struct leat__db_file_t {
+    leat__db_t *db;
+    leat__family_t *family;
+    rocksdb_envoptions_t *env;
+    rocksdb_sstfilewriter_t *writer;
+    char *path;
+    leat__buf_t value;
+    char *text; /* the first error */
+};
+
+static void file_free(leat__db_file_t *file)
+{
+    if (file->writer)
+        rocksdb_sstfilewriter_destroy(file->writer);
+    rocksdb_envoptions_destroy(file->env);
+    leat__buf_release(&file->value);
+    leat__free(file->path);
+    leat__free(file);
+}
+
+leat__db_file_t *leat__db_file_new(leat__db_t *db, leat__family_t *f, leat_error_t *err)
+{
+    char *text = NULL;
+    if (!db->db) {
+        closed(db, err);
+        return NULL;
+    }
+    leat__db_file_t *file = leat__must_alloc(sizeof *file);
+    file->db = db;
+    file->family = f;
+    file->env = rocksdb_envoptions_create();
+    /* one checkpoint at a time, so one name will do; what a crash left there is written over */
+    file->path = leat__must_format("%s/leat-checkpoint.sst", db->path);
+    file->writer = rocksdb_sstfilewriter_create(file->env, db->options);
+    rocksdb_sstfilewriter_open(file->writer, file->path, &text);
+    if (text) {
+        fail(db, text, "making a file", err);
+        file_free(file);
+        return NULL;
+    }
+    return file;
+}
+
+void leat__db_file_put(leat__db_file_t *file, leat_slice_t key, leat_slice_t head, leat_slice_t value)
+{
+    if (file->text)
+        return;
+    if (head.size) {
+        file->value.size = 0;
+        leat__buf_put(&file->value, head.data, head.size);
+        leat__buf_put(&file->value, value.data, value.size);
+        value = (leat_slice_t){file->value.data, file->value.size};
+    }
+    rocksdb_sstfilewriter_put(file->writer, key.data, key.size, value.data, value.size, &file->text);
+}
+
+void leat__db_file_delete(leat__db_file_t *file, leat_slice_t key)
+{
+    if (!file->text)
+        rocksdb_sstfilewriter_delete(file->writer, key.data, key.size, &file->text);
+}
+
+int leat__db_file_finish(leat__db_file_t *file, leat_error_t *err)
+{
+    leat__db_t *db = file->db;
+    int code = 0;
+    if (!file->text)
+        rocksdb_sstfilewriter_finish(file->writer, &file->text);
+    if (!file->text) {
+        const char *path = file->path;
+        rocksdb_ingestexternalfileoptions_t *o = rocksdb_ingestexternalfileoptions_create();
+        rocksdb_ingestexternalfileoptions_set_move_files(o, 1);
+        rocksdb_ingest_external_file_cf(db->db, file->family->handle, &path, 1, o, &file->text);
+        rocksdb_ingestexternalfileoptions_destroy(o);
+    }
+    if (file->text) {
+        code = fail(db, file->text, "writing a file", err);
+        remove(file->path);
+    }
+    file_free(file);
+    return code;
 }
 
 /* ---- the process' block cache, and the backend by name ---- */

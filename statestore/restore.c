@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "statestore/db.h"
+#include "statestore/filter.h"
 
 #include <stdlib.h>
 
@@ -153,6 +154,8 @@ int leat__store_restore(leat__store_t *s, const leat__restore_record_t *records,
     for (size_t i = 0; i < count; i++) {
         if (!records[i].key.data)
             continue;
+        if (s->filter)
+            leat__filter_add(s->filter, records[i].key);
         if (s->resident)
             restore_resident(s, &records[i]);
         else
