@@ -186,7 +186,7 @@ static void produce(rd_kafka_t *rk, const char *topic, int partition, const char
     rd_kafka_resp_err_t err;
 
     do {
-        err = rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition),
+        err = __extension__ rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition),
             RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY((void *)(uintptr_t)key, strlen(key)),
             RD_KAFKA_V_VALUE((void *)(uintptr_t)value, strlen(value)), RD_KAFKA_V_END);
         rd_kafka_poll(rk, err ? 10 : 0);
