@@ -224,8 +224,13 @@ static void put_item(leat__batch_t *b, const leat__store_t *s, const item_t *ite
 /* Past the memtable: a file costs a flush to the disk, and then half of what a batch does for each row. */
 static int write_file(leat__db_t *db, const part_t *part, leat_error_t *err)
 {
-    leat__db_file_t *file = leat__db_file_new(db, part->s->family, err);
+    size_t bytes = 0;
     char time[8];
+    for (size_t i = 0; i < part->count; i++) {
+        leat__view_t v = item_view(&part->items[i]);
+        bytes += part->items[i].e->key_size + 16U + (v.size == LEAT__ABSENT ? 0 : v.size);
+    }
+    leat__db_file_t *file = leat__db_file_new(db, part->s->family, bytes, err);
     if (!file)
         return LEAT_ESTORE;
     for (size_t i = 0; i < part->count; i++) {

@@ -66,8 +66,9 @@ int leat__db_write(leat__db_t *db, leat__batch_t *b, leat_error_t *err);
  * 0, or LEAT_ESTORE and nothing of it is there.
  */
 typedef struct leat__db_file_t leat__db_file_t;
-/** NULL: err. */
-leat__db_file_t *leat__db_file_new(leat__db_t *db, leat__family_t *f, leat_error_t *err);
+/** bytes: of keys and values that will come, about. NULL: err. */
+leat__db_file_t *leat__db_file_new(
+    leat__db_t *db, leat__family_t *f, size_t bytes, leat_error_t *err);
 void leat__db_file_put(
     leat__db_file_t *file, leat_slice_t key, leat_slice_t head, leat_slice_t value);
 void leat__db_file_delete(leat__db_file_t *file, leat_slice_t key);

@@ -516,13 +516,16 @@ static void file_free(leat__db_file_t *file)
     leat__free(file);
 }
 
-leat__db_file_t *leat__db_file_new(leat__db_t *db, leat__family_t *f, leat_error_t *err)
+leat__db_file_t *leat__db_file_new(
+    leat__db_t *db, leat__family_t *f, size_t bytes, leat_error_t *err)
 {
     char *text = NULL;
     if (!db->db) {
         closed(db, err);
         return NULL;
     }
+    if (leat__disk_room(db->path, SPARE_BYTES + 2 * bytes, err))
+        return NULL;
     leat__db_file_t *file = leat__must_alloc(sizeof *file);
     file->db = db;
     file->family = f;
