@@ -117,6 +117,7 @@ void leat__keep_room(leat__thread_t *t)
 {
     leat__budget_t *b = &t->budget;
     size_t some = t->buffer_bytes / 16, least = t->buffer_bytes / 10 * 9;
+    size_t kept = b->dirty_bytes + b->frozen_bytes; /* without what the tables take */
     bool was_full = t->full;
 
     if (b->entry_bytes > t->buffer_bytes)
@@ -124,7 +125,8 @@ void leat__keep_room(leat__thread_t *t)
     t->crowded = b->entry_bytes > t->buffer_bytes && b->frozen_bytes > some;
     t->room_bytes =
         b->entry_bytes + some > t->buffer_bytes ? b->entry_bytes + some : t->buffer_bytes;
-    t->full = b->dirty_bytes + b->frozen_bytes > t->buffer_bytes;
+    t->full = kept > t->buffer_bytes ||
+              (kept > t->buffer_bytes / 2 && b->entry_bytes > t->buffer_bytes + 2 * some);
     if (t->full && !was_full)
         leat__log(LEAT_LOG_DEBUG, "thread", t->name,
             "waits for the background writer: %zu bytes in buffers, %zu allowed", b->entry_bytes,

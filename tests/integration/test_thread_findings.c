@@ -474,6 +474,32 @@ static void test_finding_09_state_beyond_the_end_is_rebuilt(void **state)
     rig_world_close(&w);
 }
 
+/* ---- finding 12 ---- */
+
+static void test_finding_12_a_fenced_thread_that_still_owns_goes_on(void **state)
+{
+    static const char *const ids[] = {"app-process-1-0-a"};
+    rig_world_t w;
+    rig_t *r;
+
+    (void)state;
+    rig_world_open(&w, rig_build_count, 1, EOS);
+    rig_world_set(&w, "commit.interval.ms", "1000");
+    r = rig_start(&w, 0);
+    write_keys(&w, 0, "a", 2);
+    rig_settle(r);
+    write_keys(&w, 0, "a", 3);
+    rig_steps(r, 10);
+    assert_true(r->thread->transaction);
+    leat__op_free(w.outside->vt->fence(w.outside, ids, 1)); /* a leader that took it for dead */
+    rig_settle(r);
+    assert_int_equal(r->failed, 0);
+    assert_int_equal(rig_count(r, "0_0", "a"), 5);
+    rig_stop(r);
+    assert_counts_to(&w, 1, 5);
+    rig_world_close(&w);
+}
+
 /* ---- finding 14 ---- */
 
 static void test_finding_14_a_twin_is_named(void **state)
@@ -704,6 +730,7 @@ int main(void)
         cmocka_unit_test(test_finding_06_partition_time_survives_a_restart),
         cmocka_unit_test(test_finding_09_state_of_another_incarnation_is_rebuilt),
         cmocka_unit_test(test_finding_09_state_beyond_the_end_is_rebuilt),
+        cmocka_unit_test(test_finding_12_a_fenced_thread_that_still_owns_goes_on),
         cmocka_unit_test(test_finding_14_a_twin_is_named),
         cmocka_unit_test(test_finding_15_a_pause_does_not_outlive_half_a_transaction),
         cmocka_unit_test(test_finding_21_the_second_writer_waits_for_the_first_ones_commit),

@@ -4,10 +4,12 @@
  * name.
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <cmocka.h>
 
 #include "base/buf.h"
@@ -17,7 +19,7 @@
 #define EOS "exactly_once_v2"
 #define CHANGELOG "app-counts-changelog"
 
-static rig_record_t room[20000];
+static rig_record_t room[40000];
 
 static void write_keys(rig_world_t *w, int32_t partition, const char *key, int count)
 {
@@ -334,6 +336,57 @@ static void test_finding_17_over_the_cache_is_logged_early(void **state)
     rig_settle(r);
     rig_stop(r);
     assert_int_equal(rig_read(&w, CHANGELOG, 1, true, room, 20000), 2000);
+    rig_world_close(&w);
+}
+
+static void drop_line(
+    void *user, leat_level_t level, const char *area, const char *text, const char *fields)
+{
+    (void)user, (void)level, (void)area, (void)text, (void)fields;
+}
+
+static void limit_files(rlim_t bytes)
+{
+    struct rlimit limit;
+
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = bytes < limit.rlim_max ? bytes : limit.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void test_finding_18_a_full_disk_is_waited_for(void **state)
+{
+    rig_world_t w;
+    rig_t *r;
+    uint64_t records;
+
+    (void)state;
+    signal(SIGXFSZ, SIG_IGN);
+    rig_world_open(&w, rig_build_count, 1, EOS);
+    rig_world_set(&w, "statestore.buffer.max.bytes", "1048576");
+    rig_world_set(&w, "statestore.checkpoint.interval.ms", "100");
+    r = rig_start(&w, 0);
+    write_many(&w, 0, 100);
+    rig_settle(r);
+    leat_log_to(drop_line, NULL, LEAT_LOG_ERROR);
+    limit_files(
+        100000); /* a file that would get larger cannot be written; RocksDB writes its own log first */
+    write_many(&w, 100, 30000);
+    rig_steps(r, 3000); /* 15 s */
+    assert_int_equal(r->failed, 0);
+    records = leat__task_counts(rig_task(r, "0_0")->task)->records;
+    assert_in_range(records, 1000, 20000); /* until the budget is used up */
+    assert_true(r->thread->full);
+    assert_false(
+        r->thread->transaction); /* what was done is committed; it waits with nothing open */
+    assert_in_range(r->thread->budget.entry_bytes, 1, 1048576 * 5 / 4);
+    limit_files(RLIM_INFINITY);
+    rig_settle(r);
+    assert_false(r->thread->full);
+    assert_int_equal(
+        rig_count(r, "0_0", "key-000000000000000000000007-000000000000000000000007"), 1);
+    rig_stop(r);
+    assert_int_equal(rig_read(&w, "out", 1, true, room, 40000), 30100);
     rig_world_close(&w);
 }
 
@@ -720,6 +773,7 @@ int main(void)
         cmocka_unit_test(test_finding_02_a_commit_of_another_epoch_is_dropped),
         cmocka_unit_test(test_finding_17_the_budget_is_kept),
         cmocka_unit_test(test_finding_17_over_the_cache_is_logged_early),
+        cmocka_unit_test(test_finding_18_a_full_disk_is_waited_for),
         cmocka_unit_test(test_finding_20_unlogged_stores_survive_any_crash),
         cmocka_unit_test(test_finding_23_a_source_topic_is_replayed_to_the_committed_offset),
         cmocka_unit_test(test_take_commits_first_and_give_goes_on),
