@@ -21,6 +21,7 @@ typedef struct leat__lead_t {
     leat__group_member_t *members;
     size_t member_count; /* as described */
     uint64_t changes;    /* log->changes that the last placement knew */
+    uint64_t asked_at;   /* log->changes when the group was asked for */
     int64_t revision;
     char *published;   /* the last placement's text but for its revision */
     leat__op_t *fence; /* under way, for `fencing` */

@@ -133,7 +133,7 @@ void leat__control_member_step(leat__control_t *c)
             lose(c);
             break;
         case LEAT__MEMBER_FAILED:
-            if (e.err.code == LEAT_EFENCED && !c->stopping)
+            if (e.err.code == LEAT_EFENCED)
                 fenced(c, &e.err);
             else
                 leat__control_fail(c, &e.err);

@@ -342,7 +342,10 @@ static void publish(leat__control_t *c, const char *without)
 
 void leat__lead_hand_over(leat__control_t *c)
 {
-    if (c->lead.state == LEAT__LEAD_PLACED && c->lead.member_count > 1)
+    const leat__lead_t *d = &c->lead;
+    bool placed = d->state == LEAT__LEAD_PLACED || (d->state == LEAT__LEAD_DESCRIBE && d->published);
+
+    if (placed && d->member_count > 1)
         publish(c, leat__membership_member_id(c->membership));
 }
 
@@ -376,6 +379,36 @@ static void described(leat__control_t *c)
     }
     leat__op_free(d->op);
     d->op = NULL;
+}
+
+static void ask_who_is_here(leat__control_t *c)
+{
+    c->lead.asked_at = c->log.changes;
+    c->lead.op = c->w->broker->vt->describe_group(c->w->broker, c->w->application_id);
+}
+
+/*
+ * A static member that comes back does not change the generation, only its member id: the first
+ * that is heard of it is a status under an id that was not in the group when it was asked for.
+ */
+static bool somebody_is_new(const leat__control_t *c)
+{
+    const leat__lead_t *d = &c->lead;
+    const char *key;
+    void *value;
+
+    if (d->asked_at == c->log.changes)
+        return false;
+    for (size_t i = 0; leat__map_next(&c->log.statuses, &i, &key, &value);) {
+        const leat__status_t *s = value;
+        bool known = s->state != LEAT__PROCESS_RUNNING;
+
+        for (size_t k = 0; !known && k < d->member_count; k++)
+            known = strcmp(d->members[k].member_id, s->member_id) == 0;
+        if (!known)
+            return true;
+    }
+    return false;
 }
 
 static void measured(leat__control_t *c)
@@ -442,12 +475,16 @@ bool leat__lead_step(leat__control_t *c)
         if (d->op != NULL)
             described(c);
         else if (c->now_ms >= d->retry_ms)
-            d->op = c->w->broker->vt->describe_group(c->w->broker, c->w->application_id);
+            ask_who_is_here(c);
         return true;
     case LEAT__LEAD_PLACED:
         fence_step(c);
         if (d->changes != c->log.changes)
             d->again = true;
+        if (somebody_is_new(c)) {
+            d->state = LEAT__LEAD_DESCRIBE;
+            return true;
+        }
         /* the next one is computed from the last one, so that must have been read back */
         if (d->again && c->now_ms >= d->retry_ms && (d->revision == 0 || read_back(c)))
             publish(c, NULL);
