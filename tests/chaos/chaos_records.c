@@ -175,6 +175,7 @@ static rd_kafka_t *producer(const char *brokers)
     rd_kafka_conf_t *c = rd_kafka_conf_new();
 
     set(c, "enable.idempotence", "true"); /* the load itself must be exact, over a broker that dies */
+    set(c, "max.in.flight.requests.per.connection", "1"); /* 2.0.2 loses step over it sometimes */
     set(c, "message.timeout.ms", "0");
     set(c, "linger.ms", "5");
     rd_kafka_conf_set_dr_msg_cb(c, delivered);

@@ -17,12 +17,14 @@
 
 #include "chaos.h"
 
-#include <inttypes.h>
+#include <execinfo.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static _Atomic int generation = -1;
 
@@ -45,6 +47,16 @@ static void on_log(void *user, leat_level_t level, const char *area, const char 
         atomic_store(&generation, number);
     fprintf(stderr, "%lld %-5s %s: %s%s%s\n", now_us(), names[level], area, text, fields ? " " : "",
         fields ? fields : "");
+}
+
+/* A crash that the runner did not cause says where it was. */
+static void on_crash(int number)
+{
+    void *frames[64];
+
+    backtrace_symbols_fd(frames, backtrace(frames, 64), STDERR_FILENO);
+    signal(number, SIG_DFL);
+    raise(number);
 }
 
 static void on_open(leat_ctx_t *ctx)
@@ -193,6 +205,8 @@ int main(int argc, char **argv)
     const leat_main_opts_t opts = {.about = "Counts while it is being killed.", .options = options};
     const char *level = getenv("CHAOS_LOG");
 
+    signal(SIGABRT, on_crash);
+    signal(SIGSEGV, on_crash);
     setvbuf(stderr, NULL, _IOLBF, 8192); /* a line is written whole, also when the process dies */
     leat_log_to(on_log, NULL, level && strcmp(level, "debug") == 0 ? LEAT_LOG_DEBUG : LEAT_LOG_INFO);
     return leat_main(argc, argv, "chaos", build, &opts);
