@@ -315,11 +315,22 @@ static int failure_of(leat_app_t *app, leat_error_t *err)
 /* Until it is over; a signal, if waited for, stops it cleanly. */
 static int run(leat_app_t *app, leat_error_t *err, bool signals)
 {
+    leat_error_t local;
     int rc;
 
+    if (err == NULL)
+        err = &local;
     if (signals)
         leat__signals_begin();
+    if (app != NULL && !app->nil)
+        app->until_signal = signals;
     rc = leat_app_start(app, err);
+    if (rc != 0 && signals && leat__signals_seen() && (err->flags & LEAT_RETRIABLE)) {
+        leat__log(LEAT_LOG_INFO, "app", NULL, "stopped before it had started");
+        leat__signals_end();
+        leat__error_clear(err);
+        return 0;
+    }
     bool asked = false;
     while (rc == 0 && !is_final(leat_app_state(app))) {
         if (signals) {

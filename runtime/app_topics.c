@@ -15,6 +15,11 @@
 
 enum { ANSWER_MS = 500, RETRY_MS = 200 };
 
+static bool called_off(const leat_app_t *app)
+{
+    return app->until_signal && leat__signals_seen();
+}
+
 int leat__app_op(leat_app_t *app, int64_t deadline_ms,
     leat__op_t *(*start)(leat_app_t *app, void *user), void *user, leat__op_t **done,
     leat_error_t *err)
@@ -26,8 +31,8 @@ int leat__app_op(leat_app_t *app, int64_t deadline_ms,
         leat__op_t *op = start(app, user);
         bool answered = false;
 
-        while (
-            !(answered = leat__op_wait(op, ANSWER_MS)) && leat__clock_steady_ms(NULL) < deadline_ms)
+        while (!(answered = leat__op_wait(op, ANSWER_MS)) && !called_off(app) &&
+               leat__clock_steady_ms(NULL) < deadline_ms)
             ;
         if (answered && op->err.code == 0) {
             *done = op;
@@ -40,7 +45,7 @@ int leat__app_op(leat_app_t *app, int64_t deadline_ms,
                 leat__config_text(app->config, "bootstrap.servers"));
         leat__op_free(op);
         int64_t now = leat__clock_steady_ms(NULL);
-        if ((err->flags & LEAT_RETRIABLE) == 0 || now >= deadline_ms)
+        if ((err->flags & LEAT_RETRIABLE) == 0 || now >= deadline_ms || called_off(app))
             return err->code;
         if (now - said_ms > 2000) {
             leat__log(LEAT_LOG_WARN, "app", NULL, "%s; trying again", err->text);
