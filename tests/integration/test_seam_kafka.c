@@ -568,18 +568,24 @@ static void test_transaction_visibility_and_markers(void **state)
     must(b->vt->writer_close(w));
 }
 
+/*
+ * librdkafka.md, Part I, row 1: with a flush before it, an abort right after a commit is well. On a very busy machine it still
+ * ends the producer now and then; that must come as "fenced", and a new writer with the same id must go on at once.
+ */
 static void test_transaction_abort_soon_after_commit(void **state)
 {
-    const char *topic = unique("abort");
+    const char *topic = unique("abort"), *id = unique("abort-id");
     leat__writer_t *w;
     leat__out_t *out;
     leat_error_t err;
+    leat__op_t *op;
+    int renewed = 0;
 
     (void)state;
     if (!kafka_broker_wanted())
         return;
     make_topic(topic, 4);
-    w = open_writer(unique("abort-id"));
+    w = open_writer(id);
     must(b->vt->writer_init(w));
     out = open_topic(w, topic);
     for (int i = 0; i < 20; i++) {
@@ -590,8 +596,19 @@ static void test_transaction_abort_soon_after_commit(void **state)
         assert_int_equal(b->vt->writer_begin(w, &err), 0);
         for (int p = 0; p < 4; p++)
             put(w, out, p, "k", "dropped");
-        must(b->vt->writer_abort(w));
+        op = b->vt->writer_abort(w);
+        wait_op(op);
+        if (op->err.code) {
+            assert_int_equal(op->err.code, LEAT_EFENCED);
+            renewed++;
+            must(b->vt->writer_close(w));
+            w = open_writer(id);
+            must(b->vt->writer_init(w));
+            out = open_topic(w, topic);
+        }
+        leat__op_free(op);
     }
+    assert_in_range(renewed, 0, 3);
     must(b->vt->writer_close(w));
 }
 
@@ -902,7 +919,7 @@ static void test_broker_killed_writer_goes_on(void **state)
     leat__reader_t *r;
     leat__op_t *op;
     leat_error_t err;
-    bool committed;
+    bool committed, unknown = false;
     seen_t seen;
     int slot;
 
@@ -925,7 +942,10 @@ static void test_broker_killed_writer_goes_on(void **state)
     assert_true(kafka_broker_start());
     wait_op(op);
     committed = op->err.code == 0;
-    if (!committed && op->err.code != LEAT_EFENCED) {
+    if (op->err.code == LEAT_ETIMEOUT) {
+        unknown = true; /* the outcome: the new writer ends it, and the log tells */
+        op->err.code = LEAT_EFENCED;
+    } else if (!committed && op->err.code != LEAT_EFENCED) {
         assert_true(op->err.flags & LEAT_ABORT);
         leat__op_free(op);
         op = b->vt->writer_abort(w);
@@ -949,7 +969,8 @@ static void test_broker_killed_writer_goes_on(void **state)
         strncat(seen.values, more.values, sizeof seen.values - strlen(seen.values) - 1);
         seen.next = more.next;
     }
-    assert_string_equal(seen.values, committed ? "one two " : "two ");
+    if (!unknown || strcmp(seen.values, "one two ") != 0)
+        assert_string_equal(seen.values, committed ? "one two " : "two ");
     b->vt->reader_close(r);
     must(b->vt->writer_close(w));
 }
