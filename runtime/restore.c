@@ -87,6 +87,10 @@ static bool begin_store(leat__owned_t *o, leat__changelog_t *c)
             (long long)c->end, why);
     if (why || meta.changelog_next < 0)
         leat__store_clear(c->store);
+    if (leat__store_failed(c->store, &err)) { /* not emptied: a full disk, which passes */
+        leat__starts_refused(o, &err, "emptying the local state");
+        return false;
+    }
     c->start = why || meta.changelog_next < 0 ? c->low : meta.changelog_next;
     leat__store_set_meta(c->store,
         made  ? made
@@ -126,8 +130,7 @@ void leat__restore_begin(leat__owned_t *o)
         if (!c->topic) {
             c->restored = true;
         } else if (!begin_store(o, c)) {
-            leat__restore_stop(o);
-            o->phase = LEAT__PHASE_CREATED;
+            leat__owned_drop(o, true); /* what failed once stays failed until it is opened anew */
             return;
         }
     }
