@@ -73,6 +73,9 @@ struct leat__store_spec_t {
     char *changelog;    /* full topic name, "" when not logged */
     leat__setting_t *settings;
     size_t setting_count; /* of the changelog topic at creation */
+    /* to be set by who made it with leat__plan_store: */
+    bool by_time;     /* windows, sessions: rows in order of time, for emit on close (windows.h) */
+    bool delete_only; /* changelog of windows: cleanup.policy=delete (stores of stream-stream joins) */
     int group;
     leat__node_t *owner; /* the first node that is connected to it; NULL: none, nobody opens it */
     const leat_store_opts_t *given; /* as passed to leat__plan_store, for comparing only */

@@ -43,12 +43,13 @@ typedef struct leat__store_hooks_t {
     /* One changelog record. NULL: the store has no changelog. value is the changelog's form (plain, without time). */
     void (*log)(void *user, leat__store_t *s, leat_slice_t key, const leat_slice_t *value, int64_t time_ms,
         const leat_headers_t *headers);
+    void (*dropped)(void *user, leat__store_t *s); /* a put was refused: older than what is retained; may be NULL */
     void *user;
 } leat__store_hooks_t;
 
 typedef struct leat__store_def_t {
     const char *name;              /* [copy] */
-    leat_store_kind_t kind;        /* LEAT_KV, LEAT_TIMESTAMPED_KV, LEAT_CUSTOM */
+    leat_store_kind_t kind;        /* windows, sessions, versions: by the verbs of windows.h */
     const leat_backend_t *backend; /* [keep] never NULL */
     const leat_custom_t *custom;   /* LEAT_CUSTOM */
     bool cached;                   /* forwards and logs at flush only, last value wins */
@@ -56,7 +57,8 @@ typedef struct leat__store_def_t {
     bool source_logged;            /* the changelog is a source topic: restored from it, never written */
     bool log_each;                 /* uncached: one changelog record per put, as Kafka Streams does (test driver); else coalesced at flush */
     uint64_t entries_max;          /* leat_backend_lru() */
-    leat_store_opts_t opts;        /* as given, for custom backends */
+    bool by_time;                  /* windows, sessions: rows in order of time, whatever the backend: emit on close */
+    leat_store_opts_t opts;        /* as given; .retention_ms, .window_size_ms, .history_ms, .duplicates count here */
     leat__store_hooks_t hooks;
 } leat__store_def_t;
 
