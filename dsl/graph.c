@@ -197,6 +197,7 @@ static void merge_sources(leat__plan_t *plan, leat__graph_t *g)
 {
     for (leat__part_t *part = g->first; part; part = part->next) {
         part->merged_into = NULL;
+        part->origin_of = NULL;
         part->written = false;
     }
     for (leat__part_t *part = g->first; part; part = part->next) {
@@ -209,14 +210,57 @@ static void merge_sources(leat__plan_t *plan, leat__graph_t *g)
     }
 }
 
-/* ---- compiling: writing ---- */
-
 static const leat__part_t *parent_at(const leat__part_t *part, size_t i)
 {
     const leat__part_t *parent = part->parents[i];
 
     return parent->merged_into ? parent->merged_into : parent;
 }
+
+/* ---- compiling: co-partitioning ---- */
+
+typedef struct origins_t { /* the parts whose topics a part's records come from, as a list */
+    const leat__part_t *of;
+    leat__part_t *first;
+    size_t count;
+} origins_t;
+
+static void find_origins(origins_t *o, const leat__part_t *part)
+{
+    for (size_t i = 0; i < part->parent_count; i++) {
+        leat__part_t *parent = part->parents[i];
+
+        if (parent->merged_into)
+            parent = parent->merged_into;
+        if (parent->origin_of == o->of)
+            continue;
+        parent->origin_of = o->of;
+        if (!parent->reads_topic) {
+            find_origins(o, parent);
+            continue;
+        }
+        parent->next_origin = o->first;
+        o->first = parent;
+        o->count++;
+    }
+}
+
+void leat__part_copartition(const leat__part_t *part, leat__plan_t *plan)
+{
+    origins_t o = {.of = part};
+    const char **names;
+    size_t count = 0;
+
+    find_origins(&o, part);
+    names = o.count > 1 ? leat__plan_alloc(plan, o.count * sizeof *names) : NULL;
+    if (!names)
+        return;
+    for (const leat__part_t *origin = o.first; origin; origin = origin->next_origin)
+        names[count++] = origin->name;
+    leat__plan_copartition(plan, names, count);
+}
+
+/* ---- compiling: writing ---- */
 
 static bool can_be_written(const leat__part_t *part)
 {

@@ -36,6 +36,7 @@ struct leat__part_t {
     leat__write_fn write;
     leat__part_t *parents[LEAT__PARENTS_MAX];
     size_t parent_count;
+    bool reads_topic; /* its node is a source: what is read behind is partitioned as its topic is */
     const leat_source_opts_t *source; /* a stream's source: may be merged with others; else NULL */
     const char *topics;               /* of source */
     const leat_serde_t *key, *value;  /* of source */
@@ -43,6 +44,8 @@ struct leat__part_t {
 
     /* while compiling */
     leat__part_t *merged_into;
+    const leat__part_t *origin_of; /* the part that looked here last for its topics */
+    leat__part_t *next_origin;
     bool written;
 };
 
@@ -62,6 +65,11 @@ void leat__graph_add(leat__graph_t *g, leat__part_t *part);
 /** A part that is used by one more call: written after everything that was there before. */
 void leat__graph_move_last(leat__graph_t *g, leat__part_t *part);
 void leat__part_parent(leat__part_t *part, leat__part_t *parent); /* twice the same: once */
+/**
+ * While compiling, of a join or cogroup that is being written: all topics that its parents come
+ * from need the same number of partitions.
+ */
+void leat__part_copartition(const leat__part_t *part, leat__plan_t *plan);
 
 /*
  * ---- names: every call takes as many numbers as Kafka Streams does, whether it uses them or not

@@ -61,7 +61,8 @@ leat__repartition_t *leat__repartition_rows_new(leat__graph_t *g, const char *to
 
     if (!r)
         return NULL;
-    *r = (leat__repartition_t){.part = {.name = source, .write = write_repartition},
+    *r = (leat__repartition_t){
+        .part = {.name = source, .write = write_repartition, .reads_topic = true},
         .topic = topic,
         .sink = sink,
         .generated = generated,

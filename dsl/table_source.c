@@ -62,6 +62,7 @@ static leat__part_t *source_new(leat__graph_t *g, const char *topic, const char 
     source->opts.user_free = NULL;
     source->part = (leat__part_t){.name = name,
         .write = write_source,
+        .reads_topic = true,
         .key = key,
         .value = value,
         .topics = leat__builder_strdup(g->builder, topic)};

@@ -147,6 +147,8 @@ void leat__plan_connect(leat__plan_t *p, const char *processor, const char *stor
 void leat__plan_repartition_topic(leat__plan_t *p, const char *name, int32_t partitions);
 void leat__plan_copartition(leat__plan_t *p, const char *const *source_nodes, size_t count);
 void leat__plan_source_changelog(leat__plan_t *p, const char *store, const char *topic);
+/** Zeroed, dies with the plan; NULL: LEAT_ENOMEM is recorded. */
+void *leat__plan_alloc(leat__plan_t *p, size_t size);
 void leat__plan_fail(leat__plan_t *p, int code, const char *where, const char *format, ...)
     LEAT_PRINTF(4, 5);
 /**
