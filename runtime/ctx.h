@@ -87,12 +87,17 @@ void leat__forward_to(leat_ctx_t *ctx, const leat_record_t *out, const char *chi
 /* by position: split */
 void leat__forward_at(leat_ctx_t *ctx, const leat_record_t *out, size_t child);
 const void *leat__operator(const leat_ctx_t *ctx); /* node->operator_ */
+/** The node of this task with that operator data; the one that runs if there is none. */
+leat__live_t *leat__node_with(const leat_ctx_t *ctx, const void *operator_);
 /** dropped-records +1; one WARN per node and reason now and then. why: a literal. */
 void leat__drop(leat_ctx_t *ctx, const char *why);
 /** in's key under serde s: the known bytes, or encoded into scratch. False: failed. */
 bool leat__key_bytes(
     leat_ctx_t *ctx, const leat_record_t *in, const leat_serde_t *s, leat_slice_t *bytes);
 
+/** A store that the node is connected to, as bytes; NULL: failed. spec may be NULL. */
+leat__store_t *leat__store_of(
+    leat_ctx_t *ctx, const char *name, const leat__store_spec_t **spec);
 /** Cached stores: what to do with each change at flush, on behalf of the node being opened. change
  *  and old are decoded; old NULL: none. */
 typedef void (*leat__flush_fn)(leat_ctx_t *ctx, const leat_record_t *change, const void *old);

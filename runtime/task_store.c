@@ -83,6 +83,15 @@ void leat_custom_log(leat_ctx_t *ctx, const char *name, leat_slice_t key, leat_s
             s->store, key, value.data ? &value : NULL, ctx->owner.time_ms, ctx->owner.headers);
 }
 
+leat__store_t *leat__store_of(leat_ctx_t *ctx, const char *name, const leat__store_spec_t **spec)
+{
+    leat__task_store_t *s = connected(ctx, name);
+
+    if (s && spec)
+        *spec = s->spec;
+    return s ? s->store : NULL;
+}
+
 bool leat__is_cached(leat_ctx_t *ctx, const char *name)
 {
     leat__task_store_t *s = connected(ctx, name);

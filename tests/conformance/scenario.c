@@ -335,6 +335,7 @@ static leat_config_t *make_config(run_t *r)
     leat_config_set(c, "dsl.store.backend", strcmp(store, "in_memory") == 0 ? "memory" : store);
     leat_config_set(c, "topology.optimization", optimization);
     set_number(c, "statestore.cache.max.bytes", get_int(config, "cache_bytes", 0));
+    set_number(c, "emit.interval.ms", get_int(config, "emit_interval_ms", 0));
     if (get_bool(config, "require_names", false))
         leat_config_set(c, "ensure.explicit.internal.resource.naming", "true");
     leat_config_set(
