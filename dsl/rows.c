@@ -64,7 +64,11 @@ bool leat__rows_enable_old(leat__rows_t *r, bool force)
 {
     if (r->send_old)
         return true;
-    if (r->kind == LEAT__ROWS_DERIVED) {
+    if (r->other) { /* both sides are kept in any case */
+        leat__rows_enable_old(r->upstream, true);
+        leat__rows_enable_old(r->other, true);
+        r->send_old = true;
+    } else if (r->kind == LEAT__ROWS_DERIVED) {
         r->send_old = r->materialized || leat__rows_enable_old(r->upstream, force);
     } else {
         r->materialized = r->materialized || force;
@@ -73,7 +77,37 @@ bool leat__rows_enable_old(leat__rows_t *r, bool force)
     return r->send_old;
 }
 
+void leat__rows_enable_view(leat__rows_t *r)
+{
+    if (r->kind == LEAT__ROWS_SOURCE) {
+        r->materialized = true;
+    } else if (!r->materialized) {
+        leat__rows_enable_view(r->upstream);
+        if (r->other)
+            leat__rows_enable_view(r->other);
+    }
+}
+
+void leat__rows_connect(const leat__rows_t *r, leat__plan_t *plan, const char *node)
+{
+    if (r->materialized) {
+        leat__plan_connect(plan, node, r->store);
+    } else {
+        leat__rows_connect(r->upstream, plan, node);
+        if (r->other)
+            leat__rows_connect(r->other, plan, node);
+    }
+}
+
 static void rows_open(leat_ctx_t *ctx);
+
+void leat__rows_node(leat__rows_t *r, leat_node_opts_t *node)
+{
+    r->open = node->open;
+    r->local_offset = (node->local_size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    node->local_size = r->local_offset + sizeof(leat__rows_local_t);
+    node->open = rows_open;
+}
 
 leat_table_t *leat__rows_table(leat__graph_t *g, leat__rows_t *r, const char *name,
     leat__part_t *parent, leat_map_fn process, const leat_node_opts_t *opts)
@@ -82,10 +116,7 @@ leat_table_t *leat__rows_table(leat__graph_t *g, leat__rows_t *r, const char *na
     leat_table_t *t = leat__builder_alloc(g->builder, sizeof *t);
     leat__step_t *step;
 
-    r->open = node.open;
-    r->local_offset = (node.local_size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    node.local_size = r->local_offset + sizeof(leat__rows_local_t);
-    node.open = rows_open;
+    leat__rows_node(r, &node);
     step = t ? leat__step_add(g, name, parent, process, r, &node) : NULL;
     if (!step)
         return g->nil_table;
@@ -150,6 +181,24 @@ const void *leat__rows_get(leat_ctx_t *ctx, const leat__rows_t *r, const leat_re
     if (!leat__key_bytes(ctx, in, r->key, &key))
         return NULL;
     return leat__kv_get_bytes(leat__rows_local(ctx, r)->kv, key, &time_ms);
+}
+
+void leat__rows_view(leat_ctx_t *ctx, const leat__rows_t *r, const leat_record_t *in,
+    leat__row_fn then, void *data)
+{
+    leat_slice_t key;
+    const void *value;
+    int64_t time_ms;
+
+    if (!r->materialized) {
+        r->derive(ctx, r, in, then, data);
+        return;
+    }
+    if (!leat__key_bytes(ctx, in, r->key, &key))
+        return;
+    value = leat__kv_get_bytes(leat_kv(ctx, r->store), key, &time_ms);
+    if (leat__ok(ctx))
+        then(ctx, data, value, value ? time_ms : -1);
 }
 
 void leat__rows_put_bytes(leat_ctx_t *ctx, const leat__rows_t *r, const leat__rows_local_t *local,

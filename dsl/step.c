@@ -5,6 +5,7 @@
  * is adopted through them is freed at once.
  */
 #include <stdio.h>
+#include <string.h>
 #include "runtime/ctx.h"
 #include "rows.h"
 #include "step.h"
@@ -72,6 +73,40 @@ bool leat__need(leat__graph_t *g, const char *call, const char *name, bool there
         leat__builder_error(
             g->builder, LEAT_ENULL, name ? name : call, "%s: %s is missing (NULL)", call, what);
     return there;
+}
+
+static void other_builder(leat__graph_t *g, const char *call)
+{
+    if (g)
+        leat__builder_error(g->builder, LEAT_ETOPOLOGY, call,
+            "%s: the other one belongs to another builder: take both from one", call);
+}
+
+bool leat__same_builder(leat__graph_t *g, leat__graph_t *other, const char *call)
+{
+    if (g == other)
+        return g != NULL;
+    other_builder(g, call);
+    other_builder(other, call);
+    return false;
+}
+
+/* Serdes of windowed keys are made anew by each fold: what counts is how they work. */
+static bool same_serde(const leat_serde_t *a, const leat_serde_t *b)
+{
+    return a == b || (a->encode == b->encode && a->decode == b->decode && a->size == b->size &&
+                         strcmp(a->name, b->name) == 0);
+}
+
+bool leat__same_keys(leat__graph_t *g, const char *call, const char *name, const leat_serde_t *a,
+    const leat_serde_t *b)
+{
+    if (!same_serde(a, b))
+        leat__builder_error(g->builder, LEAT_ETYPE, name ? name : call,
+            "%s: the keys of the two sides have different serdes, '%s' and '%s': give one side the "
+            "other's key first",
+            call, a->name, b->name);
+    return same_serde(a, b);
 }
 
 bool leat__copy_node(

@@ -74,6 +74,15 @@ bool leat__reserved_zero(leat__graph_t *g, const char *call, void *const *reserv
 /** there: else LEAT_ENULL, "call: what is missing". */
 bool leat__need(leat__graph_t *g, const char *call, const char *name, bool there, const char *what);
 
+/**
+ * Two handles of one builder. False: recorded in both builders, since a handle of another one may
+ * be nil for a reason that only its own builder knows.
+ */
+bool leat__same_builder(leat__graph_t *g, leat__graph_t *other, const char *call);
+/** The keys of what is joined have one type. False: recorded. */
+bool leat__same_keys(leat__graph_t *g, const char *call, const char *name, const leat_serde_t *a,
+    const leat_serde_t *b);
+
 /** Options as a step keeps them; opts may be NULL. False: recorded. */
 bool leat__copy_node(
     leat__graph_t *g, const char *call, const leat_node_opts_t *opts, leat_node_opts_t *copy);

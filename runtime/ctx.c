@@ -274,6 +274,17 @@ void leat_log(leat_ctx_t *ctx, leat_level_t level, const char *format, ...)
 
 /* ---- for operators ---- */
 
+leat__live_t *leat__node_with(const leat_ctx_t *ctx, const void *operator_)
+{
+    const leat__task_t *t = ctx->task;
+
+    for (size_t i = 0; i < t->node_count; i++) {
+        if (t->nodes[i].node->operator_ == operator_)
+            return &t->nodes[i];
+    }
+    return ctx->node;
+}
+
 bool leat__key_bytes(
     leat_ctx_t *ctx, const leat_record_t *in, const leat_serde_t *s, leat_slice_t *bytes)
 {

@@ -547,6 +547,65 @@ static void build_fold(building_t *b)
                : leat_grouped_aggregate(b->from->handle, b->as, run_fold, b->value->serde, &opts));
 }
 
+/* ---- joins ---- */
+
+static void join(leat_ctx_t *ctx, const void *a, const void *b, value_t key)
+{
+    const op_t *op = leat_user(ctx);
+    value_t result;
+    const void *c;
+    bool failed;
+
+    if (!pair_eval(op->run, ctx, op->add, key, value_of(op->value, a), value_of(op->other, b),
+            &result))
+        return;
+    c = c_of(ctx, op->value_out, &result, &failed);
+    if (!failed)
+        leat_emit_value(ctx, c);
+}
+
+static void run_table_join(leat_ctx_t *ctx, const void *a, const void *b)
+{
+    join(ctx, a, b, (value_t){0});
+}
+
+/* kind, function and its types; others add what their joins have besides */
+static leat_join_opts_t join_opts(building_t *b, const step_t *with)
+{
+    const char *kind = text(b, "kind", "inner");
+    op_t *op = op_of(b);
+
+    op->add = pair_new(b->run, text(b, "fn", "pair:,"));
+    op->other = with->value;
+    return (leat_join_opts_t){.user = op,
+        .user_free = op_free,
+        .kind = strcmp(kind, "left") == 0    ? LEAT_LEFT
+                : strcmp(kind, "outer") == 0 ? LEAT_OUTER
+                                             : LEAT_INNER};
+}
+
+static void join_tables(building_t *b, const step_t *with)
+{
+    leat_join_opts_t opts = join_opts(b, with);
+
+    opts.store = table_store(b);
+    result(b, b->id, TABLE,
+        leat_table_join(
+            b->from->handle, with->handle, b->as, run_table_join, b->value->serde, &opts));
+}
+
+static void build_join(building_t *b)
+{
+    const step_t *with = find(b->run->steps, text(b, "with", ""));
+
+    if (!with)
+        unsupported(b->run, "join with an unknown step");
+    else if (b->from->kind == TABLE && with->kind == TABLE && !text(b, "foreign_key", NULL))
+        join_tables(b, with);
+    else
+        unsupported(b->run, "join of such steps");
+}
+
 /* ---- the table of steps ---- */
 
 static const struct known_t {
@@ -579,6 +638,7 @@ static const struct known_t {
     {"count", build_fold, GROUPED},
     {"reduce", build_fold, GROUPED},
     {"aggregate", build_fold, GROUPED},
+    {"join", build_join, -2},
 };
 
 static bool later_issue(building_t *b)
