@@ -68,6 +68,7 @@ typedef struct leat__store_meta_t {
     int64_t observed_ms;      /* store's observed time; -1 */
     uint64_t incarnation;     /* of the changelog topic */
     int64_t wall_ms;          /* when the checkpoint was made */
+    uint32_t seq;             /* stores with duplicates: number of the last put */
 } leat__store_meta_t;
 
 /* ---- the stores of a task ---- */

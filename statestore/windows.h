@@ -87,8 +87,10 @@ int64_t leat__versioned_put(leat__store_t *s, leat_slice_t key, const leat_slice
 /** Versions valid at some time of [from_ms, to_ms]; tombstones are left out. */
 leat__window_cursor_t *leat__versioned_history(
     leat__store_t *s, leat_slice_t key, int64_t from_ms, int64_t to_ms, leat_order_t order);
-/** The latest version of each key, in the order of keys: tables' rows, tests. */
+/** The latest version of each key, in the order of keys. */
 leat__window_cursor_t *leat__versioned_all(leat__store_t *s);
+/** Every version that reads still see, in no useful order: for tests. */
+leat__window_cursor_t *leat__versioned_rows(leat__store_t *s);
 
 /* ---- keys as changelog, flush listener (change->key) and topics have them ---- */
 
