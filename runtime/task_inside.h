@@ -55,7 +55,10 @@ struct leat__live_t {
 struct leat__task_store_t {
     const leat__store_spec_t *spec;
     leat__store_t *store;
-    leat_kv_t *kv; /* NULL: not a key-value store */
+    leat_kv_t *kv; /* of these four one, as the kind is; LEAT_CUSTOM: none */
+    leat_windows_t *windows;
+    leat_sessions_t *sessions;
+    leat_versions_t *versions;
     leat__task_t *task;
     size_t index;
     bool cached;

@@ -17,6 +17,7 @@
 
 #include <leat/builder.h>
 #include <leat/backend.h>
+#include "statestore/windows.h"
 #include "base/map.h"
 #include "base/buf.h"
 #include "setting.h"

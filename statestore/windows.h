@@ -29,6 +29,12 @@ typedef struct leat__window_row_t {
     int64_t time_ms;    /* timestamped stores: the value's; versions: valid from; else -1 */
 } leat__window_row_t;
 
+/** Windows and sessions: kept for .retention_ms. */
+static inline bool leat__store_has_retention(leat_store_kind_t kind)
+{
+    return kind == LEAT_WINDOWS || kind == LEAT_TIMESTAMPED_WINDOWS || kind == LEAT_SESSIONS;
+}
+
 /** The time of the store: greatest start (end) put so far; -1: none. */
 int64_t leat__window_observed(const leat__store_t *s);
 int64_t leat__window_retention(const leat__store_t *s);
