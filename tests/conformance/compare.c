@@ -233,8 +233,108 @@ void compare_event(run_t *r, size_t index, const json_t *got, const json_t *expe
 
 /* ---- stores ---- */
 
-static json_t *read_store(run_t *r, const char *name, bool timestamped)
+static int64_t get_be64(const char *bytes)
 {
+    uint64_t number = 0;
+
+    for (size_t i = 0; i < 8; i++)
+        number = number << 8 | (unsigned char)bytes[i];
+    return (int64_t)number;
+}
+
+/* {key}{start 8}{number 4}; sessions {key}{end 8}{start 8}; versions {key}{from 8}{to 8} */
+static void split_key(const char *kind, leat_slice_t key, json_t *entry)
+{
+    bool window = strstr(kind, "window") != NULL, session = strcmp(kind, "session") == 0;
+    size_t tail = window ? 12 : 16;
+    leat_slice_t plain = {key.data, key.size - tail};
+    int64_t first = get_be64(key.data + plain.size), second;
+
+    json_object_set_new(entry, "k", hex_json(&plain));
+    if (window) {
+        json_object_set_new(entry, "start", json_integer(first));
+        return;
+    }
+    second = get_be64(key.data + plain.size + 8);
+    json_object_set_new(entry, session ? "start" : "from", json_integer(session ? second : first));
+    if (session)
+        json_object_set_new(entry, "end", json_integer(first));
+    else
+        json_object_set_new(entry, "to", second == INT64_MAX ? json_null() : json_integer(second));
+}
+
+static int by_field(const json_t *a, const json_t *b, const char *field)
+{
+    int64_t x = get_int(a, field, 0), y = get_int(b, field, 0);
+
+    return (x > y) - (x < y);
+}
+
+static int by_key(const json_t *a, const json_t *b)
+{
+    return strcmp(get_text(a, "k", ""), get_text(b, "k", "")); /* hex sorts as the bytes do */
+}
+
+static bool versions_of_one(const json_t *a, const json_t *b)
+{
+    return json_object_get(a, "from") && by_key(a, b) == 0;
+}
+
+static int in_order(const json_t *a, const json_t *b)
+{
+    int way;
+
+    if (json_object_get(a, "from"))
+        return (way = by_key(a, b)) ? way : by_field(a, b, "from");
+    if ((way = by_field(a, b, "start")) || (way = by_field(a, b, "end")))
+        return way;
+    return by_key(a, b);
+}
+
+/* As FORMAT.md has them: windows by start, end, key; stable, so that duplicates stay in their order. */
+static json_t *sorted(json_t *list)
+{
+    json_t *out = json_array();
+
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        json_t *entry = json_array_get(list, i);
+        size_t at = json_array_size(out);
+
+        while (at > 0 && in_order(json_array_get(out, at - 1), entry) > 0)
+            at--;
+        json_array_insert(out, at, entry);
+    }
+    json_decref(list);
+    return out;
+}
+
+/* One entry per key, with all its versions. */
+static json_t *by_versions(json_t *list)
+{
+    json_t *out = json_array(), *versions = NULL;
+
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        json_t *row = json_array_get(list, i), *entry, *version = json_object();
+
+        if (!versions || !versions_of_one(json_array_get(list, i - 1), row)) {
+            entry = json_object();
+            json_object_set(entry, "k", json_object_get(row, "k"));
+            json_object_set_new(entry, "versions", versions = json_array());
+            json_array_append_new(out, entry);
+        }
+        json_object_set(version, "v", json_object_get(row, "v"));
+        json_object_set(version, "from", json_object_get(row, "from"));
+        json_object_set(version, "to", json_object_get(row, "to"));
+        json_array_append_new(versions, version);
+    }
+    json_decref(list);
+    return out;
+}
+
+static json_t *read_store(run_t *r, const char *name, const char *kind)
+{
+    bool plain = strcmp(kind, "kv") == 0 || strcmp(kind, "timestamped_kv") == 0;
+    bool timestamped = strncmp(kind, "timestamped", 11) == 0;
     json_t *list = json_array();
     leat_slice_t key, value;
     int64_t time_ms;
@@ -242,13 +342,18 @@ static json_t *read_store(run_t *r, const char *name, bool timestamped)
     for (size_t at = 0; leat_test_store_bytes(r->test, name, &at, &key, &value, &time_ms);) {
         json_t *entry = json_object();
 
-        json_object_set_new(entry, "k", hex_json(&key));
+        if (plain)
+            json_object_set_new(entry, "k", hex_json(&key));
+        else
+            split_key(kind, key, entry);
         json_object_set_new(entry, "v", hex_json(&value));
         if (timestamped)
             json_object_set_new(entry, "ts", json_integer(time_ms));
         json_array_append_new(list, entry);
     }
-    return list;
+    if (!plain)
+        list = sorted(list);
+    return strcmp(kind, "versioned") == 0 ? by_versions(list) : list;
 }
 
 static void compare_store(run_t *r, const json_t *store, const json_t *wanted)
@@ -262,7 +367,7 @@ static void compare_store(run_t *r, const json_t *store, const json_t *wanted)
     } else if (strcmp(kind, get_text(wanted, "kind", "")) != 0) {
         differ(r, "store %s: %s, expected %s", name, kind, get_text(wanted, "kind", ""));
     } else if (!get_bool(wanted, "unreadable", false)) {
-        got = read_store(r, name, strcmp(kind, "timestamped_kv") == 0);
+        got = read_store(r, name, kind);
         compare_lists(r, what, got, json_object_get(wanted, "entries"));
         json_decref(got);
     }

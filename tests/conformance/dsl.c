@@ -250,7 +250,7 @@ static leat_store_opts_t table_store(building_t *b)
     if (!opts.name)
         opts.name = LEAT_AUTO;
     else
-        remember_store(b->run, opts.name, b->key, b->value, true);
+        remember_store(b->run, opts.name, b->key, b->value, "timestamped_kv");
     return opts;
 }
 
