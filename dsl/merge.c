@@ -24,7 +24,7 @@ static bool same_types(leat_stream_t *a, leat_stream_t *b, const char *name)
 leat_stream_t *leat_stream_merge(
     leat_stream_t *a, leat_stream_t *b, const char *name, const leat_node_opts_t *opts)
 {
-    static const leat__operator_t o = {"leat_stream_merge", "KSTREAM-MERGE-", leat__pass, false};
+    static const leat__operator_t o = {"leat_stream_merge", "KSTREAM-MERGE-", leat__pass, false, false};
     leat_stream_t *merged;
 
     leat__adopt_node(a->graph, opts);
@@ -33,7 +33,8 @@ leat_stream_t *leat_stream_merge(
     merged = leat__stream_step(a, &o, name, &o, a->key, a->value, opts);
     if (merged->nil)
         return merged;
-    leat__part_parent(merged->part, b->part);
+    leat__part_parent(a->graph, merged->part, b->part);
+    merged->part->merges = true;
     merged->rekeyed = a->rekeyed || b->rekeyed;
     return merged;
 }

@@ -148,7 +148,7 @@ leat__step_t *leat__step_add(leat__graph_t *g, const char *name, leat__part_t *p
         .part = {.name = name, .write = write_step}, .process = process, .operator_ = operator_};
     if (opts)
         step->opts = *opts;
-    leat__part_parent(&step->part, parent);
+    leat__part_parent(g, &step->part, parent);
     leat__graph_add(g, &step->part);
     return step;
 }
@@ -160,6 +160,8 @@ leat_stream_t *leat__stream_new(leat__graph_t *g, leat__part_t *part, const leat
 
     if (!s)
         return g->nil_stream;
+    part->out_key = key;
+    part->out_value = value;
     *s = (leat_stream_t){.graph = g, .part = part, .key = key, .value = value, .rekeyed = rekeyed};
     return s;
 }
@@ -179,6 +181,8 @@ leat_stream_t *leat__stream_step(leat_stream_t *in, const leat__operator_t *o, c
     step = made ? leat__step_add(g, made, in->part, o->process, operator_, &copy) : NULL;
     if (!step)
         return g->nil_stream;
+    step->part.rekeys = o->rekeys;
+    step->part.revalues = o->revalues;
     return leat__stream_new(g, &step->part, key, value, o->rekeys || in->rekeyed);
 }
 

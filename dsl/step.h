@@ -55,7 +55,7 @@ typedef struct leat__operator_t {
     const char *call;   /* for texts of errors */
     const char *prefix; /* of generated names */
     leat_map_fn process;
-    bool rekeys;
+    bool rekeys, revalues; /* a repartition topic behind it cannot be moved in front of it */
 } leat__operator_t;
 
 leat_stream_t *leat__nil_stream(leat__graph_t *g);

@@ -295,8 +295,8 @@ leat_table_t *leat_table_join(leat_table_t *left, leat_table_t *right, const cha
     make_sides(op, opts ? opts->kind : LEAT_INNER);
     j->merge.rows = &op->rows;
     leat__rows_node(&op->rows, &j->merge.opts);
-    leat__part_parent(&j->merge.part, left->part);
-    leat__part_parent(&j->merge.part, right->part);
+    leat__part_parent(g, &j->merge.part, left->part);
+    leat__part_parent(g, &j->merge.part, right->part);
     leat__graph_add(g, &j->merge.part);
     *t = (leat_table_t){
         .graph = g, .part = &j->merge.part, .key = left->key, .value = value, .rows = &op->rows};

@@ -344,24 +344,6 @@ static leat_config_t *make_config(run_t *r)
     return c;
 }
 
-/* Optimizing is a later issue's; but a value that nobody knows is an error now. */
-static void check_optimization(run_t *r)
-{
-    static const char *const known[] = {
-        "all", "reuse.ktable.source.topics", "merge.repartition.topics", "single.store.self.join"};
-    char *list =
-        need_text(get_text(json_object_get(r->scenario, "config"), "optimization", "none"));
-    char *at = list, *name;
-
-    while ((name = strsep(&at, ","))) {
-        for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-            if (strcmp(name, known[i]) == 0)
-                unsupported(r, "optimization %s", name);
-        }
-    }
-    free(list);
-}
-
 /* ---- errors ---- */
 
 /* True: the run is over, as expected or not. */
@@ -463,7 +445,6 @@ static void build(run_t *r)
     const json_t *topology = json_object_get(r->scenario, "topology");
     const char *first = get_text(json_array_get(topology, 0), "op", "");
 
-    check_optimization(r);
     if (r->unsupported)
         return;
     if (strncmp(first, "add_", 4) == 0)
