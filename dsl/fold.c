@@ -6,6 +6,7 @@
 #include "base/codec.h"
 #include "fold.h"
 #include "repartition.h"
+#include "window.h"
 
 typedef struct wanted_t { /* a call's arguments */
     const char *call;
@@ -66,6 +67,8 @@ static bool fit(leat_grouped_t *d, const wanted_t *w)
                leat__need(g, w->call, w->name, o && o->subtract, ".subtract of a grouped table")) &&
            !out_of_place(g, w, o && o->subtract && (!functions || !d->from_table),
                functions ? ".subtract is for grouped tables only" : "a count needs no .subtract") &&
+           !out_of_place(g, w, d->from_table && o && (o->window.type || o->emit || o->merge),
+               ".window, .emit and .merge are for grouped streams only") &&
            !out_of_place(g, w, o && o->init && w->kind != LEAT__AGGREGATE,
                ".init is for leat_grouped_aggregate only");
 }
@@ -143,10 +146,15 @@ static leat_table_t *fold_stream(leat_grouped_t *d, const wanted_t *w, leat__fol
     const char *prefix = prefix_of(d, w->kind), *name;
     const leat_store_opts_t *store = w->opts ? &w->opts->store : NULL;
     leat__part_t *parent = d->part;
+    leat_node_opts_t node = {0};
+    leat_map_fn process;
 
+    if (!leat__window_take(g, w->call, w->name, w->opts, op))
+        return g->nil_table;
     if (w->kind == LEAT__COUNT && leat__rows_unnamed(store, w->name))
         leat__graph_burn(g); /* Kafka Streams asks for a name twice */
-    if (!leat__rows_init(&op->rows, g, w->call, LEAT__ROWS_FOLD, store, w->name, prefix))
+    if (!leat__rows_init(&op->rows, g, w->call, LEAT__ROWS_FOLD, store, w->name, prefix) ||
+        !leat__window_store(g, w->call, w->name, op))
         return g->nil_table;
     name = leat__graph_name(g, w->name, prefix);
     if (name && d->rekeyed) {
@@ -157,7 +165,8 @@ static leat_table_t *fold_stream(leat_grouped_t *d, const wanted_t *w, leat__fol
     }
     if (!name || !parent)
         return g->nil_table;
-    return leat__rows_table(g, &op->rows, name, parent, leat__fold_stream_process(w->kind), NULL);
+    process = leat__fold_stream_node(op, &node);
+    return leat__rows_table(g, &op->rows, name, parent, process, &node);
 }
 
 static leat_table_t *fold_table(leat_grouped_t *d, const wanted_t *w, leat__fold_t *op)

@@ -1,6 +1,7 @@
 /* dsl/rows.c: stores of table operators: names, keeping, putting, forwarding. */
 #include <string.h>
 #include "rows.h"
+#include "window.h"
 
 enum { ALIGNMENT = 16 };
 
@@ -132,7 +133,11 @@ void leat__rows_write(const leat__rows_t *r, leat__plan_t *plan, const char *nod
 
     if (!r->materialized)
         return;
-    leat__plan_store(plan, r->store, LEAT_TIMESTAMPED_KV, r->key, r->value, &r->opts, NULL, true);
+    if (r->window.type)
+        leat__window_rows_write(r, plan);
+    else
+        leat__plan_store(
+            plan, r->store, LEAT_TIMESTAMPED_KV, r->key, r->value, &r->opts, NULL, true);
     leat__plan_connect(plan, node, r->store);
     if (r->generated)
         leat__plan_generated(plan, logged ? "changelog topic" : "state store", r->store);
@@ -152,10 +157,13 @@ static void flush(leat_ctx_t *ctx, const leat_record_t *in, const void *old)
 {
     const leat__rows_t *r = leat__operator(ctx);
     const leat__change_t change = {in->value, r->send_old ? old : NULL};
+    int64_t time_ms = in->time_ms;
 
     if (r->send_old && !change.now && !change.old)
         return; /* a row that came and went between two flushes */
-    forward(ctx, in, &change, in->time_ms);
+    if (r->window.type == LEAT_WINDOW_SESSION)
+        time_ms = ((const leat_windowed_t *)in->key)->end_ms;
+    forward(ctx, in, &change, time_ms);
 }
 
 static void rows_open(leat_ctx_t *ctx)
@@ -164,7 +172,10 @@ static void rows_open(leat_ctx_t *ctx)
     leat__rows_local_t *local = leat__rows_local(ctx, r);
 
     if (r->materialized) {
-        local->kv = leat_kv(ctx, r->store);
+        if (r->window.type)
+            leat__window_rows_open(ctx, r, local);
+        else
+            local->kv = leat_kv(ctx, r->store);
         local->cached = leat__is_cached(ctx, r->store);
     }
     if (local->cached)
@@ -178,6 +189,8 @@ const void *leat__rows_get(leat_ctx_t *ctx, const leat__rows_t *r, const leat_re
     leat_slice_t key;
     int64_t time_ms;
 
+    if (r->window.type)
+        return leat__window_rows_get(ctx, r, in->key, &time_ms);
     if (!leat__key_bytes(ctx, in, r->key, &key))
         return NULL;
     return leat__kv_get_bytes(leat__rows_local(ctx, r)->kv, key, &time_ms);
@@ -194,9 +207,13 @@ void leat__rows_view(leat_ctx_t *ctx, const leat__rows_t *r, const leat_record_t
         r->derive(ctx, r, in, then, data);
         return;
     }
-    if (!leat__key_bytes(ctx, in, r->key, &key))
-        return;
-    value = leat__kv_get_bytes(leat_kv(ctx, r->store), key, &time_ms);
+    if (r->window.type) {
+        value = leat__window_rows_get(ctx, r, in->key, &time_ms);
+    } else {
+        if (!leat__key_bytes(ctx, in, r->key, &key))
+            return;
+        value = leat__kv_get_bytes(leat_kv(ctx, r->store), key, &time_ms);
+    }
     if (leat__ok(ctx))
         then(ctx, data, value, value ? time_ms : -1);
 }

@@ -40,13 +40,17 @@ struct leat__rows_t {
     bool materialized;
     bool send_old;
     const leat_serde_t *key, *value;
+    leat_window_t window; /* .type NONE: plain keys; else keys are leat_windowed_t (window.h) */
+    bool on_close;        /* windows go on when they have closed */
     leat_store_opts_t opts;
     size_t local_offset; /* of leat__rows_local_t in the node's memory per task */
     leat_task_fn open;   /* the program's; NULL: none */
 };
 
 typedef struct leat__rows_local_t {
-    leat_kv_t *kv; /* NULL: not materialized */
+    leat_kv_t *kv; /* NULL: not materialized, or windows */
+    leat__store_t *windows;
+    const char *topic; /* of windows: what serdes are told */
     bool cached;
 } leat__rows_local_t;
 

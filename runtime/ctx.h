@@ -98,6 +98,10 @@ bool leat__key_bytes(
 /** A store that the node is connected to, as bytes; NULL: failed. spec may be NULL. */
 leat__store_t *leat__store_of(
     leat_ctx_t *ctx, const char *name, const leat__store_spec_t **spec);
+/** A number of the node's that is committed with the input's offsets (task.h: progress). False: none. */
+bool leat__progress_get(leat_ctx_t *ctx, const char *name, int64_t *value);
+void leat__progress_set(leat_ctx_t *ctx, const char *name, int64_t value);
+int64_t leat__setting_int(const leat_ctx_t *ctx, const char *property); /* of the configuration */
 /** Cached stores: what to do with each change at flush, on behalf of the node being opened. change
  *  and old are decoded; old NULL: none. */
 typedef void (*leat__flush_fn)(leat_ctx_t *ctx, const leat_record_t *change, const void *old);

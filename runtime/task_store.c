@@ -312,6 +312,7 @@ void leat__task_committed(leat__task_t *t, const int64_t *next)
 {
     for (size_t i = 0; i < t->store_count; i++)
         leat__store_committed(t->stores[i].store, next ? next[i] : -1);
+    leat__progress_committed(t);
     t->touched = false;
 }
 

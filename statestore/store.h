@@ -121,7 +121,7 @@ void leat__store_on_flush(leat__store_t *s, void (*fn)(void *user, leat__store_t
     void *user, bool wants_old);
 bool leat__store_cached(const leat__store_t *s);
 const char *leat__store_name(const leat__store_t *s);
-leat_store_kind_t leat__store_kind(const leat__store_t *s);
+LEAT_API leat_store_kind_t leat__store_kind(const leat__store_t *s);
 void *leat__store_custom_self(const leat__store_t *s);   /* LEAT_CUSTOM: what .open gave; else NULL */
 /** A read of the backend failed since open: nothing the task computed may be committed. err: the first failure. */
 bool leat__store_failed(const leat__store_t *s, leat_error_t *err);

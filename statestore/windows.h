@@ -57,10 +57,10 @@ leat__window_cursor_t *leat__window_fetch(
     leat__store_t *s, leat_slice_t key, int64_t from_ms, int64_t to_ms, leat_order_t order);
 /** Keys of [from, to], .data NULL: open. In the order Kafka Streams has: by segment then key (RocksDB),
  *  by start then key (memory, and stores opened with .by_time). */
-leat__window_cursor_t *leat__window_range(leat__store_t *s, leat_slice_t from, leat_slice_t to,
+LEAT_API leat__window_cursor_t *leat__window_range(leat__store_t *s, leat_slice_t from, leat_slice_t to,
     int64_t from_ms, int64_t to_ms, leat_order_t order);
-bool leat__window_next(leat__window_cursor_t *c, leat__window_row_t *row); /* row: until the next call */
-void leat__window_close(leat__window_cursor_t *c);                         /* NULL: nothing */
+LEAT_API bool leat__window_next(leat__window_cursor_t *c, leat__window_row_t *row); /* row: until the next call */
+LEAT_API void leat__window_close(leat__window_cursor_t *c);                         /* NULL: nothing */
 
 /* ---- sessions: LEAT_SESSIONS ---- */
 
@@ -71,7 +71,7 @@ bool leat__session_put(leat__store_t *s, leat_slice_t key, const leat_slice_t *v
     int64_t start_ms, int64_t end_ms, int64_t time_ms, const leat_headers_t *headers);
 /** Sessions of keys [from, to] that end at end_from or later and start at start_to or earlier. One key
  *  (from equal to to): by end, then start, as Kafka Streams: RocksDB ascending starts, memory descending. */
-leat__window_cursor_t *leat__session_find(leat__store_t *s, leat_slice_t from, leat_slice_t to,
+LEAT_API leat__window_cursor_t *leat__session_find(leat__store_t *s, leat_slice_t from, leat_slice_t to,
     int64_t end_from_ms, int64_t start_to_ms, leat_order_t order);
 /** All sessions whose end is in [from_ms, to_ms], by end (stores opened with .by_time, and memory). */
 leat__window_cursor_t *leat__session_ended(leat__store_t *s, int64_t from_ms, int64_t to_ms);
@@ -96,7 +96,7 @@ leat__window_cursor_t *leat__versioned_history(
 /** The latest version of each key, in the order of keys. */
 leat__window_cursor_t *leat__versioned_all(leat__store_t *s);
 /** Every version that reads still see, in no useful order: for tests. */
-leat__window_cursor_t *leat__versioned_rows(leat__store_t *s);
+LEAT_API leat__window_cursor_t *leat__versioned_rows(leat__store_t *s);
 
 /* ---- keys as changelog, flush listener (change->key) and topics have them ---- */
 

@@ -163,7 +163,7 @@ struct op_t {
     const type_t *other;               /* joins: of the right values */
     const type_t *key_out, *value_out; /* of the output; folds: of the aggregate */
     expr_t *first, *second, *list;     /* key and value functions; the list of flat_map */
-    pair_t *add, *subtract;
+    pair_t *add, *subtract, *merge;
     void *init;
     const json_t *spec; /* processors; borrowed from the scenario */
     const store_t *store;

@@ -181,6 +181,21 @@ static void run_fold(leat_ctx_t *ctx, const void *a, const void *b)
     fold(ctx, op, op->add, a, b, value_of(op->key, leat_key(ctx)));
 }
 
+static void run_merge(leat_ctx_t *ctx, const void *a, const void *b)
+{
+    const op_t *op = leat_user(ctx);
+    value_t result;
+    const void *c;
+    bool failed;
+
+    if (!pair_eval(op->run, ctx, op->merge, value_of(op->key, leat_key(ctx)),
+            value_of(op->value_out, a), value_of(op->value_out, b), &result))
+        return;
+    c = c_of(ctx, op->value_out, &result, &failed);
+    if (!failed)
+        leat_emit_value(ctx, c);
+}
+
 static void run_subtract(leat_ctx_t *ctx, const void *a, const void *b)
 {
     const op_t *op = leat_user(ctx);
@@ -520,6 +535,43 @@ static void build_group_by_key(building_t *b)
     result(b, b->id, GROUPED, leat_stream_group_by_key(b->from->handle, b->as, NULL));
 }
 
+static leat_window_t window_of(const json_t *w)
+{
+    const char *type = get_text(w, "type", "");
+    int64_t grace_ms = get_int(w, "grace", 0);
+
+    if (strcmp(type, "tumbling") == 0)
+        return leat_tumbling(get_int(w, "size", 0), grace_ms);
+    if (strcmp(type, "hopping") == 0)
+        return leat_hopping(get_int(w, "size", 0), get_int(w, "advance", 0), grace_ms);
+    if (strcmp(type, "sliding") == 0)
+        return leat_sliding(get_int(w, "diff", 0), grace_ms);
+    if (strcmp(type, "session") == 0)
+        return leat_session(get_int(w, "gap", 0), grace_ms);
+    return leat_unlimited(get_int(w, "start", 0));
+}
+
+/* The result's keys are windows, then. */
+static void fold_window(building_t *b, leat_fold_opts_t *opts)
+{
+    const json_t *w = json_object_get(b->step, "window");
+    char *type;
+
+    if (!w)
+        return;
+    opts->window = window_of(w);
+    opts->emit =
+        strcmp(text(b, "emit", "update"), "close") == 0 ? LEAT_EMIT_ON_CLOSE : LEAT_EMIT_UPDATES;
+    if (opts->window.type == LEAT_WINDOW_SESSION)
+        type = need_format("session_windowed:%s", b->key->name);
+    else
+        type = need_format("time_windowed:%s:%lld", b->key->name,
+            opts->window.type == LEAT_WINDOW_UNLIMITED ? (long long)INT64_MAX
+                                                       : (long long)opts->window.size_ms);
+    b->key = type_of(b->run, type);
+    free(type);
+}
+
 static void build_fold(building_t *b)
 {
     bool count = strcmp(b->op, "count") == 0, reduce = strcmp(b->op, "reduce") == 0;
@@ -529,6 +581,7 @@ static void build_fold(building_t *b)
     if (count)
         b->value = type_of(b->run, "int64");
     opts.store = kept_store(b);
+    fold_window(b, &opts);
     if (count) {
         result(b, b->id, TABLE, leat_grouped_count(b->from->handle, b->as, &opts));
         return;
@@ -538,6 +591,10 @@ static void build_fold(building_t *b)
     op->subtract = pair_new(b->run, text(b, "subtract", NULL));
     if (op->subtract)
         opts.subtract = reduce ? run_reduce_subtract : run_subtract;
+    if (json_object_get(b->step, "merge")) {
+        op->merge = pair_new(b->run, text(b, "merge", "last"));
+        opts.merge = run_merge;
+    }
     opts.user = op;
     opts.user_free = op_free;
     if (!reduce)
@@ -641,15 +698,6 @@ static const struct known_t {
     {"join", build_join, -2},
 };
 
-static bool later_issue(building_t *b)
-{
-    const json_t *window = json_object_get(b->step, "window");
-
-    if (window && strcmp(b->op, "join") != 0)
-        unsupported(b->run, "%s window", get_text(window, "type", "a"));
-    return b->run->unsupported != NULL;
-}
-
 static void build_step(building_t *b)
 {
     const struct known_t *k = known, *end = known + sizeof known / sizeof *known;
@@ -664,8 +712,6 @@ static void build_step(building_t *b)
         unsupported(b->run, "%s", b->op);
         return;
     }
-    if (later_issue(b))
-        return;
     if (k->from >= 0)
         need_from(b, (result_t)k->from);
     else if (k->from == -2 && (!b->from || b->from->kind == GROUPED))

@@ -180,6 +180,7 @@ void op_free(void *closure)
     expr_free(op->list);
     pair_free(op->add);
     pair_free(op->subtract);
+    pair_free(op->merge);
     free(op->init);
     free(op->id);
     free(op->count_store);

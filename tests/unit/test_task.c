@@ -486,7 +486,7 @@ static void test_commit_metadata(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char *text = leat__commit_metadata(cases[i].time_ms);
+        char *text = leat__commit_metadata(cases[i].time_ms, NULL);
 
         assert_string_equal(text, cases[i].text);
         assert_int_equal(leat__commit_metadata_time(text), cases[i].time_ms);
