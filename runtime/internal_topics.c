@@ -134,7 +134,7 @@ static void add_changelog(leat__plan_t *p, leat__store_spec_t *s)
     topic.name = s->changelog;
     if (!topic.source_changelog) {
         set(&f, "cleanup.policy",
-            s->delete_only                         ? "delete"
+            s->delete_only || s->opts.duplicates   ? "delete"
             : leat__store_has_retention(s->kind) ? "compact,delete"
                                                    : "compact");
         set_common(&f);

@@ -312,6 +312,7 @@ static void pick_rows(leat__window_cursor_t *c)
             return;
         if (leat_slice_equal(&key, &c->from)) {
             pick(c, leat__order_entry(n), &at);
+            sought_ms = time_ms;
             n = leat__order_next(n);
         } else if (time_ms > sought_ms) {
             sought_ms = time_ms;

@@ -167,6 +167,22 @@ static leat_store_kind_t kind_of(const char *name)
     return (leat_store_kind_t)0;
 }
 
+/* Over several keys, the order of windows and what of them is still seen are the backend's own, in Kafka
+ * Streams too: what the scenario says of RocksDB is then asked of RocksDB only. */
+static bool asks_for_order(const run_t *r)
+{
+    const json_t *topology = json_object_get(r->scenario, "topology");
+
+    for (size_t i = 0; i < json_array_size(topology); i++) {
+        const json_t *processor = json_object_get(json_array_get(topology, i), "processor");
+        const char *query = get_text(processor, "query", "");
+
+        if (strstr(query, "all") || strstr(query, "range"))
+            return true;
+    }
+    return false;
+}
+
 void build_store(run_t *r, const json_t *step)
 {
     const json_t *store = json_object_get(step, "store");
@@ -180,6 +196,8 @@ void build_store(run_t *r, const json_t *step)
     if (!made) {
         unsupported(r, "%s store", kind);
     } else if (key && value && store_options(r, store, &opts)) {
+        if (!opts.backend && made != LEAT_KV && made != LEAT_TIMESTAMPED_KV && asks_for_order(r))
+            opts.backend = leat_backend_rocksdb();
         opts.name = NULL;
         opts.processors = processors;
         remember_store(r, name, key, value, kind);
