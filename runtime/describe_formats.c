@@ -79,7 +79,7 @@ static void put_store(leat__text_t *out, const leat__store_spec_t *s)
 
     leat__text_put(out, "{\"name\":");
     leat__text_quote(out, s->name);
-    put_member(out, "kind", kinds[s->kind]);
+    put_member(out, "kind", s->buffer ? "buffer" : kinds[s->kind]);
     if (s->key)
         put_member(out, "key", s->key->name);
     if (s->value)

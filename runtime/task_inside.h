@@ -60,6 +60,7 @@ struct leat__task_store_t {
     leat_windows_t *windows;
     leat_sessions_t *sessions;
     leat_versions_t *versions;
+    leat_headers_t *log_headers; /* of its changelog's values; NULL: none */
     leat__task_t *task;
     size_t index;
     bool cached;

@@ -236,12 +236,12 @@ static void on_log(void *user, leat__store_t *store, leat_slice_t key, const lea
     leat_error_t err;
 
     (void)store;
-    (void)headers; /* changelog records carry none, as in Kafka Streams */
     if (t->ctx.failed)
         return;
     t->touched = true;
-    if (t->env.log(t->env.user, t, s->index, key, value ? *value : (leat_slice_t){NULL, 0}, time_ms,
-            NULL, &err) == LEAT_OK)
+    if (t->env.log(t->env.user, t, s->index, key, value ? *value : (leat_slice_t){NULL, 0},
+            s->spec->buffer ? -1 : time_ms,
+            s->spec->keeps_headers ? headers : value ? s->log_headers : NULL, &err) == LEAT_OK)
         return;
     leat__error_clear(&t->ctx.failure);
     leat__ctx_fail_error(&t->ctx, &err);
@@ -359,7 +359,7 @@ static int open_store(
         .cached = spec->cached && cache,
         .logged = spec->logged,
         .source_logged = spec->source_topic != NULL,
-        .log_each = o->log_each,
+        .log_each = o->log_each && !spec->log_batched,
         .entries_max = spec->opts.entries_max,
         .by_time = spec->by_time,
         .opts = spec->opts,
@@ -373,6 +373,13 @@ static int open_store(
     if (!s->store)
         return err->code != LEAT_OK ? err->code : LEAT_ESTORE;
     make_handle(t, s);
+    if (spec->log_version > 0) {
+        leat_header_t version = {"v", {&spec->log_version, 1}};
+        leat__mark_t mark = leat__arena_mark(&t->ctx.scratch);
+
+        s->log_headers = leat__headers_clone(leat__headers_new(&t->ctx.scratch, &version, 1));
+        leat__arena_rewind(&t->ctx.scratch, mark);
+    }
     return LEAT_OK;
 }
 
@@ -407,6 +414,7 @@ void leat__task_stores_release(leat__task_t *t)
         leat__windows_free(t->stores[i].windows);
         leat__sessions_free(t->stores[i].sessions);
         leat__versions_free(t->stores[i].versions);
+        leat__free(t->stores[i].log_headers);
     }
     leat__free(t->stores);
 }

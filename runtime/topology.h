@@ -77,6 +77,10 @@ struct leat__store_spec_t {
     /* to be set by who made it with leat__plan_store: */
     bool by_time;     /* windows, sessions: rows in order of time, for emit on close (windows.h) */
     bool delete_only; /* changelog of windows: cleanup.policy=delete (stores of stream-stream joins) */
+    bool keeps_headers; /* changelog records carry the headers of the record that was put */
+    bool buffer;      /* holds what waits: changelog records have no time; describe() says "buffer" */
+    bool log_batched; /* one changelog record per key and flush, never one per put */
+    char log_version; /* > 0: values in the changelog carry it as header "v" (suppress: 3) */
     int group;
     leat__node_t *owner; /* the first node that is connected to it; NULL: none, nobody opens it */
     const leat_store_opts_t *given; /* as passed to leat__plan_store, for comparing only */

@@ -74,10 +74,18 @@ static inline uint64_t leat__shape_segment(const leat__store_t *s, int64_t time_
     return time_ms < 0 ? 0 : (uint64_t)(time_ms / s->segment_ms);
 }
 
-/* The first time that reads still see. */
+/* The start of the oldest segment that lives. */
+static inline int64_t leat__shape_live(const leat__store_t *s, int64_t observed_ms)
+{
+    int64_t gone_ms = observed_ms - s->retention_ms;
+    return gone_ms < 0 ? INT64_MIN : gone_ms / s->segment_ms * s->segment_ms;
+}
+
+/* The first time that reads still see. Of windows that go on when they close, one more, as in Kafka
+ * Streams: the window that the newest one has just closed is of this age. */
 static inline int64_t leat__shape_bound(const leat__store_t *s)
 {
-    return s->observed_ms - s->retention_ms + 1;
+    return s->observed_ms - s->retention_ms + (s->by_time && !s->sessions ? 0 : 1);
 }
 
 static inline bool leat__shape_hidden(const leat__store_t *s, int64_t time_ms)

@@ -135,6 +135,26 @@ bool leat__session_get(leat__store_t *s, leat_slice_t key, int64_t start_ms, int
     return get(s, key, &at, value, NULL);
 }
 
+bool leat__store_get_logged(leat__store_t *s, leat_slice_t key, int64_t record_ms,
+    leat_slice_t *value, int64_t *time_ms)
+{
+    leat_slice_t plain;
+    leat__window_at_t at;
+    leat__window_row_t row;
+    *time_ms = -1;
+    if (s->shape == LEAT__PLAIN)
+        return leat__store_get(s, key, value, time_ms);
+    if (s->shape == LEAT__HISTORY) {
+        *time_ms = record_ms;
+        if (!leat__versioned_as_of(s, key, record_ms, &row))
+            return false;
+        *value = row.value;
+        return true;
+    }
+    return leat__shape_parse(s, key, &plain, &at) &&
+           leat__store_get(s, leat__shape_key(s, plain, &at, &s->key_room), value, time_ms);
+}
+
 int64_t leat__window_observed(const leat__store_t *s)
 {
     return s->observed_ms;
@@ -410,7 +430,11 @@ leat__window_cursor_t *leat__session_find(leat__store_t *s, leat_slice_t from, l
 leat__window_cursor_t *leat__session_ended(leat__store_t *s, int64_t from_ms, int64_t to_ms)
 {
     const leat_slice_t open = {NULL, 0};
-    return open_rows(cursor_new(s, open, open, from_ms, to_ms, LEAT_ASCENDING));
+    leat__window_cursor_t *c = cursor_new(s, open, open, from_ms, to_ms, LEAT_ASCENDING);
+    int64_t live_ms = leat__shape_live(s, s->observed_ms);
+    if (s->by_time) /* what lives in a segment is still to go on, though other reads hide it */
+        c->time_from_ms = from_ms > live_ms ? from_ms : live_ms;
+    return open_rows(c);
 }
 
 void leat__window_close(leat__window_cursor_t *c)

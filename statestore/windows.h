@@ -98,6 +98,13 @@ leat__window_cursor_t *leat__versioned_all(leat__store_t *s);
 /** Every version that reads still see, in no useful order: for tests. */
 LEAT_API leat__window_cursor_t *leat__versioned_rows(leat__store_t *s);
 
+/**
+ * What the store says to a record of its changelog: the value under that key, whatever the kind; of
+ * versions the one valid at the record's time. False: none.
+ */
+bool leat__store_get_logged(leat__store_t *s, leat_slice_t key, int64_t record_ms,
+    leat_slice_t *value, int64_t *time_ms);
+
 /* ---- keys as changelog, flush listener (change->key) and topics have them ---- */
 
 static inline bool leat__window_key_split(
