@@ -212,19 +212,39 @@ static void find_origins(origins_t *o, const leat__part_t *part)
     }
 }
 
+static void copartition(const origins_t *o, const char *source, leat__plan_t *plan)
+{
+    size_t count = 0, all = o->count + (source != NULL);
+    const char **names = all > 1 ? leat__plan_alloc(plan, all * sizeof *names) : NULL;
+
+    if (!names)
+        return;
+    for (const leat__part_t *origin = o->first; origin; origin = origin->next_origin)
+        names[count++] = origin->name;
+    if (source)
+        names[count++] = source;
+    leat__plan_copartition(plan, names, count);
+}
+
 void leat__part_copartition(const leat__part_t *part, leat__plan_t *plan)
 {
     origins_t o = {.of = part};
-    const char **names;
-    size_t count = 0;
 
     find_origins(&o, part);
-    names = o.count > 1 ? leat__plan_alloc(plan, o.count * sizeof *names) : NULL;
-    if (!names)
+    copartition(&o, NULL, plan);
+}
+
+void leat__part_copartition_with(leat__part_t *part, const char *source, leat__plan_t *plan)
+{
+    leat__part_t *mark = leat__plan_alloc(plan, sizeof *mark); /* an address of its own */
+    origins_t o = {.of = mark};
+
+    if (!mark)
         return;
-    for (const leat__part_t *origin = o.first; origin; origin = origin->next_origin)
-        names[count++] = origin->name;
-    leat__plan_copartition(plan, names, count);
+    mark->from = &part;
+    mark->from_count = 1;
+    find_origins(&o, mark);
+    copartition(&o, source, plan);
 }
 
 /* ---- writing ---- */

@@ -83,6 +83,8 @@ void leat__graph_compile(void *dsl, leat__plan_t *plan, const leat_config_t *con
  * from need the same number of partitions.
  */
 void leat__part_copartition(const leat__part_t *part, leat__plan_t *plan);
+/** The topics that part comes from, and a source node. */
+void leat__part_copartition_with(leat__part_t *part, const char *source, leat__plan_t *plan);
 
 /*
  * ---- names: every call takes as many numbers as Kafka Streams does, whether it uses them or not

@@ -54,8 +54,11 @@ bool leat__rows_init(leat__rows_t *r, leat__graph_t *g, const char *call, leat__
     r->materialized = kind == LEAT__ROWS_FOLD || asked_for(opts);
     if (!LEAT__RESERVED_ZERO(g, call, opts) || !copy_opts(r, g, opts))
         return false;
-    if (kind == LEAT__ROWS_DERIVED && !r->materialized)
+    if (kind == LEAT__ROWS_DERIVED && !r->materialized) {
+        if (opts && opts->name) /* LEAT_AUTO: takes a number, as Materialized without a name */
+            leat__graph_burn(g);
         return true;
+    }
     r->generated = !given;
     r->store = given ? leat__graph_given(g, given) : generate_store(g, prefix);
     return r->store != NULL;

@@ -274,6 +274,11 @@ void leat_log(leat_ctx_t *ctx, leat_level_t level, const char *format, ...)
 
 /* ---- for operators ---- */
 
+int32_t leat__partition(const leat_ctx_t *ctx)
+{
+    return ctx->task->partition;
+}
+
 leat__live_t *leat__node_with(const leat_ctx_t *ctx, const void *operator_)
 {
     const leat__task_t *t = ctx->task;

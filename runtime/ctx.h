@@ -87,6 +87,7 @@ void leat__forward_to(leat_ctx_t *ctx, const leat_record_t *out, const char *chi
 /* by position: split */
 void leat__forward_at(leat_ctx_t *ctx, const leat_record_t *out, size_t child);
 const void *leat__operator(const leat_ctx_t *ctx); /* node->operator_ */
+int32_t leat__partition(const leat_ctx_t *ctx); /* the task's */
 /** The node of this task with that operator data; the one that runs if there is none. */
 leat__live_t *leat__node_with(const leat_ctx_t *ctx, const void *operator_);
 /** dropped-records +1; one WARN per node and reason now and then. why: a literal. */

@@ -160,7 +160,7 @@ struct op_t {
     run_t *run;
     char *id;
     const type_t *key, *value;         /* of the input; folds: of the values folded */
-    const type_t *other;               /* joins: of the right values */
+    const type_t *other, *other_key;   /* joins: of the right values, keys */
     const type_t *key_out, *value_out; /* of the output; folds: of the aggregate */
     expr_t *first, *second, *list;     /* key and value functions; the list of flat_map */
     pair_t *add, *subtract, *merge;

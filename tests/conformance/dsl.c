@@ -269,6 +269,15 @@ static leat_store_opts_t table_store(building_t *b)
     return opts;
 }
 
+/* Of a filter or map: only a name keeps its rows, whatever else is said. */
+static leat_store_opts_t derived_store(building_t *b)
+{
+    leat_store_opts_t opts = table_store(b);
+
+    opts.materialize = false;
+    return opts;
+}
+
 /* Of a step that has a store in any case. */
 static leat_store_opts_t kept_store(building_t *b)
 {
@@ -319,7 +328,7 @@ static void build_filter(building_t *b)
                 b->from->handle, b->as, run_test, &opts));
         return;
     }
-    table.store = table_store(b);
+    table.store = derived_store(b);
     result(b, b->id, TABLE,
         (not ? leat_table_filter_not : leat_table_filter)(
             b->from->handle, b->as, run_test, &table));
@@ -358,7 +367,7 @@ static void build_map_values(building_t *b)
             leat_stream_map_values(b->from->handle, b->as, run_value, b->value->serde, &opts));
         return;
     }
-    table.store = table_store(b);
+    table.store = derived_store(b);
     result(b, b->id, TABLE,
         leat_table_map_values(b->from->handle, b->as, run_value, b->value->serde, &table));
 }
@@ -371,7 +380,7 @@ static void build_transform_values(building_t *b)
 
     op->second = expr_new(b->run, text(b, "fn", "value"));
     op->count_store = text(b, "count_store", NULL) ? need_text(text(b, "count_store", NULL)) : NULL;
-    opts.store = table_store(b);
+    opts.store = derived_store(b);
     opts.stores = stores;
     result(b, b->id, TABLE,
         leat_table_transform_values(b->from->handle, b->as, run_transform, b->value->serde, &opts));
@@ -651,14 +660,44 @@ static void join_tables(building_t *b, const step_t *with)
             b->from->handle, with->handle, b->as, run_table_join, b->value->serde, &opts));
 }
 
+/* emits the right table's key */
+static void run_foreign_key(leat_ctx_t *ctx, const leat_record_t *in)
+{
+    const op_t *op = leat_user(ctx);
+    value_t result;
+    const void *c;
+    bool failed;
+
+    if (!expr_eval(op->run, ctx, op->first, op_key(op, in), op_value(op, in), &result))
+        return;
+    c = c_of(ctx, op->other_key, &result, &failed);
+    if (!failed)
+        leat_emit_key(ctx, c);
+}
+
+static void join_foreign(building_t *b, const step_t *with)
+{
+    leat_join_opts_t opts = join_opts(b, with);
+    op_t *op = opts.user;
+
+    op->first = expr_new(b->run, text(b, "foreign_key", "value"));
+    op->other_key = with->key;
+    opts.store = table_store(b);
+    if (!opts.store.name)
+        opts.store.name = LEAT_AUTO;
+    result(b, b->id, TABLE,
+        leat_table_join_foreign(b->from->handle, with->handle, b->as, run_foreign_key,
+            run_table_join, b->value->serde, &opts));
+}
+
 static void build_join(building_t *b)
 {
     const step_t *with = find(b->run->steps, text(b, "with", ""));
 
     if (!with)
         unsupported(b->run, "join with an unknown step");
-    else if (b->from->kind == TABLE && with->kind == TABLE && !text(b, "foreign_key", NULL))
-        join_tables(b, with);
+    else if (b->from->kind == TABLE && with->kind == TABLE)
+        (text(b, "foreign_key", NULL) ? join_foreign : join_tables)(b, with);
     else
         unsupported(b->run, "join of such steps");
 }
