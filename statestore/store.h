@@ -43,8 +43,8 @@ typedef struct leat__store_hooks_t {
     /* One changelog record. NULL: the store has no changelog. value is the changelog's form (plain, without time). */
     void (*log)(void *user, leat__store_t *s, leat_slice_t key, const leat_slice_t *value, int64_t time_ms,
         const leat_headers_t *headers);
-    void (*dropped)(void *user, leat__store_t *s); /* a put was refused: older than what is retained; may be NULL */
     void *user;
+    void (*dropped)(void *user, leat__store_t *s); /* a put was refused: older than what is retained; may be NULL */
 } leat__store_hooks_t;
 
 typedef struct leat__store_def_t {

@@ -115,7 +115,8 @@ static json_t *record_json(const leat_record_t *record)
 
     json_object_set_new(json, "k", hex_json(record->key));
     json_object_set_new(json, "v", hex_json(record->value));
-    json_object_set_new(json, "ts", json_integer(record->time_ms));
+    json_object_set_new(
+        json, "ts", record->time_ms < 0 ? json_null() : json_integer(record->time_ms));
     if (leat_headers_count(record->headers))
         json_object_set_new(json, "h", headers_json(record->headers));
     return json;
@@ -356,6 +357,19 @@ static json_t *read_store(run_t *r, const char *name, const char *kind)
     return strcmp(kind, "versioned") == 0 ? by_versions(list) : list;
 }
 
+/* Of a buffer only how much waits. */
+static void compare_count(run_t *r, const char *name, int64_t wanted)
+{
+    leat_slice_t key, value;
+    int64_t time_ms;
+    size_t at = 0;
+
+    while (leat_test_store_bytes(r->test, name, &at, &key, &value, &time_ms))
+        continue;
+    if ((int64_t)at != wanted)
+        differ(r, "store %s: %zu records, expected %lld", name, at, (long long)wanted);
+}
+
 static void compare_store(run_t *r, const json_t *store, const json_t *wanted)
 {
     const char *name = get_text(store, "name", ""), *kind = get_text(store, "kind", "");
@@ -366,6 +380,8 @@ static void compare_store(run_t *r, const json_t *store, const json_t *wanted)
         differ(r, "store %s (%s) is not expected", name, kind);
     } else if (strcmp(kind, get_text(wanted, "kind", "")) != 0) {
         differ(r, "store %s: %s, expected %s", name, kind, get_text(wanted, "kind", ""));
+    } else if (strcmp(kind, "buffer") == 0) {
+        compare_count(r, name, get_int(wanted, "records", -1));
     } else if (!get_bool(wanted, "unreadable", false)) {
         got = read_store(r, name, kind);
         compare_lists(r, what, got, json_object_get(wanted, "entries"));
