@@ -1,6 +1,7 @@
 /* dsl/rows.c: stores of table operators: names, keeping, putting, forwarding. */
 #include <string.h>
 #include "rows.h"
+#include "suppress.h"
 #include "window.h"
 
 enum { ALIGNMENT = 16 };
@@ -77,6 +78,8 @@ bool leat__rows_enable_old(leat__rows_t *r, bool force)
     } else {
         r->materialized = r->materialized || force;
         r->send_old = r->materialized;
+        for (leat__rows_t *next = r->next; next; next = next->next)
+            next->send_old = true;
     }
     return r->send_old;
 }
@@ -97,6 +100,8 @@ void leat__rows_connect(const leat__rows_t *r, leat__plan_t *plan, const char *n
     if (r->materialized) {
         leat__plan_connect(plan, node, r->store);
     } else {
+        if (r->buffers)
+            leat__plan_connect(plan, node, r->store);
         leat__rows_connect(r->upstream, plan, node);
         if (r->other)
             leat__rows_connect(r->other, plan, node);
@@ -134,9 +139,11 @@ void leat__rows_write(const leat__rows_t *r, leat__plan_t *plan, const char *nod
 {
     bool logged = r->opts.changelog != LEAT_OFF;
 
-    if (!r->materialized)
+    if (!r->materialized && !r->buffers)
         return;
-    if (r->window.type)
+    if (r->buffers)
+        leat__suppress_write(r, plan);
+    else if (r->window.type)
         leat__window_rows_write(r, plan);
     else
         leat__plan_store(

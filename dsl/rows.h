@@ -34,6 +34,7 @@ struct leat__rows_t {
     leat__rows_kind_t kind;
     leat__derive_fn derive; /* derived ones: while they keep no rows */
     leat__rows_t *other;    /* joins: the right table; upstream is the left one */
+    leat__rows_t *next;     /* of the same store, kept by another node too (cogroup.c) */
     leat__rows_t *upstream; /* derived: of the table it is made from */
     const char *store;      /* NULL: derived, and never kept */
     bool generated;         /* the store's name */
@@ -42,6 +43,7 @@ struct leat__rows_t {
     const leat_serde_t *key, *value;
     leat_window_t window; /* .type NONE: plain keys; else keys are leat_windowed_t (window.h) */
     bool on_close;        /* windows go on when they have closed */
+    bool buffers;         /* the store holds what waits, no rows (suppress.h) */
     leat_store_opts_t opts;
     size_t local_offset; /* of leat__rows_local_t in the node's memory per task */
     leat_task_fn open;   /* the program's; NULL: none */

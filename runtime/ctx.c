@@ -137,6 +137,13 @@ const leat_meta_t *leat_meta(const leat_ctx_t *ctx)
     return ctx->meta;
 }
 
+const leat_meta_t *leat__record_meta(const leat_ctx_t *ctx)
+{
+    bool flushing = !ctx->meta && !ctx->timer && ctx->last_meta.topic;
+
+    return flushing ? &ctx->last_meta : ctx->meta;
+}
+
 int64_t leat_stream_time_ms(const leat_ctx_t *ctx)
 {
     return ctx->stream_time_ms;

@@ -64,6 +64,7 @@ struct leat_ctx_t {
     leat_error_t failure; /* of the current call; code 0: none */
     bool failed;          /* unwinding to the task: the verdict was to fail; emissions do nothing */
     const leat_meta_t *meta; /* NULL in punctuators */
+    leat_meta_t last_meta;   /* of the last record; topic NULL: none yet */
     int64_t wall_ms, stream_time_ms, partition_time_ms;
     leat_timer_t *timer; /* whose tick this is */
 };
@@ -99,6 +100,8 @@ bool leat__key_bytes(
 /** A store that the node is connected to, as bytes; NULL: failed. spec may be NULL. */
 leat__store_t *leat__store_of(
     leat_ctx_t *ctx, const char *name, const leat__store_spec_t **spec);
+/** As leat_meta(); during a flush: of the last record before it. NULL: there was none. */
+const leat_meta_t *leat__record_meta(const leat_ctx_t *ctx);
 /** A number of the node's that is committed with the input's offsets (task.h: progress). False: none. */
 bool leat__progress_get(leat_ctx_t *ctx, const char *name, int64_t *value);
 void leat__progress_set(leat_ctx_t *ctx, const char *name, int64_t value);

@@ -270,6 +270,7 @@ static void run_head(leat__task_t *t, leat__input_t *in)
     leat__run_source(ctx, in->source, &in->head);
     leat__ctx_give_up(ctx);
     t->raw = NULL;
+    ctx->last_meta = in->meta;
     ctx->meta = NULL;
     ctx->node = NULL;
     leat__ctx_finish(ctx);

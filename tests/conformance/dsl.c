@@ -613,6 +613,49 @@ static void build_fold(building_t *b)
                : leat_grouped_aggregate(b->from->handle, b->as, run_fold, b->value->serde, &opts));
 }
 
+static void build_cogroup(building_t *b)
+{
+    const json_t *list = json_object_get(b->step, "parts"), *part;
+    leat_part_t *parts = need((json_array_size(list) + 1) * sizeof *parts);
+    const type_t *key = NULL;
+    leat_fold_opts_t opts = {0};
+    op_t *all;
+    size_t i;
+
+    json_array_foreach(list, i, part)
+    {
+        const step_t *from = find(b->run->steps, get_text(part, "from", ""));
+        op_t *op;
+
+        if (!from || from->kind != GROUPED) {
+            unsupported(b->run, "cogroup of such steps");
+            break;
+        }
+        op = op_new(b->run, b->id, from->key, from->value);
+        op->add = pair_new(b->run, get_text(part, "fn", "last"));
+        op->value_out = b->value;
+        key = i ? key : from->key;
+        parts[i] = (leat_part_t){from->handle, run_fold, op, op_free};
+    }
+    if (!b->run->unsupported) {
+        b->key = key;
+        all = op_new(b->run, b->id, key, b->value);
+        all->value_out = b->value;
+        opts.user = all;
+        opts.user_free = op_free;
+        opts.init = all->init = c_of_json(b->run, all, b->value, json_object_get(b->step, "init"));
+        if (json_object_get(b->step, "merge")) {
+            all->merge = pair_new(b->run, text(b, "merge", "last"));
+            opts.merge = run_merge;
+        }
+        opts.store = kept_store(b);
+        fold_window(b, &opts);
+        result(b, b->id, TABLE,
+            leat_grouped_cogroup(parts, json_array_size(list), b->as, b->value->serde, &opts));
+    }
+    free(parts);
+}
+
 /* ---- joins ---- */
 
 static void join(leat_ctx_t *ctx, const void *a, const void *b, value_t key)
@@ -702,12 +745,32 @@ static void build_join(building_t *b)
         unsupported(b->run, "join of such steps");
 }
 
+static int64_t limit(const building_t *b, const char *field)
+{
+    int64_t given = get_int(b->step, field, 0);
+
+    return json_object_get(b->step, field) && given == 0 ? LEAT_ZERO : given;
+}
+
+static void build_suppress(building_t *b)
+{
+    bool close = strcmp(text(b, "until", ""), "window_close") == 0;
+    leat_suppress_opts_t opts = {.records_max = limit(b, "max_records"),
+        .bytes_max = limit(b, "max_bytes"),
+        .fail_when_full = strcmp(text(b, "when_full", "emit"), "shutdown") == 0,
+        .changelog = get_bool(b->step, "logging", true) ? LEAT_DEFAULT : LEAT_OFF};
+
+    result(b, b->id, TABLE,
+        leat_table_suppress(b->from->handle, b->as,
+            close ? LEAT_UNTIL_WINDOW_CLOSES : get_int(b->step, "ms", 0), &opts));
+}
+
 /* ---- the table of steps ---- */
 
 static const struct known_t {
     const char *op;
     void (*build)(building_t *b);
-    int from; /* result_t of its input; -1: none, -2: a stream or a table */
+    int from; /* result_t of its input; -1: none, -2: a stream or a table, -3: says so itself */
 } known[] = {
     {"stream", build_source, -1},
     {"table", build_source, -1},
@@ -731,9 +794,11 @@ static const struct known_t {
     {"to_stream", build_to_stream, TABLE},
     {"group_by", build_group_by, -2},
     {"group_by_key", build_group_by_key, STREAM},
+    {"suppress", build_suppress, TABLE},
     {"count", build_fold, GROUPED},
     {"reduce", build_fold, GROUPED},
     {"aggregate", build_fold, GROUPED},
+    {"cogroup", build_cogroup, -3},
     {"join", build_join, -2},
 };
 
