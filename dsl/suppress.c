@@ -259,14 +259,10 @@ static bool take_wait(leat__graph_t *g, const char *call, const char *name, int6
 {
     op->on_close = until_ms == LEAT_UNTIL_WINDOW_CLOSES;
     op->wait_ms = op->on_close ? leat__rows_grace_ms(op->rows.upstream) : until_ms;
-    if (op->wait_ms >= 0)
+    if (!op->on_close || op->wait_ms >= 0)
         return true;
-    if (op->on_close)
-        leat__builder_error(g->builder, LEAT_ETOPOLOGY, name ? name : call,
-            "%s: only windows close: this table is no fold over windows, nor made from one", call);
-    else
-        leat__builder_error(
-            g->builder, LEAT_EARGUMENT, name ? name : call, "%s: until_ms is negative", call);
+    leat__builder_error(g->builder, LEAT_ETOPOLOGY, name ? name : call,
+        "%s: only windows close: this table is no fold over windows, nor made from one", call);
     return false;
 }
 

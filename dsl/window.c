@@ -33,8 +33,8 @@ static const char *wrong_with(const leat_window_t *w)
             return "the time difference of sliding windows must be at least 1 ms";
         break;
     case LEAT_WINDOW_SESSION:
-        if (w->size_ms <= 0)
-            return "the gap between sessions must be at least 1 ms";
+        if (w->size_ms < 0)
+            return "the gap between sessions must not be negative";
         break;
     case LEAT_WINDOW_UNLIMITED:
         if (w->size_ms < 0)

@@ -110,7 +110,6 @@ struct leat__store_t {
     leat__shape_t shape;
     bool sessions, duplicates;
     bool indexed; /* LEAT__SEGMENTS: a second row per window, by time, without value */
-    bool by_time; /* windows that go on when they close: see leat__shape_bound */
     int64_t retention_ms, segment_ms, window_ms;
     int64_t observed_ms;  /* greatest time put; meta has the committed one */
     int64_t reach_ms;     /* no row has a greater time; never goes back */

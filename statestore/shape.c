@@ -64,7 +64,6 @@ int leat__shape_open(leat__store_t *s, const leat__store_def_t *def, leat_error_
         s->window_ms = def->opts.window_size_ms;
         s->duplicates = windows && def->opts.duplicates;
         s->cached = def->cached && !s->duplicates;
-        s->by_time = def->by_time;
         s->indexed = def->by_time && s->shape == LEAT__SEGMENTS;
     }
     s->log_each = def->log_each && !s->cached;
@@ -236,9 +235,8 @@ leat_slice_t leat__shape_dead(const leat__store_t *s, int64_t observed_ms, char 
     int64_t gone_ms = observed_ms - s->retention_ms; /* seen no more, and all before it */
     if (s->shape == LEAT__PLAIN || gone_ms < 0)
         return (leat_slice_t){NULL, 0};
-    uint64_t point = s->shape != LEAT__TIMES ? leat__shape_segment(s, gone_ms)
-                     : s->by_time            ? leat__turned(leat__shape_live(s, observed_ms))
-                                             : leat__turned(gone_ms + 1);
+    uint64_t point = s->shape == LEAT__TIMES ? leat__turned(gone_ms + 1)
+                                             : leat__shape_segment(s, gone_ms);
     leat__store_be64(room, point);
     return (leat_slice_t){room, 8};
 }

@@ -85,7 +85,7 @@ static inline int64_t leat__shape_live(const leat__store_t *s, int64_t observed_
  * Streams: the window that the newest one has just closed is of this age. */
 static inline int64_t leat__shape_bound(const leat__store_t *s)
 {
-    return s->observed_ms - s->retention_ms + (s->by_time && !s->sessions ? 0 : 1);
+    return s->observed_ms - s->retention_ms + (s->indexed && !s->sessions ? 0 : 1);
 }
 
 static inline bool leat__shape_hidden(const leat__store_t *s, int64_t time_ms)

@@ -432,7 +432,7 @@ leat__window_cursor_t *leat__session_ended(leat__store_t *s, int64_t from_ms, in
     const leat_slice_t open = {NULL, 0};
     leat__window_cursor_t *c = cursor_new(s, open, open, from_ms, to_ms, LEAT_ASCENDING);
     int64_t live_ms = leat__shape_live(s, s->observed_ms);
-    if (s->by_time) /* what lives in a segment is still to go on, though other reads hide it */
+    if (s->indexed) /* what lives in a segment is still to go on, though other reads hide it */
         c->time_from_ms = from_ms > live_ms ? from_ms : live_ms;
     return open_rows(c);
 }
