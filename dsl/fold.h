@@ -11,10 +11,22 @@ typedef struct leat__fold_t {
     leat__fold_kind_t kind;
     leat_combine_fn add, subtract;
     leat_combine_fn merge; /* of sessions */
-    void *user;
+    void *user, *merge_user;
     const void *init;        /* flat values: in their C type */
     leat_slice_t init_bytes; /* others, encoded; .data NULL: none */
 } leat__fold_t;
+
+typedef struct leat__wanted_t { /* a call's arguments */
+    const char *call;
+    leat__fold_kind_t kind;
+    const char *name;
+    leat_combine_fn fn;
+    const leat_serde_t *value;
+    const leat_fold_opts_t *opts;
+} leat__wanted_t;
+
+/** Checks, functions, .init; neither windows nor store yet. Does not adopt. NULL: nil, or recorded. */
+leat__fold_t *leat__fold_new(leat_grouped_t *d, const leat__wanted_t *w);
 
 /**
  * Over streams, windowed or not: the processor, and memory and open of its node. The record's
