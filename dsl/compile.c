@@ -146,6 +146,7 @@ static bool copy_parts(leat__compiling_t *c)
         part->origin_of = NULL;
         part->written = false;
         part->self_join = false;
+        part->null_keys_pass = false;
         c->parts[c->count++] = part;
     }
     return true;
@@ -184,6 +185,27 @@ void leat__compiling_insert(leat__compiling_t *c, leat__part_t *part, const leat
     }
     c->parts = parts;
     c->count = count;
+}
+
+/* ---- null keys ---- */
+
+static void let_null_keys_pass(leat__part_t *part)
+{
+    for (size_t i = 0; i < part->from_count; i++) {
+        if (part->from[i]->null_keys_pass)
+            continue;
+        part->from[i]->null_keys_pass = true;
+        let_null_keys_pass(part->from[i]);
+    }
+}
+
+/* Left and outer joins have a result for records without a key: topics in front must keep them. */
+static void find_null_keys(const leat__compiling_t *c)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        if (c->parts[i]->takes_null_keys)
+            let_null_keys_pass(c->parts[i]);
+    }
 }
 
 /* ---- co-partitioning ---- */
@@ -299,6 +321,7 @@ void leat__graph_compile(void *dsl, leat__plan_t *plan, const leat_config_t *con
             return;
     }
     leat__optimize(&c);
+    find_null_keys(&c);
     write_all(&c);
     leat__optimize_stores(&c);
 }

@@ -44,6 +44,7 @@ struct leat__part_t {
 
     /* for the optimizer (optimize.c) */
     bool rekeys, revalues, merges;
+    bool takes_null_keys; /* left and outer joins: topics in front let null keys pass */
     bool optimizable;                       /* a leat__repartition_t that may be moved up */
     const struct leat__rows_t *source_rows; /* of a table that is read from `topics` */
     leat__part_t *windows[2];               /* a stream join: the parts that keep its two sides */
@@ -54,6 +55,7 @@ struct leat__part_t {
     leat__part_t *merged_into;
     const leat__part_t *origin_of; /* the part that looked here last for its topics */
     leat__part_t *next_origin;
+    bool null_keys_pass; /* takes_null_keys of something behind */
     bool written;   /* or not to be written at all */
     bool self_join; /* a stream join: both sides are windows[0]; windows[1] is not written */
 };

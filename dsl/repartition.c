@@ -28,7 +28,8 @@ static void write_repartition(
     if (r->generated)
         leat__plan_generated(plan, "repartition topic", r->topic);
     if (r->filter) {
-        leat__plan_processor(plan, r->filter, parents, parent_count, filter_process, NULL);
+        leat__plan_processor(plan, r->filter, parents, parent_count,
+            part->null_keys_pass ? leat__pass : filter_process, NULL);
         leat__plan_sink(plan, r->sink, &r->filter, 1, r->topic, NULL, r->key, r->value, &r->opts);
     } else {
         leat__plan_sink(

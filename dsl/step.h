@@ -17,7 +17,8 @@ struct leat_stream_t {
     bool nil;
     leat__part_t *part;
     const leat_serde_t *key, *value;
-    bool rekeyed; /* the key may have changed since the last topic: folds repartition */
+    bool rekeyed; /* the key may have changed since the last topic: folds, joins repartition */
+    leat__part_t *repartition; /* of the first join: used again by others that name none */
 };
 
 struct leat_grouped_t {

@@ -265,7 +265,8 @@ static leat_store_opts_t table_store(building_t *b)
     if (!opts.name)
         opts.name = LEAT_AUTO;
     else
-        remember_store(b->run, opts.name, b->key, b->value, "timestamped_kv");
+        remember_store(b->run, opts.name, b->key, b->value,
+            opts.history_ms ? "versioned" : "timestamped_kv");
     return opts;
 }
 
@@ -733,6 +734,47 @@ static void join_foreign(building_t *b, const step_t *with)
             run_table_join, b->value->serde, &opts));
 }
 
+static void run_stream_join(leat_ctx_t *ctx, const void *a, const void *b)
+{
+    const op_t *op = leat_user(ctx);
+
+    join(ctx, a, b, value_of(op->key, leat_key(ctx)));
+}
+
+static int64_t or_zero(int64_t number)
+{
+    return number == 0 ? LEAT_ZERO : number;
+}
+
+static void join_stream_table(building_t *b, const step_t *with)
+{
+    leat_join_opts_t opts = join_opts(b, with);
+
+    if (json_object_get(b->step, "grace"))
+        opts.grace_ms = or_zero(get_int(b->step, "grace", 0));
+    result(b, b->id, STREAM,
+        leat_stream_join_table(
+            b->from->handle, with->handle, b->as, run_stream_join, b->value->serde, &opts));
+}
+
+static void join_streams(building_t *b, const step_t *with)
+{
+    leat_join_opts_t opts = join_opts(b, with);
+    const json_t *window = json_object_get(b->step, "window");
+
+    opts.store.name = text(b, "store_name", NULL);
+    if (!opts.store.name && b->as)
+        opts.store.name = LEAT_AUTO;
+    if (strcmp(text(b, "store_type", ""), "in_memory") == 0)
+        opts.store.backend = leat_backend_memory();
+    opts.store.changelog = get_bool(b->step, "logging", true) ? LEAT_DEFAULT : LEAT_OFF;
+    result(b, b->id, STREAM,
+        leat_stream_join(b->from->handle, with->handle, b->as, run_stream_join, b->value->serde,
+            leat_between(get_int(window, "before", 0), get_int(window, "after", 0),
+                get_int(window, "grace", 0)),
+            &opts));
+}
+
 static void build_join(building_t *b)
 {
     const step_t *with = find(b->run->steps, text(b, "with", ""));
@@ -741,6 +783,10 @@ static void build_join(building_t *b)
         unsupported(b->run, "join with an unknown step");
     else if (b->from->kind == TABLE && with->kind == TABLE)
         (text(b, "foreign_key", NULL) ? join_foreign : join_tables)(b, with);
+    else if (b->from->kind == STREAM && with->kind == TABLE)
+        join_stream_table(b, with);
+    else if (b->from->kind == STREAM && with->kind == STREAM)
+        join_streams(b, with);
     else
         unsupported(b->run, "join of such steps");
 }
