@@ -62,7 +62,7 @@ static void emit_row(leat_ctx_t *ctx, const leat__windowing_t *w, const leat__wi
     const leat__rows_t *r = &w->op->rows;
     leat__mark_t mark = leat__arena_mark(&ctx->scratch);
     leat_windowed_t window = {NULL, row->start_ms, row->end_ms};
-    leat__change_t change = {leat__windowing_decode(ctx, w, row->value), NULL};
+    leat__change_t change = {.now = leat__windowing_decode(ctx, w, row->value), .old = NULL};
     leat_record_t out = {&window, &change, row->time_ms, w->in->headers};
     leat__codec_env_t env = {&ctx->scratch, w->rows->topic, true, NULL};
     leat_slice_t key = {leat__arena_copy(&ctx->scratch, row->key.data, row->key.size),

@@ -36,14 +36,14 @@ static bool start(leat_ctx_t *ctx, const leat_record_t *in, update_t *u)
     u->in = in;
     if (!leat__key_bytes(ctx, in, op->rows.key, &u->key))
         return false;
-    u->old = leat__kv_get_bytes(u->local->kv, u->key, &time_ms);
+    u->old = leat__rows_get_bytes(u->local, u->key, &time_ms);
     u->time_ms = u->old ? leat__later(time_ms, in->time_ms) : in->time_ms;
     return leat__ok(ctx);
 }
 
 static void finish(leat_ctx_t *ctx, const update_t *u, const void *now)
 {
-    const leat__change_t change = {now, u->old};
+    const leat__change_t change = {.now = now, .old = u->old};
 
     leat__rows_put_bytes(ctx, &u->op->rows, u->local, u->in, u->key, &change, u->time_ms);
 }

@@ -143,6 +143,10 @@ void leat__foreign_send(leat_ctx_t *ctx, const leat_record_t *in)
     const leat__foreign_t *op = leat__operator(ctx);
     sending_t s = {.op = op, .in = in, .change = in->value};
 
+    if (s.change->outdated) {
+        leat__drop(ctx, "out of order: the versioned table has a later row");
+        return;
+    }
     if (!s.change->now && !s.change->old)
         return;
     if (!leat__key_bytes(ctx, in, op->left->key, &s.primary))
@@ -269,6 +273,10 @@ void leat__foreign_right(leat_ctx_t *ctx, const leat_record_t *in)
 
     if (!in->key) {
         leat__drop(ctx, "null key");
+        return;
+    }
+    if (change->outdated) {
+        leat__drop(ctx, "out of order: the versioned table has a later row");
         return;
     }
     if (!leat__key_bytes(ctx, in, op->right->key, &foreign) ||

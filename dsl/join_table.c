@@ -32,7 +32,7 @@ void leat__table_join_record(
     joining_t j = {op, in};
 
     if (in->key)
-        leat__rows_view(ctx, op->right, in, with_row, &j);
+        leat__rows_view_as_of(ctx, op->right, in, with_row, &j);
     else
         with_row(ctx, &j, NULL, -1);
 }

@@ -95,6 +95,13 @@ void leat__rows_enable_view(leat__rows_t *r)
     }
 }
 
+bool leat__rows_versioned(const leat__rows_t *r)
+{
+    if (r->materialized)
+        return r->opts.history_ms != 0;
+    return r->kind == LEAT__ROWS_DERIVED && !r->other && leat__rows_versioned(r->upstream);
+}
+
 void leat__rows_connect(const leat__rows_t *r, leat__plan_t *plan, const char *node)
 {
     if (r->materialized) {
@@ -146,8 +153,8 @@ void leat__rows_write(const leat__rows_t *r, leat__plan_t *plan, const char *nod
     else if (r->window.type)
         leat__window_rows_write(r, plan);
     else
-        leat__plan_store(
-            plan, r->store, LEAT_TIMESTAMPED_KV, r->key, r->value, &r->opts, NULL, true);
+        leat__plan_store(plan, r->store, r->opts.history_ms ? LEAT_VERSIONS : LEAT_TIMESTAMPED_KV,
+            r->key, r->value, &r->opts, NULL, !r->opts.history_ms);
     leat__plan_connect(plan, node, r->store);
     if (r->generated)
         leat__plan_generated(plan, logged ? "changelog topic" : "state store", r->store);
@@ -166,7 +173,7 @@ static void forward(
 static void flush(leat_ctx_t *ctx, const leat_record_t *in, const void *old)
 {
     const leat__rows_t *r = leat__operator(ctx);
-    const leat__change_t change = {in->value, r->send_old ? old : NULL};
+    const leat__change_t change = {.now = in->value, .old = r->send_old ? old : NULL};
     int64_t time_ms = in->time_ms;
 
     if (r->send_old && !change.now && !change.old)
@@ -174,6 +181,14 @@ static void flush(leat_ctx_t *ctx, const leat_record_t *in, const void *old)
     if (r->window.type == LEAT_WINDOW_SESSION)
         time_ms = ((const leat_windowed_t *)in->key)->end_ms;
     forward(ctx, in, &change, time_ms);
+}
+
+static void open_keyed(leat_ctx_t *ctx, const leat__rows_t *r, leat__rows_local_t *local)
+{
+    if (r->opts.history_ms)
+        local->versions = leat_versions(ctx, r->store);
+    else
+        local->kv = leat_kv(ctx, r->store);
 }
 
 static void rows_open(leat_ctx_t *ctx)
@@ -185,13 +200,20 @@ static void rows_open(leat_ctx_t *ctx)
         if (r->window.type)
             leat__window_rows_open(ctx, r, local);
         else
-            local->kv = leat_kv(ctx, r->store);
+            open_keyed(ctx, r, local);
         local->cached = leat__is_cached(ctx, r->store);
     }
     if (local->cached)
         leat__on_flush(ctx, r->store, flush, r->send_old);
     if (r->open)
         r->open(ctx);
+}
+
+const void *leat__rows_get_bytes(
+    const leat__rows_local_t *local, leat_slice_t key, int64_t *time_ms)
+{
+    return local->versions ? leat__versions_get_bytes(local->versions, key, time_ms)
+                           : leat__kv_get_bytes(local->kv, key, time_ms);
 }
 
 const void *leat__rows_get(leat_ctx_t *ctx, const leat__rows_t *r, const leat_record_t *in)
@@ -203,7 +225,30 @@ const void *leat__rows_get(leat_ctx_t *ctx, const leat__rows_t *r, const leat_re
         return leat__window_rows_get(ctx, r, in->key, &time_ms);
     if (!leat__key_bytes(ctx, in, r->key, &key))
         return NULL;
-    return leat__kv_get_bytes(leat__rows_local(ctx, r)->kv, key, &time_ms);
+    return leat__rows_get_bytes(leat__rows_local(ctx, r), key, &time_ms);
+}
+
+/* From any node that is connected to the store. */
+static const void *look_up(
+    leat_ctx_t *ctx, const leat__rows_t *r, leat_slice_t key, int64_t *time_ms)
+{
+    const int64_t *as_of_ms = ctx->as_of_ms;
+    leat_versions_t *versions;
+
+    if (!r->opts.history_ms)
+        return leat__kv_get_bytes(leat_kv(ctx, r->store), key, time_ms);
+    versions = leat_versions(ctx, r->store);
+    ctx->as_of_ms = NULL; /* of this look-up only: others may follow from what comes of it */
+    return as_of_ms ? leat__versions_as_of_bytes(versions, key, *as_of_ms, time_ms)
+                    : leat__versions_get_bytes(versions, key, time_ms);
+}
+
+void leat__rows_view_as_of(leat_ctx_t *ctx, const leat__rows_t *r, const leat_record_t *in,
+    leat__row_fn then, void *data)
+{
+    ctx->as_of_ms = leat__rows_versioned(r) ? &in->time_ms : NULL;
+    leat__rows_view(ctx, r, in, then, data);
+    ctx->as_of_ms = NULL;
 }
 
 void leat__rows_view(leat_ctx_t *ctx, const leat__rows_t *r, const leat_record_t *in,
@@ -222,7 +267,7 @@ void leat__rows_view(leat_ctx_t *ctx, const leat__rows_t *r, const leat_record_t
     } else {
         if (!leat__key_bytes(ctx, in, r->key, &key))
             return;
-        value = leat__kv_get_bytes(leat_kv(ctx, r->store), key, &time_ms);
+        value = look_up(ctx, r, key, &time_ms);
     }
     if (leat__ok(ctx))
         then(ctx, data, value, value ? time_ms : -1);
@@ -231,18 +276,24 @@ void leat__rows_view(leat_ctx_t *ctx, const leat__rows_t *r, const leat_record_t
 void leat__rows_put_bytes(leat_ctx_t *ctx, const leat__rows_t *r, const leat__rows_local_t *local,
     const leat_record_t *in, leat_slice_t key, const leat__change_t *change, int64_t time_ms)
 {
-    const leat__change_t without_old = {change->now, NULL};
+    leat__change_t sent = {change->now, r->send_old ? change->old : NULL, false};
     int64_t kept_ms = change->now ? time_ms : in->time_ms; /* a deletion has its record's time */
+    int64_t until_ms = INT64_MAX;
 
-    leat__kv_put_bytes(local->kv, key, change->now, kept_ms);
-    if (!local->cached)
-        forward(ctx, in, r->send_old ? change : &without_old, time_ms);
+    if (local->versions)
+        until_ms = leat__versions_put_bytes(local->versions, key, change->now, time_ms);
+    else
+        leat__kv_put_bytes(local->kv, key, change->now, kept_ms);
+    sent.outdated = until_ms != INT64_MAX;
+    if (!local->cached && until_ms != LEAT__VERSION_REFUSED)
+        forward(ctx, in, &sent, time_ms);
 }
 
 void leat__rows_put(leat_ctx_t *ctx, const leat__rows_t *r, const leat_record_t *in,
     const void *now, const void *old, int64_t time_ms)
 {
-    const leat__change_t change = {now, r->send_old ? old : NULL};
+    const leat__change_t *from = r->kind == LEAT__ROWS_DERIVED ? in->value : NULL;
+    const leat__change_t change = {now, r->send_old ? old : NULL, from && from->outdated};
     leat_slice_t key;
 
     if (!leat__ok(ctx))

@@ -50,7 +50,8 @@ struct leat__rows_t {
 };
 
 typedef struct leat__rows_local_t {
-    leat_kv_t *kv; /* NULL: not materialized, or windows */
+    leat_kv_t *kv; /* NULL: not materialized, or something of the following */
+    leat_versions_t *versions;
     leat__store_t *windows;
     const char *topic; /* of windows: what serdes are told */
     bool cached;
@@ -70,6 +71,8 @@ bool leat__rows_unnamed(const leat_store_opts_t *opts, const char *operator_name
 bool leat__rows_enable_old(leat__rows_t *r, bool force);
 /** A node of another operator will look rows up (leat__rows_view): keep what that takes. */
 void leat__rows_enable_view(leat__rows_t *r);
+/** Rows that are looked up have a history: .history_ms of the store they stand in. */
+bool leat__rows_versioned(const leat__rows_t *r);
 /** While compiling: let a node look rows up. */
 void leat__rows_connect(const leat__rows_t *r, leat__plan_t *plan, const char *node);
 /** Options of the node that keeps the rows: memory and open of the rows behind the program's own. */
@@ -95,6 +98,12 @@ const void *leat__rows_get(leat_ctx_t *ctx, const leat__rows_t *r, const leat_re
  */
 void leat__rows_view(leat_ctx_t *ctx, const leat__rows_t *r, const leat_record_t *in,
     leat__row_fn then, void *data);
+/** The same, but of versioned rows the one that was valid at in's time. */
+void leat__rows_view_as_of(leat_ctx_t *ctx, const leat__rows_t *r, const leat_record_t *in,
+    leat__row_fn then, void *data);
+/** The value kept under a key, by the node that keeps the rows; *time_ms -1: none. */
+const void *leat__rows_get_bytes(
+    const leat__rows_local_t *local, leat_slice_t key, int64_t *time_ms);
 /** Keep (if it keeps) and forward (if the cache does not) a change of the row in->key. */
 void leat__rows_put(leat_ctx_t *ctx, const leat__rows_t *r, const leat_record_t *in,
     const void *now, const void *old, int64_t time_ms);

@@ -110,7 +110,7 @@ static void finish(leat_ctx_t *ctx, leat__call_t *call, leat__emit_t how, const 
     const char *child)
 {
     const join_t *j = call->data;
-    const leat__change_t change = {out->value, NULL};
+    const leat__change_t change = {.now = out->value, .old = NULL};
 
     (void)how;
     (void)child;
@@ -124,7 +124,7 @@ static void join(leat_ctx_t *ctx, join_t *j, const found_t *found)
     for (size_t i = 0; i < found->count && !alone; i++) {
         const span_t *span = &found->at[i];
         const leat_windowed_t window = {j->w->in->key, span->start_ms, span->end_ms};
-        const leat__change_t change = {NULL, span->value};
+        const leat__change_t change = {.now = NULL, .old = span->value};
 
         put(ctx, j->w, &window, &change);
     }

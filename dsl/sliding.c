@@ -66,7 +66,7 @@ static void make(leat_ctx_t *ctx, slide_t *s, int64_t start_ms)
 static void make_right(leat_ctx_t *ctx, slide_t *s)
 {
     leat_windowed_t window = {s->w.in->key, s->time_ms + 1, 0};
-    const leat__change_t change = {s->right.value, NULL};
+    const leat__change_t change = {.now = s->right.value, .old = NULL};
     leat_slice_t bytes;
 
     if (s->right_made || !s->right.value || s->right.time_ms <= s->time_ms || !leat__ok(ctx))

@@ -44,6 +44,7 @@ static void write_store(leat__plan_t *plan, const part_t *j, int index, const ch
     if (!spec)
         return;
     spec->delete_only = true;
+    spec->keeps_headers = true;
     leat__plan_connect(plan, j->windowed[index], join->stores[index]);
     leat__plan_connect(plan, reader, join->stores[index]);
     if (join->generated)

@@ -133,7 +133,7 @@ static void forward(leat_ctx_t *ctx, const suppress_t *op, const local_t *local,
     leat_slice_t topic = owned(ctx, w->topic);
     leat_meta_t meta = {topic.data, w->partition, w->offset};
     const leat_meta_t *meta_before = ctx->meta;
-    leat__change_t change = {decode(ctx, op, local->topic, op->rows.value, w->now), NULL};
+    leat__change_t change = {.now = decode(ctx, op, local->topic, op->rows.value, w->now)};
     leat_record_t out = {decode(ctx, op, local->topic, op->rows.key, key), &change, w->time_ms,
         w->headers};
 

@@ -64,7 +64,7 @@ static bool joined(const side_t *side, const void *mine, const void *other)
 
 static void finish(leat_ctx_t *ctx, const update_t *u, const void *old)
 {
-    const leat__change_t change = {u->now, old};
+    const leat__change_t change = {.now = u->now, .old = old};
     const leat_record_t out = {u->in->key, &change, u->time_ms, u->in->headers};
 
     leat__forward(ctx, &out);
@@ -119,10 +119,12 @@ static void join_process(leat_ctx_t *ctx, const leat_record_t *in)
     const side_t *side = leat__operator(ctx);
     update_t u = {.side = side, .in = in, .change = in->value};
 
-    if (in->key)
-        leat__rows_view(ctx, side->other, in, with_other, &u);
-    else
+    if (!in->key)
         leat__drop(ctx, "null key");
+    else if (u.change->outdated)
+        leat__drop(ctx, "out of order: the versioned table has a later row");
+    else
+        leat__rows_view(ctx, side->other, in, with_other, &u);
 }
 
 static void merge_process(leat_ctx_t *ctx, const leat_record_t *in)

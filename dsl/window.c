@@ -277,7 +277,7 @@ void leat__windowing_forward(leat_ctx_t *ctx, const leat__windowing_t *w,
     const leat_headers_t *headers)
 {
     const leat__rows_t *r = &w->op->rows;
-    const leat__change_t sent = {change->now, r->send_old ? change->old : NULL};
+    const leat__change_t sent = {.now = change->now, .old = r->send_old ? change->old : NULL};
     const leat_record_t out = {window, &sent, time_ms, headers};
 
     if (!r->on_close && !w->rows->cached)
@@ -315,7 +315,7 @@ static void finish(leat_ctx_t *ctx, leat__call_t *call, leat__emit_t how, const 
 {
     const update_t *u = call->data;
     const leat__windowing_t *w = u->w;
-    const leat__change_t change = {out->value, u->old};
+    const leat__change_t change = {.now = out->value, .old = u->old};
     leat_slice_t bytes;
 
     (void)how;

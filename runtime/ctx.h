@@ -65,6 +65,7 @@ struct leat_ctx_t {
     bool failed;          /* unwinding to the task: the verdict was to fail; emissions do nothing */
     const leat_meta_t *meta; /* NULL in punctuators */
     leat_meta_t last_meta;   /* of the last record; topic NULL: none yet */
+    const int64_t *as_of_ms; /* of the next look-up in versioned rows; NULL: the latest */
     int64_t wall_ms, stream_time_ms, partition_time_ms;
     leat_timer_t *timer; /* whose tick this is */
 };
