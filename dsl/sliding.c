@@ -62,7 +62,7 @@ static void make(leat_ctx_t *ctx, slide_t *s, int64_t start_ms)
     update(ctx, s, start_ms, none);
 }
 
-/* The record's own right window: later records only, so its aggregate is one that stands already. */
+/* The record's own right window: later records only, so its aggregate stands already. */
 static void make_right(leat_ctx_t *ctx, slide_t *s)
 {
     leat_windowed_t window = {s->w.in->key, s->time_ms + 1, 0};

@@ -4,9 +4,9 @@
  *   change ─▶ the row in the buffer (the latest value wins, the place stays) ─▶ what is due goes on
  *
  * The buffer is a key-value store in memory, with a queue by time over it (statestore/queue.h), so
- * commits, aborts and restores need nothing of their own. Time is the highest that this operator has
- * seen; the clock moves nothing. A row goes on with its latest value, with time, headers and place
- * of the record that gave it.
+ * commits, aborts and restores need nothing of their own. Time is the highest that this operator
+ * has seen. A row goes on with its latest value, with time, headers and place of the record that
+ * gave it.
  *
  * To a table operator behind it, the table looks as it did before what waits: the prior value.
  *
@@ -250,7 +250,8 @@ static bool bound(leat__graph_t *g, const char *call, int64_t given, const char 
     *max = given == LEAT_ZERO ? 0 : given == 0 ? INT64_MAX : given;
     if (*max >= 0)
         return true;
-    leat__builder_error(g->builder, LEAT_EARGUMENT, call, "%s: %s must not be negative", call, what);
+    leat__builder_error(
+        g->builder, LEAT_EARGUMENT, call, "%s: %s must not be negative", call, what);
     return false;
 }
 

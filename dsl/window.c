@@ -61,7 +61,8 @@ static bool fit(leat__graph_t *g, const char *call, const char *name, const leat
         return refuse(g, call, name, ".emit has no such value");
     if (merges)
         return leat__need(g, call, name, opts->merge != NULL, ".merge of a session window");
-    return !opts->merge || refuse(g, call, name, ".merge is for aggregates of session windows only");
+    return !opts->merge ||
+           refuse(g, call, name, ".merge is for aggregates of session windows only");
 }
 
 bool leat__window_take(leat__graph_t *g, const char *call, const char *name,

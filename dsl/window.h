@@ -19,11 +19,12 @@
 
 /* ---- building ---- */
 
-/** A fold's .window, .emit, .merge, checked and copied into op. Before leat__rows_init. False: recorded. */
+/** A fold's .window and its companions, checked and copied into op. Before leat__rows_init. False:
+ *  recorded. */
 bool leat__window_take(leat__graph_t *g, const char *call, const char *name,
     const leat_fold_opts_t *opts, leat__fold_t *op);
-/** Retention and size of the store, the windowed serde of the keys; nothing if there are no windows.
- *  After leat__rows_init. False: recorded. */
+/** Retention and size of the store, the windowed serde of the keys; nothing if there are no
+ *  windows. After leat__rows_init. False: recorded. */
 bool leat__window_store(leat__graph_t *g, const char *call, const char *name, leat__fold_t *op);
 /** Processor, memory and open of the node. */
 leat_map_fn leat__window_node(const leat__fold_t *op, leat_node_opts_t *node);

@@ -103,7 +103,8 @@ leat__store_t *leat__store_of(
     leat_ctx_t *ctx, const char *name, const leat__store_spec_t **spec);
 /** As leat_meta(); during a flush: of the last record before it. NULL: there was none. */
 const leat_meta_t *leat__record_meta(const leat_ctx_t *ctx);
-/** A number of the node's that is committed with the input's offsets (task.h: progress). False: none. */
+/** A number of the node's that is committed with the input's offsets (task.h: progress). False:
+ *  none. */
 bool leat__progress_get(leat_ctx_t *ctx, const char *name, int64_t *value);
 void leat__progress_set(leat_ctx_t *ctx, const char *name, int64_t value);
 int64_t leat__setting_int(const leat_ctx_t *ctx, const char *property); /* of the configuration */

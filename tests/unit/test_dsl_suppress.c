@@ -100,7 +100,7 @@ static void test_rows_have_the_bytes_of_kafka_streams(void **state)
     leat__arena_release(&scratch);
 }
 
-/* Cut anywhere, a row is refused; with any byte changed it is read without touching what is not its. */
+/* Cut anywhere, a row is refused; with any byte changed it is read within its own bytes. */
 static void test_damaged_rows_are_refused_or_read_within_their_bytes(void **state)
 {
     leat__arena_t scratch;

@@ -1,6 +1,6 @@
 /*
- * Folds over windows under the test driver: options that are refused, late records, merging, emit on
- * close; and tumbling, hopping, sliding windows and sessions against plain models under random,
+ * Folds over windows under the test driver: options that are refused, late records, merging, emit
+ * on close; and tumbling, hopping, sliding windows and sessions against plain models under random,
  * unordered input, on both backends, with and without the record cache.
  */
 #include "dsl_kit.h"
@@ -46,7 +46,8 @@ static void test_wrong_windows_are_refused(void **state)
     from_table = false;
     expect_refusal((leat_fold_opts_t){.window = leat_tumbling(0, 0)}, LEAT_EARGUMENT, "size");
     expect_refusal((leat_fold_opts_t){.window = leat_hopping(10, 0, 0)}, LEAT_EARGUMENT, "advance");
-    expect_refusal((leat_fold_opts_t){.window = leat_hopping(10, 11, 0)}, LEAT_EARGUMENT, "advance");
+    expect_refusal(
+        (leat_fold_opts_t){.window = leat_hopping(10, 11, 0)}, LEAT_EARGUMENT, "advance");
     expect_refusal((leat_fold_opts_t){.window = leat_tumbling(10, -1)}, LEAT_EARGUMENT, "grace");
     expect_refusal((leat_fold_opts_t){.window = leat_sliding(0, 0)}, LEAT_EARGUMENT, "difference");
     expect_refusal(
