@@ -107,6 +107,10 @@ static const leat__property_t properties[] = {
     {REFUSED("dsl.store.suppliers.class",
         "Write dsl.store.backend=rocksdb or memory; a store of your "
         "own is a leat_backend_t.")},
+    {INT("emit.interval.ms", 0, MS_MAX, "1000"),
+        .sentence =
+            "Windows that emit on close, and outer joins: the least time on the clock between two "
+            "looks for what has closed. 0: with each record."},
     {IGNORED("enable.metrics.push", METRICS_INSTEAD)},
     {IGNORED("enable.transactional.statestores",
         "Stores are always transactional: a crash leaves no uncommitted state.")},

@@ -27,6 +27,8 @@ bool leat__map_next(const leat__map_t *m, size_t *at, const char **key, void **v
 
 uint64_t leat__hash(const void *bytes, size_t size);    /* fast, for tables in memory */
 uint32_t leat__murmur2(const void *bytes, size_t size); /* Kafka's partitioner's */
+/** Kafka Streams' 128 bits: both halves big endian, as they stand in messages. */
+void leat__murmur3_128(const void *bytes, size_t size, unsigned char hash[16]);
 /** The partition Kafka's clients choose for a key: (murmur2 & 0x7fffffff) % count. */
 int32_t leat__partition_of(leat_slice_t key, int32_t count);
 

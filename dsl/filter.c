@@ -19,7 +19,7 @@ static void filter_process(leat_ctx_t *ctx, const leat_record_t *in)
 static leat_stream_t *add(leat_stream_t *in, const char *call, const char *name,
     leat_predicate_fn test, bool passes, const leat_node_opts_t *opts)
 {
-    const leat__operator_t o = {call, "KSTREAM-FILTER-", filter_process, false};
+    const leat__operator_t o = {call, "KSTREAM-FILTER-", filter_process, false, false};
     leat__graph_t *g = in->graph;
     filter_t *op;
 

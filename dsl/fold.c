@@ -6,15 +6,7 @@
 #include "base/codec.h"
 #include "fold.h"
 #include "repartition.h"
-
-typedef struct wanted_t { /* a call's arguments */
-    const char *call;
-    leat__fold_kind_t kind;
-    const char *name;
-    leat_combine_fn fn;
-    const leat_serde_t *value;
-    const leat_fold_opts_t *opts;
-} wanted_t;
+#include "window.h"
 
 /* ---- running ---- */
 
@@ -32,7 +24,7 @@ const void *leat__fold_init(leat_ctx_t *ctx, const leat__fold_t *op)
 void leat__fold_call(leat_ctx_t *ctx, const leat__fold_t *op, leat_combine_fn fn,
     const leat_record_t *in, const void *a, const void *b, leat__emit_fn then, void *data)
 {
-    leat__call_t call = {.user = op->user,
+    leat__call_t call = {.user = fn == op->merge ? op->merge_user : op->user,
         .in = in,
         .emit = then,
         .allowed = LEAT__EMIT_VALUE,
@@ -45,7 +37,7 @@ void leat__fold_call(leat_ctx_t *ctx, const leat__fold_t *op, leat_combine_fn fn
 
 /* ---- building: options ---- */
 
-static bool out_of_place(leat__graph_t *g, const wanted_t *w, bool there, const char *what)
+static bool out_of_place(leat__graph_t *g, const leat__wanted_t *w, bool there, const char *what)
 {
     if (there)
         leat__builder_error(
@@ -53,7 +45,7 @@ static bool out_of_place(leat__graph_t *g, const wanted_t *w, bool there, const 
     return there;
 }
 
-static bool fit(leat_grouped_t *d, const wanted_t *w)
+static bool fit(leat_grouped_t *d, const leat__wanted_t *w)
 {
     leat__graph_t *g = d->graph;
     const leat_fold_opts_t *o = w->opts;
@@ -66,6 +58,8 @@ static bool fit(leat_grouped_t *d, const wanted_t *w)
                leat__need(g, w->call, w->name, o && o->subtract, ".subtract of a grouped table")) &&
            !out_of_place(g, w, o && o->subtract && (!functions || !d->from_table),
                functions ? ".subtract is for grouped tables only" : "a count needs no .subtract") &&
+           !out_of_place(g, w, d->from_table && o && (o->window.type || o->emit || o->merge),
+               ".window, .emit and .merge are for grouped streams only") &&
            !out_of_place(g, w, o && o->init && w->kind != LEAT__AGGREGATE,
                ".init is for leat_grouped_aggregate only");
 }
@@ -77,7 +71,7 @@ static void *copy_bytes(leat__graph_t *g, const void *bytes, size_t size)
     return copy ? memcpy(copy, bytes, size) : NULL;
 }
 
-static bool copy_encoded(leat__graph_t *g, const wanted_t *w, leat__fold_t *op, const void *init)
+static bool copy_encoded(leat__graph_t *g, const leat__wanted_t *w, leat__fold_t *op, const void *init)
 {
     leat__arena_t scratch;
     leat__codec_env_t env = {.scratch = &scratch};
@@ -94,7 +88,7 @@ static bool copy_encoded(leat__graph_t *g, const wanted_t *w, leat__fold_t *op, 
     return op->init_bytes.data != NULL;
 }
 
-static bool copy_init(leat__graph_t *g, const wanted_t *w, leat__fold_t *op)
+static bool copy_init(leat__graph_t *g, const leat__wanted_t *w, leat__fold_t *op)
 {
     static const int64_t zero = 0;
     const void *init = w->opts ? w->opts->init : NULL;
@@ -137,16 +131,22 @@ static leat__part_t *through(leat_grouped_t *d, leat__repartition_t *fresh)
     return d->repartition;
 }
 
-static leat_table_t *fold_stream(leat_grouped_t *d, const wanted_t *w, leat__fold_t *op)
+static leat_table_t *fold_stream(leat_grouped_t *d, const leat__wanted_t *w, leat__fold_t *op)
 {
     leat__graph_t *g = d->graph;
     const char *prefix = prefix_of(d, w->kind), *name;
     const leat_store_opts_t *store = w->opts ? &w->opts->store : NULL;
     leat__part_t *parent = d->part;
+    leat_node_opts_t node = {0};
+    leat_map_fn process;
 
-    if (w->kind == LEAT__COUNT && leat__rows_unnamed(store, w->name))
+    if (!leat__window_take(g, w->call, w->name, w->opts, op))
+        return g->nil_table;
+    if (w->kind == LEAT__COUNT && op->rows.window.type != LEAT_WINDOW_SLIDING &&
+        leat__rows_unnamed(store, w->name))
         leat__graph_burn(g); /* Kafka Streams asks for a name twice */
-    if (!leat__rows_init(&op->rows, g, w->call, LEAT__ROWS_FOLD, store, w->name, prefix))
+    if (!leat__rows_init(&op->rows, g, w->call, LEAT__ROWS_FOLD, store, w->name, prefix) ||
+        !leat__window_store(g, w->call, w->name, op))
         return g->nil_table;
     name = leat__graph_name(g, w->name, prefix);
     if (name && d->rekeyed) {
@@ -157,10 +157,11 @@ static leat_table_t *fold_stream(leat_grouped_t *d, const wanted_t *w, leat__fol
     }
     if (!name || !parent)
         return g->nil_table;
-    return leat__rows_table(g, &op->rows, name, parent, leat__fold_stream_process(w->kind), NULL);
+    process = leat__fold_stream_node(op, &node);
+    return leat__rows_table(g, &op->rows, name, parent, process, &node);
 }
 
-static leat_table_t *fold_table(leat_grouped_t *d, const wanted_t *w, leat__fold_t *op)
+static leat_table_t *fold_table(leat_grouped_t *d, const leat__wanted_t *w, leat__fold_t *op)
 {
     leat__graph_t *g = d->graph;
     const leat_store_opts_t *store = w->opts ? &w->opts->store : NULL;
@@ -183,42 +184,50 @@ static leat_table_t *fold_table(leat_grouped_t *d, const wanted_t *w, leat__fold
     return leat__rows_table(g, &op->rows, name, parent, leat__fold_table_process(w->kind), NULL);
 }
 
-static leat_table_t *fold(leat_grouped_t *d, const wanted_t *w)
+leat__fold_t *leat__fold_new(leat_grouped_t *d, const leat__wanted_t *w)
 {
     leat__graph_t *g = d->graph;
     leat__fold_t *op;
 
-    if (w->opts)
-        leat__adopt(g, w->opts->user, w->opts->user_free);
     if (d->nil || !fit(d, w))
-        return leat__nil_table(g);
+        return NULL;
     op = leat__builder_alloc(g->builder, sizeof *op);
     if (!op)
-        return g->nil_table;
+        return NULL;
     *op = (leat__fold_t){.rows = {.key = d->key, .value = w->value}, .kind = w->kind, .add = w->fn};
     if (w->opts) {
         op->subtract = w->opts->subtract;
-        op->user = w->opts->user;
+        op->user = op->merge_user = w->opts->user;
     }
-    if (!copy_init(g, w, op))
-        return g->nil_table;
+    return copy_init(g, w, op) ? op : NULL;
+}
+
+static leat_table_t *fold(leat_grouped_t *d, const leat__wanted_t *w)
+{
+    leat__fold_t *op;
+
+    if (w->opts)
+        leat__adopt(d->graph, w->opts->user, w->opts->user_free);
+    op = leat__fold_new(d, w);
+    if (!op)
+        return leat__nil_table(d->graph);
     return d->from_table ? fold_table(d, w, op) : fold_stream(d, w, op);
 }
 
 leat_table_t *leat_grouped_count(leat_grouped_t *g, const char *name, const leat_fold_opts_t *opts)
 {
     return fold(
-        g, &(wanted_t){"leat_grouped_count", LEAT__COUNT, name, NULL, leat_serde_int64(), opts});
+        g, &(leat__wanted_t){"leat_grouped_count", LEAT__COUNT, name, NULL, leat_serde_int64(), opts});
 }
 
 leat_table_t *leat_grouped_reduce(
     leat_grouped_t *g, const char *name, leat_combine_fn fn, const leat_fold_opts_t *opts)
 {
-    return fold(g, &(wanted_t){"leat_grouped_reduce", LEAT__REDUCE, name, fn, g->value, opts});
+    return fold(g, &(leat__wanted_t){"leat_grouped_reduce", LEAT__REDUCE, name, fn, g->value, opts});
 }
 
 leat_table_t *leat_grouped_aggregate(leat_grouped_t *g, const char *name, leat_combine_fn fn,
     const leat_serde_t *value, const leat_fold_opts_t *opts)
 {
-    return fold(g, &(wanted_t){"leat_grouped_aggregate", LEAT__AGGREGATE, name, fn, value, opts});
+    return fold(g, &(leat__wanted_t){"leat_grouped_aggregate", LEAT__AGGREGATE, name, fn, value, opts});
 }

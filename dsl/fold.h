@@ -10,13 +10,30 @@ typedef struct leat__fold_t {
     leat__rows_t rows;
     leat__fold_kind_t kind;
     leat_combine_fn add, subtract;
-    void *user;
+    leat_combine_fn merge; /* of sessions */
+    void *user, *merge_user;
     const void *init;        /* flat values: in their C type */
     leat_slice_t init_bytes; /* others, encoded; .data NULL: none */
 } leat__fold_t;
 
-/** The processors of the two kinds of upstreams. */
-leat_map_fn leat__fold_stream_process(leat__fold_kind_t kind);
+typedef struct leat__wanted_t { /* a call's arguments */
+    const char *call;
+    leat__fold_kind_t kind;
+    const char *name;
+    leat_combine_fn fn;
+    const leat_serde_t *value;
+    const leat_fold_opts_t *opts;
+} leat__wanted_t;
+
+/** Checks, functions, .init; neither windows nor store yet. Does not adopt. NULL: nil, or recorded. */
+leat__fold_t *leat__fold_new(leat_grouped_t *d, const leat__wanted_t *w);
+
+/**
+ * Over streams, windowed or not: the processor, and memory and open of its node. The record's
+ * operator is op, or a struct that begins with it.
+ */
+leat_map_fn leat__fold_stream_node(const leat__fold_t *op, leat_node_opts_t *node);
+/** Over tables. */
 leat_map_fn leat__fold_table_process(leat__fold_kind_t kind);
 
 /** What an aggregate starts from; NULL: nothing, or failed. */

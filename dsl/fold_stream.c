@@ -10,7 +10,7 @@
  * To a table operator behind it, the first old value of a key is what the aggregate started from
  * (count: 0), as in Kafka Streams; with the cache on it is none.
  */
-#include "fold.h"
+#include "window.h"
 
 typedef struct update_t {
     const leat__fold_t *op;
@@ -36,14 +36,14 @@ static bool start(leat_ctx_t *ctx, const leat_record_t *in, update_t *u)
     u->in = in;
     if (!leat__key_bytes(ctx, in, op->rows.key, &u->key))
         return false;
-    u->old = leat__kv_get_bytes(u->local->kv, u->key, &time_ms);
+    u->old = leat__rows_get_bytes(u->local, u->key, &time_ms);
     u->time_ms = u->old ? leat__later(time_ms, in->time_ms) : in->time_ms;
     return leat__ok(ctx);
 }
 
 static void finish(leat_ctx_t *ctx, const update_t *u, const void *now)
 {
-    const leat__change_t change = {now, u->old};
+    const leat__change_t change = {.now = now, .old = u->old};
 
     leat__rows_put_bytes(ctx, &u->op->rows, u->local, u->in, u->key, &change, u->time_ms);
 }
@@ -93,9 +93,9 @@ static void aggregate_process(leat_ctx_t *ctx, const leat_record_t *in)
     leat__fold_call(ctx, u.op, u.op->add, in, u.old, in->value, emit_aggregate, &u);
 }
 
-leat_map_fn leat__fold_stream_process(leat__fold_kind_t kind)
+leat_map_fn leat__fold_stream_node(const leat__fold_t *op, leat_node_opts_t *node)
 {
     static const leat_map_fn processes[] = {count_process, reduce_process, aggregate_process};
 
-    return processes[kind];
+    return op->rows.window.type ? leat__window_node(op, node) : processes[op->kind];
 }

@@ -70,7 +70,7 @@ static bool start(leat_ctx_t *ctx, const leat_record_t *in, update_t *u)
     *u = (update_t){.op = op, .in = in, .change = in->value, .old_time_ms = -1};
     if (!leat__key_bytes(ctx, in, op->rows.key, &key))
         return false;
-    u->old = leat__kv_get_bytes(leat__rows_local(ctx, &op->rows)->kv, key, &u->old_time_ms);
+    u->old = leat__rows_get_bytes(leat__rows_local(ctx, &op->rows), key, &u->old_time_ms);
     return leat__ok(ctx);
 }
 

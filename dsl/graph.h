@@ -8,8 +8,8 @@
  * and how to write itself into a plan; nothing else. Parts are kept in the order in which they are
  * to be written: that of the calls, and a part that a later call uses again as a whole (the
  * repartition topic of a named grouping) moves to the end. Compiling writes the first part whose
- * parents are all written, again and again. Nothing of the graph changes by compiling but what is
- * marked so.
+ * parents are all written, again and again (compile.c). Nothing of the graph changes by compiling
+ * but what is marked so.
  *
  * Everything lives in the builder's memory (leat__builder_alloc): nothing to free.
  *
@@ -29,26 +29,41 @@ typedef struct leat__part_t leat__part_t;
 typedef void (*leat__write_fn)(
     const leat__part_t *part, leat__plan_t *plan, const char *const *parents, size_t parent_count);
 
-enum { LEAT__PARENTS_MAX = 2 };
-
 struct leat__part_t {
     const char *name; /* of its last node: what its children name as their parent */
     leat__write_fn write;
-    leat__part_t *parents[LEAT__PARENTS_MAX];
+    leat__part_t **parents;
     size_t parent_count;
-    const leat_source_opts_t *source; /* a stream's source: may be merged with others; else NULL */
-    const char *topics;               /* of source */
-    const leat_serde_t *key, *value;  /* of source */
+    bool reads_topic; /* its node is a source: what is read behind is partitioned as its topic is */
+    const leat_source_opts_t *source;     /* a stream's source: may be merged with others */
+    const char *topics;                   /* of source */
+    const leat_serde_t *key, *value;      /* of source */
+    const leat_serde_t *out_key, *out_value; /* of a stream behind it */
     leat__part_t *next, *previous;
+    size_t number; /* order of first adding */
+
+    /* for the optimizer (optimize.c) */
+    bool rekeys, revalues, merges;
+    bool takes_null_keys; /* left and outer joins: topics in front let null keys pass */
+    bool optimizable;                       /* a leat__repartition_t that may be moved up */
+    const struct leat__rows_t *source_rows; /* of a table that is read from `topics` */
+    leat__part_t *windows[2];               /* a stream join: the parts that keep its two sides */
 
     /* while compiling */
+    leat__part_t **from; /* parents as they are by now */
+    size_t from_count;
     leat__part_t *merged_into;
-    bool written;
+    const leat__part_t *origin_of; /* the part that looked here last for its topics */
+    leat__part_t *next_origin;
+    bool null_keys_pass; /* takes_null_keys of something behind */
+    bool written;   /* or not to be written at all */
+    bool self_join; /* a stream join: both sides are windows[0]; windows[1] is not written */
 };
 
 struct leat__graph_t {
     leat_builder_t *builder;
     leat__part_t *first, *last;
+    size_t part_count;
     uint64_t next_index;       /* of generated names */
     leat_stream_t *nil_stream; /* what calls give back after an error */
     leat_table_t *nil_table;
@@ -61,7 +76,17 @@ leat__graph_t *leat__graph_of(leat_builder_t *b);
 void leat__graph_add(leat__graph_t *g, leat__part_t *part);
 /** A part that is used by one more call: written after everything that was there before. */
 void leat__graph_move_last(leat__graph_t *g, leat__part_t *part);
-void leat__part_parent(leat__part_t *part, leat__part_t *parent); /* twice the same: once */
+/** Twice the same: once. */
+void leat__part_parent(leat__graph_t *g, leat__part_t *part, leat__part_t *parent);
+/** The hook of leat__dsl_hooks_t: compile.c. */
+void leat__graph_compile(void *dsl, leat__plan_t *plan, const leat_config_t *config);
+/**
+ * While compiling, of a join or cogroup that is being written: all topics that its parents come
+ * from need the same number of partitions.
+ */
+void leat__part_copartition(const leat__part_t *part, leat__plan_t *plan);
+/** The topics that part comes from, and a source node. */
+void leat__part_copartition_with(leat__part_t *part, const char *source, leat__plan_t *plan);
 
 /*
  * ---- names: every call takes as many numbers as Kafka Streams does, whether it uses them or not

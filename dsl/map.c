@@ -70,7 +70,7 @@ static bool fit(leat_stream_t *in, const char *call, const char *name, leat_map_
 leat_stream_t *leat_stream_map(leat_stream_t *in, const char *name, leat_map_fn fn,
     const leat_serde_t *key, const leat_serde_t *value, const leat_node_opts_t *opts)
 {
-    static const leat__operator_t o = {"leat_stream_map", "KSTREAM-MAP-", map_process, true};
+    static const leat__operator_t o = {"leat_stream_map", "KSTREAM-MAP-", map_process, true, false};
 
     leat__adopt_node(in->graph, opts);
     if (!fit(in, o.call, name, fn, key, value))
@@ -83,7 +83,7 @@ leat_stream_t *leat_stream_flat_map(leat_stream_t *in, const char *name, leat_ma
     const leat_serde_t *key, const leat_serde_t *value, const leat_node_opts_t *opts)
 {
     static const leat__operator_t o = {
-        "leat_stream_flat_map", "KSTREAM-FLATMAP-", map_process, true};
+        "leat_stream_flat_map", "KSTREAM-FLATMAP-", map_process, true, false};
 
     leat__adopt_node(in->graph, opts);
     if (!fit(in, o.call, name, fn, key, value))
@@ -96,7 +96,7 @@ leat_stream_t *leat_stream_map_values(leat_stream_t *in, const char *name, leat_
     const leat_serde_t *value, const leat_node_opts_t *opts)
 {
     static const leat__operator_t o = {
-        "leat_stream_map_values", "KSTREAM-MAPVALUES-", map_process, false};
+        "leat_stream_map_values", "KSTREAM-MAPVALUES-", map_process, false, true};
 
     leat__adopt_node(in->graph, opts);
     if (!fit(in, o.call, name, fn, in->key, value))
@@ -109,7 +109,7 @@ leat_stream_t *leat_stream_flat_map_values(leat_stream_t *in, const char *name, 
     const leat_serde_t *value, const leat_node_opts_t *opts)
 {
     static const leat__operator_t o = {
-        "leat_stream_flat_map_values", "KSTREAM-FLATMAPVALUES-", map_process, false};
+        "leat_stream_flat_map_values", "KSTREAM-FLATMAPVALUES-", map_process, false, true};
 
     leat__adopt_node(in->graph, opts);
     if (!fit(in, o.call, name, fn, in->key, value))
@@ -121,7 +121,7 @@ leat_stream_t *leat_stream_flat_map_values(leat_stream_t *in, const char *name, 
 leat_stream_t *leat__select_key(leat_stream_t *in, const char *call, const char *name,
     leat_map_fn fn, const leat_serde_t *key, const leat_node_opts_t *opts)
 {
-    const leat__operator_t o = {call, "KSTREAM-KEY-SELECT-", map_process, true};
+    const leat__operator_t o = {call, "KSTREAM-KEY-SELECT-", map_process, true, false};
 
     if (!fit(in, call, name, fn, key, in->value))
         return leat__nil_stream(in->graph);
@@ -155,7 +155,7 @@ static leat_stream_t *look(leat_stream_t *in, const leat__operator_t *o, const c
 leat_stream_t *leat_stream_peek(
     leat_stream_t *in, const char *name, leat_map_fn fn, const leat_node_opts_t *opts)
 {
-    static const leat__operator_t o = {"leat_stream_peek", "KSTREAM-PEEK-", map_process, false};
+    static const leat__operator_t o = {"leat_stream_peek", "KSTREAM-PEEK-", map_process, false, false};
 
     return look(in, &o, name, fn, true, opts);
 }
@@ -164,7 +164,7 @@ void leat_stream_for_each(
     leat_stream_t *in, const char *name, leat_map_fn fn, const leat_node_opts_t *opts)
 {
     static const leat__operator_t o = {
-        "leat_stream_for_each", "KSTREAM-FOREACH-", map_process, false};
+        "leat_stream_for_each", "KSTREAM-FOREACH-", map_process, false, false};
 
     look(in, &o, name, fn, false, opts);
 }

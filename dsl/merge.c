@@ -5,23 +5,6 @@
 #include "runtime/ctx.h"
 #include "step.h"
 
-/*
- * A handle that this builder cannot use must not go unnoticed: it may be nil for a reason that
- * only its own builder knows.
- */
-static bool same_builder(leat_stream_t *a, leat_stream_t *b)
-{
-    if (a->graph == b->graph)
-        return a->graph != NULL;
-    if (a->graph)
-        leat__builder_error(a->graph->builder, LEAT_ETOPOLOGY, "leat_stream_merge",
-            "leat_stream_merge: the other stream belongs to another builder");
-    if (b->graph)
-        leat__builder_error(b->graph->builder, LEAT_ETOPOLOGY, "leat_stream_merge",
-            "leat_stream_merge: the other stream belongs to another builder");
-    return false;
-}
-
 static bool same_types(leat_stream_t *a, leat_stream_t *b, const char *name)
 {
     const char *what = a->key != b->key ? "key" : "value";
@@ -41,16 +24,17 @@ static bool same_types(leat_stream_t *a, leat_stream_t *b, const char *name)
 leat_stream_t *leat_stream_merge(
     leat_stream_t *a, leat_stream_t *b, const char *name, const leat_node_opts_t *opts)
 {
-    static const leat__operator_t o = {"leat_stream_merge", "KSTREAM-MERGE-", leat__pass, false};
+    static const leat__operator_t o = {"leat_stream_merge", "KSTREAM-MERGE-", leat__pass, false, false};
     leat_stream_t *merged;
 
     leat__adopt_node(a->graph, opts);
-    if (!same_builder(a, b) || a->nil || b->nil || !same_types(a, b, name))
+    if (!leat__same_builder(a->graph, b->graph, o.call) || a->nil || b->nil || !same_types(a, b, name))
         return leat__nil_stream(a->graph);
     merged = leat__stream_step(a, &o, name, &o, a->key, a->value, opts);
     if (merged->nil)
         return merged;
-    leat__part_parent(merged->part, b->part);
+    leat__part_parent(a->graph, merged->part, b->part);
+    merged->part->merges = true;
     merged->rekeyed = a->rekeyed || b->rekeyed;
     return merged;
 }

@@ -115,7 +115,7 @@ static print_t *print_new(leat_stream_t *in, const leat_print_opts_t *opts)
 void leat_stream_print(leat_stream_t *in, const char *name, const leat_print_opts_t *opts)
 {
     static const leat__operator_t o = {
-        "leat_stream_print", "KSTREAM-PRINTER-", print_process, false};
+        "leat_stream_print", "KSTREAM-PRINTER-", print_process, false, false};
     const leat_node_opts_t node = {
         .local_size = sizeof(printer_t), .open = print_open, .close = print_close};
 

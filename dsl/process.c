@@ -55,6 +55,7 @@ static leat_stream_t *add(leat_stream_t *in, const leat__operator_t *o, const ch
     step = made ? leat__step_add(g, made, in->part, o->process, op, &copy) : NULL;
     if (!step)
         return g->nil_stream;
+    step->part.rekeys = o->rekeys;
     return leat__stream_new(g, &step->part, key, value, o->rekeys || in->rekeyed);
 }
 
@@ -70,7 +71,7 @@ static process_t *process_new(leat__graph_t *g, leat_map_fn fn, const leat_node_
 leat_stream_t *leat_stream_process(leat_stream_t *in, const char *name, leat_map_fn fn,
     const leat_serde_t *key, const leat_serde_t *value, const leat_node_opts_t *opts)
 {
-    const leat__operator_t o = {"leat_stream_process", "KSTREAM-PROCESSOR-", fn, true};
+    const leat__operator_t o = {"leat_stream_process", "KSTREAM-PROCESSOR-", fn, true, false};
     leat__graph_t *g = in->graph;
 
     leat__adopt_node(g, opts);
@@ -85,7 +86,7 @@ leat_stream_t *leat_stream_process_values(leat_stream_t *in, const char *name, l
     const leat_serde_t *value, const leat_node_opts_t *opts)
 {
     const leat__operator_t o = {
-        "leat_stream_process_values", "KSTREAM-PROCESSVALUES-", process_values, false};
+        "leat_stream_process_values", "KSTREAM-PROCESSVALUES-", process_values, false, false};
     leat__graph_t *g = in->graph;
 
     leat__adopt_node(g, opts);

@@ -6,6 +6,7 @@
  * Node names come from the topic's; a topic whose name is a generated node's has generated node
  * names.
  */
+#include <stdio.h>
 #include <string.h>
 #include "repartition.h"
 #include "runtime/ctx.h"
@@ -27,7 +28,8 @@ static void write_repartition(
     if (r->generated)
         leat__plan_generated(plan, "repartition topic", r->topic);
     if (r->filter) {
-        leat__plan_processor(plan, r->filter, parents, parent_count, filter_process, NULL);
+        leat__plan_processor(plan, r->filter, parents, parent_count,
+            part->null_keys_pass ? leat__pass : filter_process, NULL);
         leat__plan_sink(plan, r->sink, &r->filter, 1, r->topic, NULL, r->key, r->value, &r->opts);
     } else {
         leat__plan_sink(
@@ -61,13 +63,14 @@ leat__repartition_t *leat__repartition_rows_new(leat__graph_t *g, const char *to
 
     if (!r)
         return NULL;
-    *r = (leat__repartition_t){.part = {.name = source, .write = write_repartition},
+    *r = (leat__repartition_t){
+        .part = {.name = source, .write = write_repartition, .reads_topic = true},
         .topic = topic,
         .sink = sink,
         .generated = generated,
         .key = key,
         .value = value};
-    leat__part_parent(&r->part, parent);
+    leat__part_parent(g, &r->part, parent);
     return r;
 }
 
@@ -86,11 +89,38 @@ leat__repartition_t *leat__repartition_new(leat__graph_t *g, const char *prefix,
     if (!r)
         return NULL;
     r->filter = filter;
+    r->part.optimizable = true;
     if (!is_generated_node(prefix)) {
         r->sink = leat__graph_join(g, r->topic, "-sink", "");
         r->filter = leat__graph_join(g, r->topic, "-filter", "");
         r->part.name = leat__graph_join(g, r->topic, "-source", "");
     }
+    return r->sink && r->filter && r->part.name ? r : NULL;
+}
+
+static const char *joined(leat__plan_t *plan, const char *a, const char *b)
+{
+    size_t size = strlen(a) + strlen(b) + 1;
+    char *text = leat__plan_alloc(plan, size);
+
+    if (text)
+        snprintf(text, size, "%s%s", a, b);
+    return text;
+}
+
+leat__repartition_t *leat__repartition_merged(leat__plan_t *plan, const leat__repartition_t *first)
+{
+    leat__repartition_t *r = leat__plan_alloc(plan, sizeof *r);
+
+    if (!r)
+        return NULL;
+    *r = *first;
+    r->part.from = NULL;
+    r->part.from_count = 0;
+    r->part.written = false;
+    r->sink = joined(plan, r->topic, "-sink");
+    r->filter = joined(plan, r->topic, "-filter");
+    r->part.name = joined(plan, r->topic, "-source");
     return r->sink && r->filter && r->part.name ? r : NULL;
 }
 
@@ -114,6 +144,7 @@ leat_stream_t *leat_stream_repartition(
     r = prefix ? leat__repartition_new(g, prefix, !name, in->part, in->key, in->value) : NULL;
     if (!r)
         return g->nil_stream;
+    r->part.optimizable = false; /* the program wants this very topic */
     if (opts) {
         r->partitions = opts->partitions;
         r->opts.partition = opts->partition;

@@ -23,22 +23,37 @@ typedef enum leat__rows_kind_t {
     LEAT__ROWS_DERIVED
 } leat__rows_kind_t;
 
+/** What to do with a row that was looked up; value NULL: there is none, time_ms is then -1. */
+typedef void (*leat__row_fn)(leat_ctx_t *ctx, void *data, const void *value, int64_t time_ms);
+/** Make the row of in->key from the rows of the tables it comes from, and call then() with it. */
+typedef void (*leat__derive_fn)(leat_ctx_t *ctx, const leat__rows_t *r, const leat_record_t *in,
+    leat__row_fn then, void *data);
+
 /** First member of the operator's data. Constant once the builder is finished. */
 struct leat__rows_t {
     leat__rows_kind_t kind;
+    leat__derive_fn derive; /* derived ones: while they keep no rows */
+    leat__rows_t *other;    /* joins: the right table; upstream is the left one */
+    leat__rows_t *next;     /* of the same store, kept by another node too (cogroup.c) */
     leat__rows_t *upstream; /* derived: of the table it is made from */
     const char *store;      /* NULL: derived, and never kept */
     bool generated;         /* the store's name */
     bool materialized;
     bool send_old;
     const leat_serde_t *key, *value;
+    leat_window_t window; /* .type NONE: plain keys; else keys are leat_windowed_t (window.h) */
+    bool on_close;        /* windows go on when they have closed */
+    bool buffers;         /* the store holds what waits, no rows (suppress.h) */
     leat_store_opts_t opts;
     size_t local_offset; /* of leat__rows_local_t in the node's memory per task */
     leat_task_fn open;   /* the program's; NULL: none */
 };
 
 typedef struct leat__rows_local_t {
-    leat_kv_t *kv; /* NULL: not materialized */
+    leat_kv_t *kv; /* NULL: not materialized, or something of the following */
+    leat_versions_t *versions;
+    leat__store_t *windows;
+    const char *topic; /* of windows: what serdes are told */
     bool cached;
 } leat__rows_local_t;
 
@@ -54,6 +69,14 @@ bool leat__rows_init(leat__rows_t *r, leat__graph_t *g, const char *call, leat__
 bool leat__rows_unnamed(const leat_store_opts_t *opts, const char *operator_name);
 /** force: keep rows if that is what it takes. False: old values will not be there. */
 bool leat__rows_enable_old(leat__rows_t *r, bool force);
+/** A node of another operator will look rows up (leat__rows_view): keep what that takes. */
+void leat__rows_enable_view(leat__rows_t *r);
+/** Rows that are looked up have a history: .history_ms of the store they stand in. */
+bool leat__rows_versioned(const leat__rows_t *r);
+/** While compiling: let a node look rows up. */
+void leat__rows_connect(const leat__rows_t *r, leat__plan_t *plan, const char *node);
+/** Options of the node that keeps the rows: memory and open of the rows behind the program's own. */
+void leat__rows_node(leat__rows_t *r, leat_node_opts_t *node);
 /** Add the node and give a handle. r is operator_'s first member; opts NULL: none. */
 leat_table_t *leat__rows_table(leat__graph_t *g, leat__rows_t *r, const char *name,
     leat__part_t *parent, leat_map_fn process, const leat_node_opts_t *opts);
@@ -68,6 +91,19 @@ static inline leat__rows_local_t *leat__rows_local(leat_ctx_t *ctx, const leat__
 
 /** The value kept under in->key; NULL: none. */
 const void *leat__rows_get(leat_ctx_t *ctx, const leat__rows_t *r, const leat_record_t *in);
+/**
+ * Look up the row of in->key of another operator's table, and call then() with it, exactly once if
+ * nothing fails. A value that a function of the program makes lives on that function's stack only:
+ * hence the call. The node that runs was connected by leat__rows_connect().
+ */
+void leat__rows_view(leat_ctx_t *ctx, const leat__rows_t *r, const leat_record_t *in,
+    leat__row_fn then, void *data);
+/** The same, but of versioned rows the one that was valid at in's time. */
+void leat__rows_view_as_of(leat_ctx_t *ctx, const leat__rows_t *r, const leat_record_t *in,
+    leat__row_fn then, void *data);
+/** The value kept under a key, by the node that keeps the rows; *time_ms -1: none. */
+const void *leat__rows_get_bytes(
+    const leat__rows_local_t *local, leat_slice_t key, int64_t *time_ms);
 /** Keep (if it keeps) and forward (if the cache does not) a change of the row in->key. */
 void leat__rows_put(leat_ctx_t *ctx, const leat__rows_t *r, const leat_record_t *in,
     const void *now, const void *old, int64_t time_ms);

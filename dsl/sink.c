@@ -50,7 +50,7 @@ static void add(
     sink->topic = topic ? leat__builder_strdup(g->builder, topic) : NULL;
     if (!copy_opts(g, sink, opts) || (topic && !sink->topic))
         return;
-    leat__part_parent(&sink->part, in->part);
+    leat__part_parent(g, &sink->part, in->part);
     leat__graph_add(g, &sink->part);
 }
 

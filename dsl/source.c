@@ -29,6 +29,7 @@ static leat__part_t *source_new(leat__graph_t *g, const char *topic, const leat_
     made->opts.user_free = NULL;
     made->part = (leat__part_t){.name = name,
         .write = write_source,
+        .reads_topic = true,
         .source = &made->opts,
         .topics = leat__builder_strdup(g->builder, topic),
         .key = key,

@@ -96,7 +96,7 @@ void leat_stream_split(leat_stream_t *in, const char *name, leat_branch_t *branc
     const leat_node_opts_t *opts)
 {
     static const leat__operator_t o = {
-        "leat_stream_split", "KSTREAM-BRANCH-", split_process, false};
+        "leat_stream_split", "KSTREAM-BRANCH-", split_process, false, false};
     leat__graph_t *g = in->graph;
     leat_stream_t *splitter;
 

@@ -5,6 +5,7 @@
  * is adopted through them is freed at once.
  */
 #include <stdio.h>
+#include <string.h>
 #include "runtime/ctx.h"
 #include "rows.h"
 #include "step.h"
@@ -74,6 +75,40 @@ bool leat__need(leat__graph_t *g, const char *call, const char *name, bool there
     return there;
 }
 
+static void other_builder(leat__graph_t *g, const char *call)
+{
+    if (g)
+        leat__builder_error(g->builder, LEAT_ETOPOLOGY, call,
+            "%s: the other one belongs to another builder: take both from one", call);
+}
+
+bool leat__same_builder(leat__graph_t *g, leat__graph_t *other, const char *call)
+{
+    if (g == other)
+        return g != NULL;
+    other_builder(g, call);
+    other_builder(other, call);
+    return false;
+}
+
+/* Serdes of windowed keys are made anew by each fold: what counts is how they work. */
+static bool same_serde(const leat_serde_t *a, const leat_serde_t *b)
+{
+    return a == b || (a->encode == b->encode && a->decode == b->decode && a->size == b->size &&
+                         strcmp(a->name, b->name) == 0);
+}
+
+bool leat__same_keys(leat__graph_t *g, const char *call, const char *name, const leat_serde_t *a,
+    const leat_serde_t *b)
+{
+    if (!same_serde(a, b))
+        leat__builder_error(g->builder, LEAT_ETYPE, name ? name : call,
+            "%s: the keys of the two sides have different serdes, '%s' and '%s': give one side the "
+            "other's key first",
+            call, a->name, b->name);
+    return same_serde(a, b);
+}
+
 bool leat__copy_node(
     leat__graph_t *g, const char *call, const leat_node_opts_t *opts, leat_node_opts_t *copy)
 {
@@ -113,7 +148,7 @@ leat__step_t *leat__step_add(leat__graph_t *g, const char *name, leat__part_t *p
         .part = {.name = name, .write = write_step}, .process = process, .operator_ = operator_};
     if (opts)
         step->opts = *opts;
-    leat__part_parent(&step->part, parent);
+    leat__part_parent(g, &step->part, parent);
     leat__graph_add(g, &step->part);
     return step;
 }
@@ -125,6 +160,8 @@ leat_stream_t *leat__stream_new(leat__graph_t *g, leat__part_t *part, const leat
 
     if (!s)
         return g->nil_stream;
+    part->out_key = key;
+    part->out_value = value;
     *s = (leat_stream_t){.graph = g, .part = part, .key = key, .value = value, .rekeyed = rekeyed};
     return s;
 }
@@ -144,6 +181,8 @@ leat_stream_t *leat__stream_step(leat_stream_t *in, const leat__operator_t *o, c
     step = made ? leat__step_add(g, made, in->part, o->process, operator_, &copy) : NULL;
     if (!step)
         return g->nil_stream;
+    step->part.rekeys = o->rekeys;
+    step->part.revalues = o->revalues;
     return leat__stream_new(g, &step->part, key, value, o->rekeys || in->rekeyed);
 }
 

@@ -17,7 +17,8 @@ struct leat_stream_t {
     bool nil;
     leat__part_t *part;
     const leat_serde_t *key, *value;
-    bool rekeyed; /* the key may have changed since the last topic: folds repartition */
+    bool rekeyed; /* the key may have changed since the last topic: folds, joins repartition */
+    leat__part_t *repartition; /* of the first join: used again by others that name none */
 };
 
 struct leat_grouped_t {
@@ -55,7 +56,7 @@ typedef struct leat__operator_t {
     const char *call;   /* for texts of errors */
     const char *prefix; /* of generated names */
     leat_map_fn process;
-    bool rekeys;
+    bool rekeys, revalues; /* a repartition topic behind it cannot be moved in front of it */
 } leat__operator_t;
 
 leat_stream_t *leat__nil_stream(leat__graph_t *g);
@@ -73,6 +74,15 @@ bool leat__reserved_zero(leat__graph_t *g, const char *call, void *const *reserv
                     sizeof(opts)->reserved / sizeof(opts)->reserved[0]))
 /** there: else LEAT_ENULL, "call: what is missing". */
 bool leat__need(leat__graph_t *g, const char *call, const char *name, bool there, const char *what);
+
+/**
+ * Two handles of one builder. False: recorded in both builders, since a handle of another one may
+ * be nil for a reason that only its own builder knows.
+ */
+bool leat__same_builder(leat__graph_t *g, leat__graph_t *other, const char *call);
+/** The keys of what is joined have one type. False: recorded. */
+bool leat__same_keys(leat__graph_t *g, const char *call, const char *name, const leat_serde_t *a,
+    const leat_serde_t *b);
 
 /** Options as a step keeps them; opts may be NULL. False: recorded. */
 bool leat__copy_node(

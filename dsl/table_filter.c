@@ -28,6 +28,35 @@ static void filter_process(leat_ctx_t *ctx, const leat_record_t *in)
     leat__rows_put(ctx, &op->rows, in, now, old, in->time_ms);
 }
 
+/* ---- rows looked up by others ---- */
+
+typedef struct lookup_t {
+    const leat__row_fn_t *op;
+    const leat_record_t *in;
+    leat__row_fn then;
+    void *data;
+} lookup_t;
+
+static void filter_row(leat_ctx_t *ctx, void *data, const void *value, int64_t time_ms)
+{
+    const lookup_t *l = data;
+    const leat_record_t row = {l->in->key, value, time_ms, l->in->headers};
+    const void *passed = passing(ctx, l->op, &row, value);
+
+    if (leat__ok(ctx))
+        l->then(ctx, l->data, passed, passed ? time_ms : -1);
+}
+
+static void filter_derive(leat_ctx_t *ctx, const leat__rows_t *r, const leat_record_t *in,
+    leat__row_fn then, void *data)
+{
+    lookup_t l = {(const leat__row_fn_t *)r, in, then, data};
+
+    leat__rows_view(ctx, r->upstream, in, filter_row, &l);
+}
+
+/* ---- building ---- */
+
 static leat_table_t *add(leat_table_t *in, const char *call, const char *name,
     leat_predicate_fn test, bool passes, const leat_table_opts_t *opts)
 {
@@ -38,6 +67,7 @@ static leat_table_t *add(leat_table_t *in, const char *call, const char *name,
         return leat__nil_table(in->graph);
     op->test = test;
     op->passes = passes;
+    op->rows.derive = filter_derive;
     op->rows.send_old = leat__rows_enable_old(in->rows, false);
     return leat__row_fn_add(in, op, call, name, "KTABLE-FILTER-", filter_process, opts);
 }

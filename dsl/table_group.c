@@ -31,7 +31,7 @@ static bool is_there(half_t half)
 static void send(
     leat_ctx_t *ctx, const regroup_t *g, const void *key, const void *now, const void *old)
 {
-    const leat__change_t change = {now, old};
+    const leat__change_t change = {.now = now, .old = old};
     const leat_record_t out = {key, &change, g->in->time_ms, g->in->headers};
 
     leat__forward(ctx, &out);
@@ -112,6 +112,8 @@ static void group_process(leat_ctx_t *ctx, const leat_record_t *in)
     const leat__change_t *change = in->value;
     regroup_t g = {.op = leat__operator(ctx), .in = in};
 
+    if (change->outdated)
+        return; /* groups have the latest rows only */
     if (change->now)
         map_half(ctx, &g, change->now, emit_now);
     else

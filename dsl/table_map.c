@@ -78,6 +78,64 @@ static void map_process(leat_ctx_t *ctx, const leat_record_t *in)
         find_old(ctx, &u);
 }
 
+/* ---- rows looked up by others ---- */
+
+typedef struct lookup_t {
+    const leat__row_fn_t *op;
+    const leat_record_t *in;
+    leat__row_fn then;
+    void *data;
+    int64_t time_ms;
+    leat__live_t *asking; /* the node that looks up */
+} lookup_t;
+
+static void emit_row(leat_ctx_t *ctx, leat__call_t *call, leat__emit_t how,
+    const leat_record_t *out, const char *child)
+{
+    const lookup_t *l = call->data;
+    leat__live_t *own = ctx->node;
+
+    (void)how;
+    (void)child;
+    ctx->node = l->asking;
+    l->then(ctx, l->data, out->value, out->value ? l->time_ms : -1);
+    ctx->node = own;
+}
+
+/* The function runs in its own node: that has its memory and its stores. */
+static void map_row(leat_ctx_t *ctx, void *data, const void *value, int64_t time_ms)
+{
+    lookup_t *l = data;
+    const leat_record_t row = {l->in->key, value, time_ms, l->in->headers};
+    leat__call_t call = {.user = l->op->user,
+        .in = &row,
+        .emit = emit_row,
+        .allowed = LEAT__EMIT_VALUE,
+        .count_max = 1,
+        .data = l};
+
+    if (!value && !l->op->nulls) {
+        l->then(ctx, l->data, NULL, -1);
+        return;
+    }
+    l->time_ms = time_ms;
+    l->asking = ctx->node;
+    ctx->node = leat__node_with(ctx, l->op);
+    leat__call_map(ctx, &call, l->op->map, &row);
+    leat__call_check_one(ctx, &call);
+    ctx->node = l->asking;
+}
+
+static void map_derive(leat_ctx_t *ctx, const leat__rows_t *r, const leat_record_t *in,
+    leat__row_fn then, void *data)
+{
+    lookup_t l = {.op = (const leat__row_fn_t *)r, .in = in, .then = then, .data = data};
+
+    leat__rows_view(ctx, r->upstream, in, map_row, &l);
+}
+
+/* ---- building ---- */
+
 static leat_table_t *add(leat_table_t *in, const char *call, const char *prefix, const char *name,
     leat_map_fn fn, bool nulls, const leat_serde_t *value, const leat_table_opts_t *opts)
 {
@@ -87,6 +145,7 @@ static leat_table_t *add(leat_table_t *in, const char *call, const char *prefix,
         return leat__nil_table(in->graph);
     op->map = fn;
     op->nulls = nulls;
+    op->rows.derive = map_derive;
     return leat__row_fn_add(in, op, call, name, prefix, map_process, opts);
 }
 

@@ -62,6 +62,7 @@ static leat__part_t *source_new(leat__graph_t *g, const char *topic, const char 
     source->opts.user_free = NULL;
     source->part = (leat__part_t){.name = name,
         .write = write_source,
+        .reads_topic = true,
         .key = key,
         .value = value,
         .topics = leat__builder_strdup(g->builder, topic)};
@@ -101,8 +102,10 @@ static leat_table_t *read_table(
     if (!source_name || !name)
         return g->nil_table;
     source = source_new(g, topic, source_name, r->key, r->value, opts);
-    return source ? leat__rows_table(g, r, name, source, leat__table_source_process, NULL)
-                  : g->nil_table;
+    if (!source)
+        return g->nil_table;
+    source->source_rows = r;
+    return leat__rows_table(g, r, name, source, leat__table_source_process, NULL);
 }
 
 leat_table_t *leat_builder_table(leat_builder_t *b, const char *topic, const leat_serde_t *key,

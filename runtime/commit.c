@@ -353,7 +353,8 @@ static void add_positions(leat__commit_t *c, leat__owned_t *o)
         LEAT_ASSERT(offset >= 0); /* PROTOCOLS.md 3: an offset that is no number fences nothing */
         LEAT__GROW(c->positions, c->count, c->room);
         c->positions[c->count] = leat__place(in->topic, o->ref.partition, offset);
-        c->positions[c->count++].metadata = leat__commit_metadata(time_ms);
+        c->positions[c->count++].metadata = leat__commit_metadata(
+            time_ms, runs ? leat__task_progress(o->task) : &o->progress);
     }
 }
 

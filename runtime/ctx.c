@@ -137,6 +137,13 @@ const leat_meta_t *leat_meta(const leat_ctx_t *ctx)
     return ctx->meta;
 }
 
+const leat_meta_t *leat__record_meta(const leat_ctx_t *ctx)
+{
+    bool flushing = !ctx->meta && !ctx->timer && ctx->last_meta.topic;
+
+    return flushing ? &ctx->last_meta : ctx->meta;
+}
+
 int64_t leat_stream_time_ms(const leat_ctx_t *ctx)
 {
     return ctx->stream_time_ms;
@@ -273,6 +280,22 @@ void leat_log(leat_ctx_t *ctx, leat_level_t level, const char *format, ...)
 }
 
 /* ---- for operators ---- */
+
+int32_t leat__partition(const leat_ctx_t *ctx)
+{
+    return ctx->task->partition;
+}
+
+leat__live_t *leat__node_with(const leat_ctx_t *ctx, const void *operator_)
+{
+    const leat__task_t *t = ctx->task;
+
+    for (size_t i = 0; i < t->node_count; i++) {
+        if (t->nodes[i].node->operator_ == operator_)
+            return &t->nodes[i];
+    }
+    return ctx->node;
+}
 
 bool leat__key_bytes(
     leat_ctx_t *ctx, const leat_record_t *in, const leat_serde_t *s, leat_slice_t *bytes)

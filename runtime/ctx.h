@@ -64,6 +64,8 @@ struct leat_ctx_t {
     leat_error_t failure; /* of the current call; code 0: none */
     bool failed;          /* unwinding to the task: the verdict was to fail; emissions do nothing */
     const leat_meta_t *meta; /* NULL in punctuators */
+    leat_meta_t last_meta;   /* of the last record; topic NULL: none yet */
+    const int64_t *as_of_ms; /* of the next look-up in versioned rows; NULL: the latest */
     int64_t wall_ms, stream_time_ms, partition_time_ms;
     leat_timer_t *timer; /* whose tick this is */
 };
@@ -87,12 +89,25 @@ void leat__forward_to(leat_ctx_t *ctx, const leat_record_t *out, const char *chi
 /* by position: split */
 void leat__forward_at(leat_ctx_t *ctx, const leat_record_t *out, size_t child);
 const void *leat__operator(const leat_ctx_t *ctx); /* node->operator_ */
+int32_t leat__partition(const leat_ctx_t *ctx); /* the task's */
+/** The node of this task with that operator data; the one that runs if there is none. */
+leat__live_t *leat__node_with(const leat_ctx_t *ctx, const void *operator_);
 /** dropped-records +1; one WARN per node and reason now and then. why: a literal. */
 void leat__drop(leat_ctx_t *ctx, const char *why);
 /** in's key under serde s: the known bytes, or encoded into scratch. False: failed. */
 bool leat__key_bytes(
     leat_ctx_t *ctx, const leat_record_t *in, const leat_serde_t *s, leat_slice_t *bytes);
 
+/** A store that the node is connected to, as bytes; NULL: failed. spec may be NULL. */
+leat__store_t *leat__store_of(
+    leat_ctx_t *ctx, const char *name, const leat__store_spec_t **spec);
+/** As leat_meta(); during a flush: of the last record before it. NULL: there was none. */
+const leat_meta_t *leat__record_meta(const leat_ctx_t *ctx);
+/** A number of the node's that is committed with the input's offsets (task.h: progress). False:
+ *  none. */
+bool leat__progress_get(leat_ctx_t *ctx, const char *name, int64_t *value);
+void leat__progress_set(leat_ctx_t *ctx, const char *name, int64_t value);
+int64_t leat__setting_int(const leat_ctx_t *ctx, const char *property); /* of the configuration */
 /** Cached stores: what to do with each change at flush, on behalf of the node being opened. change
  *  and old are decoded; old NULL: none. */
 typedef void (*leat__flush_fn)(leat_ctx_t *ctx, const leat_record_t *change, const void *old);

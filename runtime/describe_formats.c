@@ -74,13 +74,12 @@ static void put_node(leat__text_t *out, const leat__node_t *node)
 
 static void put_store(leat__text_t *out, const leat__store_spec_t *s)
 {
-    const char *kind = s->kind == LEAT_KV       ? "kv"
-                       : s->kind == LEAT_CUSTOM ? "custom"
-                                                : "timestamped_kv";
+    static const char *const kinds[] = {"", "kv", "timestamped_kv", "versioned", "window",
+        "timestamped_window", "session", "custom"};
 
     leat__text_put(out, "{\"name\":");
     leat__text_quote(out, s->name);
-    put_member(out, "kind", kind);
+    put_member(out, "kind", s->buffer ? "buffer" : kinds[s->kind]);
     if (s->key)
         put_member(out, "key", s->key->name);
     if (s->value)

@@ -64,7 +64,7 @@ static int log_over(leat__owned_t *o, size_t index, const leat__batch_t *batch, 
 
         if (!raw->key.data)
             continue;
-        if (!leat__store_get(store->store, raw->key, &value, &time_ms))
+        if (!leat__store_get_logged(store->store, raw->key, raw->time_ms, &value, &time_ms))
             value = (leat_slice_t){0};
         rc = leat__output_log(
             o, index, raw->key, value, time_ms >= 0 ? time_ms : raw->time_ms, NULL, err);

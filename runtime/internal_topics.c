@@ -6,6 +6,7 @@
  * for a changelog what the store's changelog_config says ("retention.ms=86400000;
  * min.insync.replicas=2").
  */
+#include <stdio.h>
 #include <string.h>
 #include "plan.h"
 
@@ -83,6 +84,40 @@ static void add_repartition(leat__plan_t *p, leat__internal_topic_t *topic)
     LEAT__PLAN_PUSH(p, p->internal_topics, p->internal_topic_count, *topic);
 }
 
+static bool is_set(const leat__internal_topic_t *topic, const char *key)
+{
+    for (size_t i = 0; i < topic->setting_count; i++)
+        if (strcmp(topic->settings[i].key, key) == 0)
+            return true;
+    return false;
+}
+
+/* "topic." properties lose against this one, changelog_config does not. */
+static void set_span(filling_t *f, const char *key, int64_t span_ms, int64_t more_ms)
+{
+    char text[24];
+
+    span_ms = span_ms > INT64_MAX - more_ms ? INT64_MAX : span_ms + more_ms;
+    snprintf(text, sizeof text, "%lld", (long long)span_ms);
+    set(f, key, text);
+}
+
+/* How long a changelog keeps what its store no longer retains: a clock may be wrong. */
+static void set_kind(filling_t *f, const leat__store_spec_t *s)
+{
+    const leat_config_t *config = f->plan->private_->config;
+    const char *additional = "windowstore.changelog.additional.retention.ms";
+    leat__internal_topic_t own = {0};
+    filling_t given = {f->plan, &own};
+
+    set_own(&given, s);
+    if (s->kind == LEAT_VERSIONS && !is_set(&own, "min.compaction.lag.ms"))
+        set_span(f, "min.compaction.lag.ms", s->opts.history_ms, 86400000);
+    else if (leat__store_has_retention(s->kind) && !is_set(&own, "retention.ms"))
+        set_span(f, "retention.ms", s->opts.retention_ms,
+            config ? leat__config_int(config, additional) : 86400000);
+}
+
 static void add_changelog(leat__plan_t *p, leat__store_spec_t *s)
 {
     leat__internal_topic_t topic = {.source_changelog = s->source_topic != NULL};
@@ -98,9 +133,13 @@ static void add_changelog(leat__plan_t *p, leat__store_spec_t *s)
         return; /* a store that no processor uses is never opened, and has no topic */
     topic.name = s->changelog;
     if (!topic.source_changelog) {
-        set(&f, "cleanup.policy", "compact");
+        set(&f, "cleanup.policy",
+            s->delete_only || s->opts.duplicates   ? "delete"
+            : leat__store_has_retention(s->kind) ? "compact,delete"
+                                                   : "compact");
         set_common(&f);
         set_own(&f, s);
+        set_kind(&f, s);
     }
     s->settings = topic.settings;
     s->setting_count = topic.setting_count;

@@ -141,6 +141,7 @@ void leat__owned_free(leat__owned_t *o)
         nanosleep(&moment, NULL);
     }
     close_state(o);
+    leat__progress_release(&o->progress);
     leat__free(o->inputs);
     leat__free(o->stores);
     leat__free(o->dir);
@@ -334,6 +335,7 @@ void leat__life_run(leat__owned_t *o)
         if (in->slot < 0)
             goto failed;
     }
+    leat__task_set_progress(o->task, &o->progress);
     leat__task_set_wall(o->task, t->wall_ms);
     if (leat__task_open(o->task, &err))
         goto failed;

@@ -145,6 +145,8 @@ int leat__output_log(leat__owned_t *o, size_t store, leat_slice_t key, leat_slic
         o->thread->output_error = *err; /* state that cannot be logged must not be committed */
         return err->code;
     }
+    if (time_ms < 0) /* a buffer's: as a producer stamps what has no time */
+        time_ms = o->thread->wall_ms;
     rc = produce(o->thread, c->target, o->ref.partition, key, value, time_ms, headers, err);
     if (rc) {
         if (!o->thread->output_error.code)

@@ -62,7 +62,6 @@ void leat__plan_finish(leat__plan_t *p);
 void leat__plan_group_topics(leat__plan_t *p);
 void leat__plan_internal_topics(leat__plan_t *p);
 
-void *leat__plan_alloc(leat__plan_t *p, size_t size); /* zeroed; NULL: LEAT_ENOMEM is recorded */
 char *leat__plan_strdup(leat__plan_t *p, const char *text);
 /** [own: leat__free] The description; NULL: no memory. */
 char *leat__plan_text(const leat__plan_t *p, leat_format_t format);

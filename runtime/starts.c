@@ -92,6 +92,7 @@ bool leat__starts_take(leat__owned_t *o)
 {
     if (!answered(o, o->ops[0], "asking for committed offsets"))
         return false;
+    leat__progress_release(&o->progress);
     for (size_t i = 0; i < o->input_count; i++) {
         leat__lane_t *in = &o->inputs[i];
         const leat__position_t *p = in->present ? answer_of(o->ops[0], in->topic) : NULL;
@@ -99,6 +100,8 @@ bool leat__starts_take(leat__owned_t *o)
         in->committed = p ? p->offset : LEAT__OFFSET_NONE;
         in->committed_time_ms = p ? leat__commit_metadata_time(p->metadata) : -1;
         in->fresh = in->present && in->committed < 0;
+        if (p)
+            leat__commit_metadata_progress(p->metadata, &o->progress);
     }
     o->unanswered_since_ms = -1;
     return true;

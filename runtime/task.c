@@ -212,6 +212,8 @@ void leat__task_close(leat__task_t *t)
     }
     leat__task_stores_release(t);
     metrics_free(t->metrics);
+    leat__progress_release(&t->progress);
+    leat__progress_release(&t->committed_progress);
     leat__arena_release(&t->ctx.scratch);
     leat__free(t->nodes);
     leat__free(t->links);
@@ -234,6 +236,7 @@ int leat__task_abort(leat__task_t *t, leat_error_t *err)
         leat__store_abort(t->stores[i].store);
     if (opened)
         close_nodes(t);
+    leat__progress_abort(t);
     leat__timers_release(t);
     for (size_t i = 0; i < t->input_count; i++)
         t->inputs[i].partition_time_ms = -1;
@@ -267,6 +270,7 @@ static void run_head(leat__task_t *t, leat__input_t *in)
     leat__run_source(ctx, in->source, &in->head);
     leat__ctx_give_up(ctx);
     t->raw = NULL;
+    ctx->last_meta = in->meta;
     ctx->meta = NULL;
     ctx->node = NULL;
     leat__ctx_finish(ctx);

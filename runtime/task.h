@@ -129,8 +129,28 @@ LEAT_API void leat__task_committed(leat__task_t *t, const int64_t *next);
  *  (PROTOCOLS.md 6). Positions: set them after. */
 int leat__task_abort(leat__task_t *t, leat_error_t *err);
 
-/** Metadata of a committed offset as Kafka Streams writes it: base64 of {2, partition time 8}. */
-char *leat__commit_metadata(int64_t partition_time_ms);   /* [own] */
+/* ---- progress: how far operators are, by name; kept beside the committed offsets ---- */
+
+typedef struct leat__progress_t {
+    struct leat__progress_entry_t {
+        char *name;
+        int64_t value;
+    } *at;
+    size_t count;
+} leat__progress_t;
+
+void leat__progress_release(leat__progress_t *p);
+/** The greater one stays. */
+void leat__progress_merge(leat__progress_t *p, const char *name, size_t size, int64_t value);
+const leat__progress_t *leat__task_progress(const leat__task_t *t);
+/** [copy] What was committed: before the task is opened. */
+void leat__task_set_progress(leat__task_t *t, const leat__progress_t *p);
+
+/** Metadata of a committed offset as Kafka Streams writes it: base64 of {2, partition time 8,
+ *  progress}. [own] progress NULL: none. */
+char *leat__commit_metadata(int64_t partition_time_ms, const leat__progress_t *progress);
 int64_t leat__commit_metadata_time(const char *metadata); /* -1: none or unreadable */
+/** Merge what stands in the metadata; of unreadable ones nothing. */
+void leat__commit_metadata_progress(const char *metadata, leat__progress_t *progress);
 
 #endif

@@ -8,6 +8,7 @@
  *   bad_record.c  what becomes of a failure: policy, dead letters
  *   timers.c      punctuation
  *   task_store.c  a node's stores, what flush forwards, changelog records
+ *   progress.c    how far operators are: numbers that are committed with the offsets
  *   ctx.c         the rest of leat/ctx.h
  *
  * Failures. ctx->failure is the current one, ctx->failed says that its verdict was to fail. Every
@@ -55,7 +56,11 @@ struct leat__live_t {
 struct leat__task_store_t {
     const leat__store_spec_t *spec;
     leat__store_t *store;
-    leat_kv_t *kv; /* NULL: not a key-value store */
+    leat_kv_t *kv; /* of these four one, as the kind is; LEAT_CUSTOM: none */
+    leat_windows_t *windows;
+    leat_sessions_t *sessions;
+    leat_versions_t *versions;
+    leat_headers_t *log_headers; /* of its changelog's values; NULL: none */
     leat__task_t *task;
     size_t index;
     bool cached;
@@ -137,6 +142,7 @@ struct leat__task_t {
     leat__task_counts_t counts;
     bool touched, opened;
     leat_metric_t *metrics;
+    leat__progress_t progress, committed_progress;
 
     leat_verdict_t policy[LEAT_STAGE_SEND + 1];
     const char *dead_letter_topic; /* NULL: none */
@@ -197,6 +203,11 @@ void leat__timers_release(leat__task_t *t);
 
 int leat__task_stores_open(leat__task_t *t, const leat__task_opts_t *o, leat_error_t *err);
 void leat__task_stores_release(leat__task_t *t);
+
+/* ---- progress.c ---- */
+
+void leat__progress_committed(leat__task_t *t);
+void leat__progress_abort(leat__task_t *t);
 
 /* Between two records, ticks or flushed entries. */
 static inline void leat__ctx_finish(leat_ctx_t *ctx)

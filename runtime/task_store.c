@@ -54,6 +54,39 @@ leat_kv_t *leat_kv(leat_ctx_t *ctx, const char *name)
     return leat__kv_nil(&ctx->owner);
 }
 
+leat_windows_t *leat_windows(leat_ctx_t *ctx, const char *name)
+{
+    leat__task_store_t *s = connected(ctx, name);
+
+    if (s && s->windows)
+        return s->windows;
+    if (s)
+        leat__ctx_fail(ctx, LEAT_ETYPE, "store '%s' is not a window store", name);
+    return leat__windows_nil(&ctx->owner);
+}
+
+leat_sessions_t *leat_sessions(leat_ctx_t *ctx, const char *name)
+{
+    leat__task_store_t *s = connected(ctx, name);
+
+    if (s && s->sessions)
+        return s->sessions;
+    if (s)
+        leat__ctx_fail(ctx, LEAT_ETYPE, "store '%s' is not a session store", name);
+    return leat__sessions_nil(&ctx->owner);
+}
+
+leat_versions_t *leat_versions(leat_ctx_t *ctx, const char *name)
+{
+    leat__task_store_t *s = connected(ctx, name);
+
+    if (s && s->versions)
+        return s->versions;
+    if (s)
+        leat__ctx_fail(ctx, LEAT_ETYPE, "store '%s' is not a versioned store", name);
+    return leat__versions_nil(&ctx->owner);
+}
+
 static leat__task_store_t *custom_store(leat_ctx_t *ctx, const char *name)
 {
     leat__task_store_t *s = connected(ctx, name);
@@ -83,6 +116,15 @@ void leat_custom_log(leat_ctx_t *ctx, const char *name, leat_slice_t key, leat_s
             s->store, key, value.data ? &value : NULL, ctx->owner.time_ms, ctx->owner.headers);
 }
 
+leat__store_t *leat__store_of(leat_ctx_t *ctx, const char *name, const leat__store_spec_t **spec)
+{
+    leat__task_store_t *s = connected(ctx, name);
+
+    if (s && spec)
+        *spec = s->spec;
+    return s ? s->store : NULL;
+}
+
 bool leat__is_cached(leat_ctx_t *ctx, const char *name)
 {
     leat__task_store_t *s = connected(ctx, name);
@@ -92,6 +134,32 @@ bool leat__is_cached(leat_ctx_t *ctx, const char *name)
 
 /* ---- flush ---- */
 
+/* The listener's key of a window: a leat_windowed_t, of which no bytes are known yet. */
+static bool decode_windowed(
+    leat__task_store_t *s, leat_slice_t bytes, leat__codec_env_t *env, leat__record_t *record)
+{
+    leat_windowed_t *windowed = leat__arena_alloc(&s->task->ctx.scratch, sizeof *windowed);
+    int64_t size_ms = s->spec->opts.window_size_ms;
+    leat_slice_t key = {NULL, 0};
+    leat_error_t err;
+    bool whole = s->spec->kind == LEAT_SESSIONS
+                     ? leat__session_key_split(bytes, &key, &windowed->start_ms, &windowed->end_ms)
+                     : leat__window_key_split(bytes, &key, &windowed->start_ms, NULL);
+
+    if (whole && s->spec->kind != LEAT_SESSIONS)
+        windowed->end_ms = windowed->start_ms > INT64_MAX - size_ms ? INT64_MAX
+                                                                   : windowed->start_ms + size_ms;
+    record->key_bytes = (leat_slice_t){NULL, 0};
+    record->key_serde = NULL;
+    record->pub.key = windowed;
+    if (!whole || leat__decode(s->spec->key, key, env, &windowed->key, &err) != LEAT_OK) {
+        leat__ctx_fail(&s->task->ctx, LEAT_ESERDE, "a key of store '%s' does not decode: %s",
+            s->spec->name, whole ? err.text : "it is too short to hold a window");
+        return false;
+    }
+    return true;
+}
+
 static bool decode_change(leat__task_store_t *s, const leat__change_view_t *change,
     leat__record_t *record, const void **old)
 {
@@ -100,7 +168,12 @@ static bool decode_change(leat__task_store_t *s, const leat__change_view_t *chan
     leat_error_t err;
     int rc;
 
-    rc = leat__decode(record->key_serde, change->key, &env, &record->pub.key, &err);
+    if (leat__store_has_retention(s->spec->kind))
+        rc = decode_windowed(s, change->key, &env, record) ? LEAT_OK : LEAT_ESERDE;
+    else
+        rc = leat__decode(record->key_serde, change->key, &env, &record->pub.key, &err);
+    if (ctx->failed)
+        return false;
     env.is_key = false;
     if (rc == LEAT_OK && change->value)
         rc = leat__decode(s->spec->value, *change->value, &env, &record->pub.value, &err);
@@ -163,16 +236,33 @@ static void on_log(void *user, leat__store_t *store, leat_slice_t key, const lea
     leat_error_t err;
 
     (void)store;
-    (void)headers; /* changelog records carry none, as in Kafka Streams */
     if (t->ctx.failed)
         return;
     t->touched = true;
-    if (t->env.log(t->env.user, t, s->index, key, value ? *value : (leat_slice_t){NULL, 0}, time_ms,
-            NULL, &err) == LEAT_OK)
+    if (t->env.log(t->env.user, t, s->index, key, value ? *value : (leat_slice_t){NULL, 0},
+            s->spec->buffer ? -1 : time_ms,
+            s->spec->keeps_headers ? headers : value ? s->log_headers : NULL, &err) == LEAT_OK)
         return;
     leat__error_clear(&t->ctx.failure);
     leat__ctx_fail_error(&t->ctx, &err);
     leat__ctx_give_up(&t->ctx);
+}
+
+/* A flush has no node of its own: the one that listens, if there is one. */
+static void on_dropped(void *user, leat__store_t *store)
+{
+    leat__task_store_t *s = user;
+    leat_ctx_t *ctx = &s->task->ctx;
+    leat__live_t *node = ctx->node;
+
+    (void)store;
+    if (!ctx->node)
+        ctx->node = s->flush_node;
+    if (ctx->node)
+        leat__drop(ctx, "the store no longer keeps what is as old");
+    else
+        s->task->counts.dropped++;
+    ctx->node = node;
 }
 
 static int failure_of(leat__task_t *t, leat_error_t *err)
@@ -222,6 +312,7 @@ void leat__task_committed(leat__task_t *t, const int64_t *next)
 {
     for (size_t i = 0; i < t->store_count; i++)
         leat__store_committed(t->stores[i].store, next ? next[i] : -1);
+    leat__progress_committed(t);
     t->touched = false;
 }
 
@@ -237,6 +328,24 @@ static const leat_backend_t *backend_of(const leat__task_t *t, const leat__store
     return strcmp(name, "memory") == 0 ? leat_backend_memory() : leat_backend_rocksdb();
 }
 
+static void make_handle(leat__task_t *t, leat__task_store_t *s)
+{
+    const leat__store_spec_t *spec = s->spec;
+    leat__owner_t *owner = &t->ctx.owner;
+
+    if (leat__store_has_retention(spec->kind) && spec->kind != LEAT_SESSIONS)
+        s->windows =
+            leat__windows_new(s->store, spec->key, spec->value, spec->changelog, owner);
+    else if (spec->kind == LEAT_SESSIONS)
+        s->sessions =
+            leat__sessions_new(s->store, spec->key, spec->value, spec->changelog, owner);
+    else if (spec->kind == LEAT_VERSIONS)
+        s->versions =
+            leat__versions_new(s->store, spec->key, spec->value, spec->changelog, owner);
+    else if (spec->kind != LEAT_CUSTOM)
+        s->kv = leat__kv_new(s->store, spec->key, spec->value, spec->changelog, owner);
+}
+
 static int open_store(
     leat__task_t *t, const leat__task_opts_t *o, leat__task_store_t *s, leat_error_t *err)
 {
@@ -250,18 +359,27 @@ static int open_store(
         .cached = spec->cached && cache,
         .logged = spec->logged,
         .source_logged = spec->source_topic != NULL,
-        .log_each = o->log_each,
+        .log_each = o->log_each && !spec->log_batched,
         .entries_max = spec->opts.entries_max,
+        .by_time = spec->by_time,
         .opts = spec->opts,
-        .hooks = {.log = spec->logged && !spec->source_topic ? on_log : NULL, .user = s},
+        .hooks = {.log = spec->logged && !spec->source_topic ? on_log : NULL,
+            .dropped = on_dropped,
+            .user = s},
     };
 
     s->cached = def.cached;
     s->store = leat__store_open(o->state, &def, err);
     if (!s->store)
         return err->code != LEAT_OK ? err->code : LEAT_ESTORE;
-    if (spec->kind == LEAT_KV || spec->kind == LEAT_TIMESTAMPED_KV)
-        s->kv = leat__kv_new(s->store, spec->key, spec->value, spec->changelog, &t->ctx.owner);
+    make_handle(t, s);
+    if (spec->log_version > 0) {
+        leat_header_t version = {"v", {&spec->log_version, 1}};
+        leat__mark_t mark = leat__arena_mark(&t->ctx.scratch);
+
+        s->log_headers = leat__headers_clone(leat__headers_new(&t->ctx.scratch, &version, 1));
+        leat__arena_rewind(&t->ctx.scratch, mark);
+    }
     return LEAT_OK;
 }
 
@@ -291,8 +409,13 @@ int leat__task_stores_open(leat__task_t *t, const leat__task_opts_t *o, leat_err
 
 void leat__task_stores_release(leat__task_t *t)
 {
-    for (size_t i = 0; i < t->store_count; i++)
+    for (size_t i = 0; i < t->store_count; i++) {
         leat__kv_free(t->stores[i].kv);
+        leat__windows_free(t->stores[i].windows);
+        leat__sessions_free(t->stores[i].sessions);
+        leat__versions_free(t->stores[i].versions);
+        leat__free(t->stores[i].log_headers);
+    }
     leat__free(t->stores);
 }
 

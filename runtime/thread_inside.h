@@ -87,6 +87,7 @@ typedef struct leat__owned_t { /* a task of this thread */
     leat__task_state_t *state;
     leat__lane_t *inputs;
     size_t input_count;
+    leat__progress_t progress; /* as committed when the task was given */
     leat__changelog_t *stores;
     size_t store_count;
     leat__op_t *ops[3];

@@ -416,9 +416,38 @@ leat__node_t *leat__plan_sink(leat__plan_t *p, const char *name, const char *con
 
 /* ---- stores ---- */
 
+static void check_times(leat__plan_t *p, const leat__store_spec_t *s)
+{
+    const leat_store_opts_t *o = &s->opts;
+
+    if (s->kind == LEAT_VERSIONS && o->history_ms < 0)
+        leat__plan_fail(p, LEAT_EARGUMENT, s->name,
+            "versioned store '%s': history_ms must not be negative (%lld)", s->name,
+            (long long)o->history_ms);
+    else if (leat__store_has_retention(s->kind) && o->retention_ms < 0)
+        leat__plan_fail(p, LEAT_EARGUMENT, s->name,
+            "store '%s': retention_ms must not be negative (%lld)", s->name,
+            (long long)o->retention_ms);
+    else if (leat__store_has_retention(s->kind) && s->kind != LEAT_SESSIONS &&
+             o->window_size_ms < 0)
+        leat__plan_fail(p, LEAT_EARGUMENT, s->name,
+            "window store '%s': window_size_ms must not be negative (%lld)", s->name,
+            (long long)o->window_size_ms);
+    else if (leat__store_has_retention(s->kind) && s->kind != LEAT_SESSIONS &&
+             o->window_size_ms > o->retention_ms)
+        leat__plan_fail(p, LEAT_EARGUMENT, s->name,
+            "window store '%s': it must keep windows (retention_ms %lld) at least as long as they are "
+            "(window_size_ms %lld)",
+            s->name, (long long)o->retention_ms, (long long)o->window_size_ms);
+    else if (s->kind != LEAT_KV && s->kind != LEAT_TIMESTAMPED_KV && s->kind != LEAT_CUSTOM &&
+             o->backend == leat_backend_lru())
+        leat__plan_fail(p, LEAT_EARGUMENT, s->name,
+            "store '%s': leat_backend_lru() keeps key-value stores only", s->name);
+}
+
 static void check_store(leat__plan_t *p, const leat__store_spec_t *s)
 {
-    if (s->kind != LEAT_KV && s->kind != LEAT_TIMESTAMPED_KV && s->kind != LEAT_CUSTOM)
+    if (s->kind < LEAT_KV || s->kind > LEAT_CUSTOM)
         leat__plan_fail(p, LEAT_EARGUMENT, s->name, "store '%s' is of no known kind (%d)", s->name,
             (int)s->kind);
     else if (s->kind == LEAT_CUSTOM ? !s->custom : !s->key || !s->value)
@@ -429,6 +458,8 @@ static void check_store(leat__plan_t *p, const leat__store_spec_t *s)
             "store '%s' forgets what was used least recently, "
             "and needs entries_max",
             s->name);
+    else
+        check_times(p, s);
 }
 
 static void set_store_opts(
@@ -444,8 +475,8 @@ static void set_store_opts(
     s->opts.processors = NULL;
     s->logged = s->opts.changelog != LEAT_OFF;
     s->cached = s->opts.cache == LEAT_DEFAULT ? cached_by_default : s->opts.cache == LEAT_ON;
-    if (cache_off || s->kind == LEAT_CUSTOM)
-        s->cached = false;
+    if (cache_off || s->kind == LEAT_CUSTOM || s->kind == LEAT_VERSIONS || s->opts.duplicates)
+        s->cached = false; /* a cache keeps the last of several, these keep all */
 }
 
 static bool same_store(const leat__store_spec_t *s, leat_store_kind_t kind, const leat_serde_t *key,
@@ -564,6 +595,7 @@ void leat__plan_source_changelog(leat__plan_t *p, const char *store, const char 
             "store '%s' already has topic '%s' as its changelog", store, s->source_topic);
     else
         s->source_topic = leat__plan_strdup(p, topic);
+    s->logged = false; /* it is in the topic already */
 }
 
 void leat__plan_generated(leat__plan_t *p, const char *what, const char *name)

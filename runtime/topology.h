@@ -17,6 +17,7 @@
 
 #include <leat/builder.h>
 #include <leat/backend.h>
+#include "statestore/windows.h"
 #include "base/map.h"
 #include "base/buf.h"
 #include "setting.h"
@@ -73,6 +74,13 @@ struct leat__store_spec_t {
     char *changelog;    /* full topic name, "" when not logged */
     leat__setting_t *settings;
     size_t setting_count; /* of the changelog topic at creation */
+    /* to be set by who made it with leat__plan_store: */
+    bool by_time;     /* windows, sessions: rows in order of time, for emit on close (windows.h) */
+    bool delete_only; /* changelog of windows: cleanup.policy=delete (stores of stream-stream joins) */
+    bool keeps_headers; /* changelog records carry the headers of the record that was put */
+    bool buffer;      /* holds what waits: changelog records have no time; describe() says "buffer" */
+    bool log_batched; /* one changelog record per key and flush, never one per put */
+    char log_version; /* > 0: values in the changelog carry it as header "v" (suppress: 3) */
     int group;
     leat__node_t *owner; /* the first node that is connected to it; NULL: none, nobody opens it */
     const leat_store_opts_t *given; /* as passed to leat__plan_store, for comparing only */
@@ -144,6 +152,8 @@ void leat__plan_connect(leat__plan_t *p, const char *processor, const char *stor
 void leat__plan_repartition_topic(leat__plan_t *p, const char *name, int32_t partitions);
 void leat__plan_copartition(leat__plan_t *p, const char *const *source_nodes, size_t count);
 void leat__plan_source_changelog(leat__plan_t *p, const char *store, const char *topic);
+/** Zeroed, dies with the plan; NULL: LEAT_ENOMEM is recorded. */
+void *leat__plan_alloc(leat__plan_t *p, size_t size);
 void leat__plan_fail(leat__plan_t *p, int code, const char *where, const char *format, ...)
     LEAT_PRINTF(4, 5);
 /**

@@ -57,21 +57,24 @@ static int backend_failed(leat__store_t *s, int code, const char *doing, leat_er
 
 void leat__meta_encode(const leat__store_meta_t *meta, char bytes[LEAT__META_BYTES])
 {
-    bytes[0] = 1; /* version of this layout */
+    bytes[0] = 2; /* version of this layout */
     leat__store_be64(bytes + 1, (uint64_t)meta->changelog_next);
     leat__store_be64(bytes + 9, (uint64_t)meta->observed_ms);
     leat__store_be64(bytes + 17, meta->incarnation);
     leat__store_be64(bytes + 25, (uint64_t)meta->wall_ms);
+    leat__store_be32(bytes + 33, meta->seq);
 }
 
 bool leat__meta_decode(leat_slice_t bytes, leat__store_meta_t *meta)
 {
-    if (bytes.size != LEAT__META_BYTES || bytes.data[0] != 1)
+    bool first = bytes.size == LEAT__META_BYTES_1 && bytes.data[0] == 1;
+    if (!first && (bytes.size != LEAT__META_BYTES || bytes.data[0] != 2))
         return false;
     meta->changelog_next = (int64_t)leat__load_be64(bytes.data + 1);
     meta->observed_ms = (int64_t)leat__load_be64(bytes.data + 9);
     meta->incarnation = leat__load_be64(bytes.data + 17);
     meta->wall_ms = (int64_t)leat__load_be64(bytes.data + 25);
+    meta->seq = first ? 0 : leat__load_be32(bytes.data + 33);
     return true;
 }
 
@@ -363,6 +366,37 @@ static int clear_backend(leat__store_t *s, leat_error_t *err)
         leat__buf_release(&keys);
     }
     return code ? backend_failed(s, code, "emptying", err) : 0;
+}
+
+/* By scan: a backend has no range deletion. Not atomic, which does no harm: reads hide these rows. */
+int leat__beneath_forget(leat__store_t *s, uint64_t dead)
+{
+    const leat_backend_t *b = s->backend;
+    leat_change_t changes[CLEAR_ROWS];
+    char until[8];
+    int code = 0;
+    size_t count = dead ? CLEAR_ROWS : 0;
+    leat__store_be64(until, dead);
+    while (!code && count == CLEAR_ROWS) {
+        leat_slice_t key, value, open = {NULL, 0};
+        leat__buf_t keys = {0};
+        void *cursor;
+        count = 0;
+        code = b->scan(s->backend_self, open, (leat_slice_t){until, 8}, LEAT_ASCENDING, &cursor);
+        if (code)
+            break;
+        for (; count < CLEAR_ROWS && b->next(cursor, &key, &value) == 0; count++) {
+            changes[count] = (leat_change_t){.key = {NULL, key.size}};
+            leat__buf_put(&keys, key.data, key.size);
+        }
+        b->end(cursor);
+        for (size_t i = 0, at = 0; i < count; at += changes[i++].key.size)
+            changes[i].key.data = keys.data ? keys.data + at : "";
+        if (count)
+            code = b->write(s->backend_self, changes, count);
+        leat__buf_release(&keys);
+    }
+    return code;
 }
 
 int leat__beneath_clear(leat__store_t *s, leat_error_t *err)

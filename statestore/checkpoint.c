@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "statestore/db.h"
 #include "statestore/filter.h"
+#include "statestore/shape.h"
 
 #include <stdlib.h>
 
@@ -36,6 +37,7 @@ typedef struct part_t {
     size_t count;
     leat__store_meta_t meta;
     uint64_t logged_count;
+    uint64_t dead; /* rows below this point are forgotten with this checkpoint; 0: none newly */
 } part_t;
 
 typedef enum phase_t { BEGUN, WRITING, WRITTEN, FAILED, CANCELLED } phase_t;
@@ -62,12 +64,22 @@ static uint64_t prefix_of(const leat__entry_t *e)
     return leat__load_be64(head);
 }
 
+/* By committed time only (PROTOCOLS.md 10). */
+static uint64_t newly_dead(const leat__store_t *s)
+{
+    char room[8];
+    leat_slice_t dead = leat__shape_dead(s, s->meta.observed_ms, room);
+    uint64_t point = dead.data ? leat__load_be64(dead.data) : 0;
+    return point > s->forgotten ? point : 0;
+}
+
 static void freeze(leat__store_t *s, part_t *part)
 {
     part->s = s;
     part->meta = s->meta;
     part->logged_count = s->logged_count;
     part->count = s->committed.count;
+    part->dead = newly_dead(s);
     part->items = part->count ? leat__must_alloc(part->count * sizeof *part->items) : NULL;
     for (size_t i = 0; i < part->count; i++) {
         leat__entry_t *e = s->committed.at[i];
@@ -236,6 +248,8 @@ static int write_file(leat__db_t *db, const part_t *part, leat_error_t *err)
     for (size_t i = 0; i < part->count; i++) {
         leat__view_t v = item_view(&part->items[i]);
         leat_slice_t key = leat__entry_key(part->items[i].e);
+        if (part->items[i].prefix < part->dead)
+            continue;
         if (v.size == LEAT__ABSENT) {
             leat__db_file_delete(file, key);
             continue;
@@ -250,9 +264,11 @@ static int write_file(leat__db_t *db, const part_t *part, leat_error_t *err)
 static int write_family(leat__db_t *db, leat__batch_t *b, const part_t *part, leat_error_t *err)
 {
     size_t in_batch = 0;
-    if (part->count >= FILE_ROWS)
-        return write_file(db, part, err);
+    if (part->count >= FILE_ROWS && part->items[part->count - 1].prefix >= part->dead)
+        return write_file(db, part, err); /* sorted: the last one lives, so the file is not empty */
     for (size_t i = 0; i < part->count; i++) {
+        if (part->items[i].prefix < part->dead)
+            continue;
         put_item(b, part->s, &part->items[i]);
         if (++in_batch < BATCH_CHANGES && leat__batch_bytes(b) < BATCH_BYTES)
             continue;
@@ -262,6 +278,32 @@ static int write_family(leat__db_t *db, leat__batch_t *b, const part_t *part, le
             return code;
     }
     return 0;
+}
+
+/* What is forgotten: one range, and one of the index. */
+static void forget(leat__batch_t *b, const part_t *part)
+{
+    const leat__store_t *s = part->s;
+    char until[8], from_index[1] = {(char)LEAT__INDEX}, until_index[9] = {(char)LEAT__INDEX};
+    if (!part->dead)
+        return;
+    leat__store_be64(until, part->dead);
+    leat__batch_delete_range(b, s->family, (leat_slice_t){"", 0}, (leat_slice_t){until, 8});
+    if (!s->indexed)
+        return;
+    leat__store_be64(until_index + 1, leat__turned((int64_t)part->dead * s->segment_ms));
+    leat__batch_delete_range(
+        b, s->family, (leat_slice_t){from_index, 1}, (leat_slice_t){until_index, 9});
+}
+
+/* Files that hold nothing else go at once, without a compaction. */
+static void forget_files(const part_t *part)
+{
+    char until[8];
+    leat__store_be64(until, part->dead);
+    if (part->dead && part->s->family)
+        leat__db_delete_files(part->s->state->db, part->s->family, (leat_slice_t){"", 0},
+            (leat_slice_t){until, 8});
 }
 
 static leat_slice_t backend_value(const leat__store_t *s, leat__view_t v, leat__buf_t *room)
@@ -308,6 +350,8 @@ static int write_backend(const part_t *part, leat_error_t *err)
     } while (!code && at < part->count);
     leat__buf_release(&room);
     leat__free(changes);
+    if (!code)
+        code = leat__beneath_forget(part->s, part->dead);
     return code ? leat__error(err, LEAT_ESTORE, LEAT_RETRIABLE, s->name,
                       "backend %s: write returned %d (%s)",
                       s->backend->name ? s->backend->name : "", code, leat_error_text(code))
@@ -334,6 +378,7 @@ static int write_database(leat__frozen_t *f, leat_error_t *err)
         char bytes[LEAT__META_BYTES];
         if (!f->parts[i].s->family)
             continue;
+        forget(b, &f->parts[i]);
         leat__meta_encode(&f->parts[i].meta, bytes);
         put_named(
             b, leat__db_meta(db), 'm', f->parts[i].s->name, (leat_slice_t){bytes, sizeof bytes});
@@ -346,6 +391,8 @@ static int write_database(leat__frozen_t *f, leat_error_t *err)
         code = leat__db_write(db, b, err);
     }
     leat__batch_free(b);
+    for (size_t i = 0; !code && i < f->count; i++)
+        forget_files(&f->parts[i]);
     return code;
 }
 
@@ -418,6 +465,13 @@ static void note_failure(leat__task_state_t *state, int64_t wall_ms)
     state->retry_ms = wall_ms + (pause < RETRY_MS_MAX ? pause : RETRY_MS_MAX);
 }
 
+static void part_written(const part_t *part)
+{
+    part->s->written = part->meta;
+    if (part->dead)
+        part->s->forgotten = part->dead;
+}
+
 /* The stores and the frozen part are done with each other. */
 static void detach(leat__frozen_t *f, bool ok)
 {
@@ -430,7 +484,7 @@ static void detach(leat__frozen_t *f, bool ok)
             thaw_item(part->s, &part->items[k], ok);
         part->s->barren = false;
         if (ok)
-            part->s->written = part->meta;
+            part_written(part);
         else
             part->s->logged_count += part->logged_count;
     }
@@ -482,6 +536,40 @@ void leat__checkpoint_settle(leat__task_state_t *state)
         f->phase = CANCELLED;
     pthread_mutex_unlock(&f->lock);
     detach(f, ok);
+}
+
+static int write_one(part_t *part, leat_error_t *err)
+{
+    leat__store_t *s = part->s;
+    if (part->count)
+        qsort(part->items, part->count, sizeof(item_t), by_key);
+    if (!s->family)
+        return write_backend(part, err);
+    leat__batch_t *b = leat__batch_new();
+    char bytes[LEAT__META_BYTES];
+    int code = write_family(s->state->db, b, part, err);
+    if (!code) {
+        forget(b, part);
+        leat__meta_encode(&part->meta, bytes);
+        put_named(b, leat__db_meta(s->state->db), 'm', s->name, (leat_slice_t){bytes, sizeof bytes});
+        code = leat__db_write(s->state->db, b, err);
+    }
+    leat__batch_free(b);
+    return code;
+}
+
+int leat__checkpoint_store(leat__store_t *s, leat_error_t *err)
+{
+    part_t part = {0};
+    LEAT_ASSERT(!s->state->frozen && !s->resident);
+    freeze(s, &part);
+    int code = write_one(&part, err);
+    for (size_t i = 0; i < part.count; i++)
+        thaw_item(s, &part.items[i], code == 0);
+    if (!code)
+        part_written(&part);
+    leat__free(part.items);
+    return code;
 }
 
 bool leat__checkpoint_due(const leat__task_state_t *state, int64_t wall_ms, int64_t interval_ms,

@@ -9,6 +9,7 @@
  * CachingKeyValueStore and NamedCache.
  */
 #include "statestore/inside.h"
+#include "statestore/shape.h"
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -66,7 +67,7 @@ static void forward(leat__store_t *s, leat__entry_t *e, leat__view_t now, const 
     if (has_old)
         old_value = (leat_slice_t){old->bytes, old->size};
     leat__change_view_t change = {
-        .key = leat__entry_key(e),
+        .key = leat__world_key(s, leat__entry_key(e), &s->flush_room),
         .value = now.size == LEAT__ABSENT ? NULL : &value,
         .old_value = has_old ? &old_value : NULL,
         .time_ms = now.time_ms,
@@ -80,8 +81,16 @@ static void log_entry(
     leat__store_t *s, leat__entry_t *e, leat__view_t now, const leat_headers_t *headers)
 {
     leat_slice_t value = {now.data, now.size};
-    s->hooks.log(s->hooks.user, s, leat__entry_key(e), now.size == LEAT__ABSENT ? NULL : &value,
-        now.time_ms, headers);
+    leat__log_put(s, leat__entry_key(e), now.size == LEAT__ABSENT ? NULL : &value, now.time_ms, headers);
+}
+
+/* A cached window reaches the store beneath, which has its own idea of time and may refuse it. */
+static void arrive(leat__store_t *s, const leat__entry_t *e)
+{
+    if (s->shape == LEAT__PLAIN || !s->cached)
+        return;
+    if (!leat__shape_flushed(s, e) && s->hooks.dropped)
+        s->hooks.dropped(s->hooks.user, s);
 }
 
 static void unqueue(leat__store_t *s, leat__entry_t *e, uint32_t done)
@@ -96,6 +105,7 @@ static void flush_plain(leat__store_t *s, leat__entry_t *e)
     held_t h = hold(e);
     leat_headers_t *headers = e->versions ? e->versions->headers : NULL;
     unqueue(s, e, LEAT__UNLOGGED | LEAT__UNFORWARDED);
+    arrive(s, e);
     log_entry(s, e, h.view, headers);
     if (e->versions)
         leat__headers_drop(s, &e->versions->headers);
@@ -109,6 +119,10 @@ static void flush_heard(leat__store_t *s, leat__entry_t *e)
     held_t h = hold(e);
     bool gone = h.view.size == LEAT__ABSENT, log = (e->flags & LEAT__UNLOGGED) != 0;
     leat__block_t *old = gone || s->wants_old ? take_forwarded(s, e) : NULL;
+    if (old && s->shape != LEAT__PLAIN && leat__shape_entry_hidden(s, e)) {
+        leat__block_drop(s, &old);
+        old = &leat__block_none;
+    }
     leat_headers_t *headers = e->versions ? e->versions->headers : NULL;
     if (e->versions) {
         e->versions->headers = NULL;
@@ -116,6 +130,7 @@ static void flush_heard(leat__store_t *s, leat__entry_t *e)
     }
     unqueue(s, e, LEAT__UNLOGGED | LEAT__UNFORWARDED);
     if (!gone || old->size != LEAT__ABSENT) {
+        arrive(s, e);
         if (log)
             log_entry(s, e, h.view, headers);
         forward(s, e, h.view, old, headers);
@@ -132,6 +147,7 @@ static void flush_heard(leat__store_t *s, leat__entry_t *e)
 static void flush_rest(leat__store_t *s, leat__entry_t *e)
 {
     held_t h = hold(e);
+    arrive(s, e);
     if (e->flags & LEAT__UNLOGGED)
         log_entry(s, e, h.view, e->versions ? e->versions->headers : NULL);
     leat__entry_flags(s, e, LEAT__UNLOGGED, 0);
@@ -233,6 +249,7 @@ void leat__store_committed(leat__store_t *s, int64_t changelog_next)
         leat__custom_committed(s);
         return;
     }
+    leat__shape_committed(s);
     size_t kept = 0, count = s->open.count;
     for (size_t i = 0; i < count; i++) {
         leat__entry_t *e = s->open.at[i];
@@ -243,6 +260,7 @@ void leat__store_committed(leat__store_t *s, int64_t changelog_next)
     }
     s->open.count = kept;
     s->logged_count += count - kept;
+    leat__shape_forget(s);
 }
 
 /* ---- abort ---- */
@@ -291,4 +309,5 @@ void leat__store_abort(leat__store_t *s)
     for (size_t i = 0; i < s->open.count; i++)
         entry_abort(s, s->open.at[i]);
     s->open.count = 0;
+    leat__shape_aborted(s);
 }

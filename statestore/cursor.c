@@ -95,6 +95,12 @@ static leat_slice_t copy_key(leat_slice_t key, bool and_zero)
     return (leat_slice_t){copy, key.size + and_zero};
 }
 
+leat__cursor_t *leat__cursor_open(
+    leat__store_t *s, leat_slice_t from, leat_slice_t until, leat_order_t order)
+{
+    return open_cursor(s, copy_key(from, false), copy_key(until, false), order);
+}
+
 leat__cursor_t *leat__store_range(
     leat__store_t *s, leat_slice_t from, leat_slice_t to, leat_order_t order)
 {

@@ -55,6 +55,8 @@ void leat__batch_put(leat__batch_t *b, leat__family_t *f, leat_slice_t key, leat
 void leat__batch_delete(leat__batch_t *b, leat__family_t *f, leat_slice_t key);
 void leat__batch_delete_range(
     leat__batch_t *b, leat__family_t *f, leat_slice_t from, leat_slice_t until);
+/** Files that hold keys of [from, until) only: for ranges that are deleted already. Best effort. */
+void leat__db_delete_files(leat__db_t *db, leat__family_t *f, leat_slice_t from, leat_slice_t until);
 size_t leat__batch_bytes(const leat__batch_t *b);
 /** Apply and empty it. 0 or LEAT_ESTORE. */
 int leat__db_write(leat__db_t *db, leat__batch_t *b, leat_error_t *err);

@@ -582,6 +582,17 @@ int leat__db_file_finish(leat__db_file_t *file, leat_error_t *err)
     return code;
 }
 
+void leat__db_delete_files(leat__db_t *db, leat__family_t *f, leat_slice_t from, leat_slice_t until)
+{
+    char *text = NULL;
+    if (!db->db)
+        return;
+    rocksdb_delete_file_in_range_cf(
+        db->db, f->handle, from.data, from.size, until.data, until.size, &text);
+    if (text) /* they go with a compaction then */
+        rocksdb_free(text);
+}
+
 /* ---- the process' block cache, and the backend by name ---- */
 
 

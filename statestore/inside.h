@@ -18,6 +18,7 @@
 #ifndef LEAT__STATESTORE_INSIDE_H
 #define LEAT__STATESTORE_INSIDE_H
 
+#include "base/buf.h"
 #include "statestore/pool.h"
 #include "statestore/store.h"
 
@@ -97,11 +98,28 @@ typedef struct leat__db_t leat__db_t;
 typedef struct leat__order_t leat__order_t;
 typedef struct leat__custom_state_t leat__custom_state_t;
 
+/* How the keys of a store lie in its table and backend: shape.h. */
+typedef enum leat__shape_t {
+    LEAT__PLAIN,    /* key-value: the key as it is */
+    LEAT__SEGMENTS, /* windows, sessions: by segment of time, then key */
+    LEAT__TIMES,    /* the same in memory: by time, then key */
+    LEAT__HISTORY,  /* versions: older ones by segment of the time they end at */
+} leat__shape_t;
+
 struct leat__store_t {
     leat__task_state_t *state;
     char *name;
     leat_store_kind_t kind;
     const leat_backend_t *backend;
+    leat__shape_t shape;
+    bool sessions, duplicates;
+    bool indexed; /* LEAT__SEGMENTS: a second row per window, by time, without value */
+    int64_t retention_ms, segment_ms, window_ms;
+    int64_t observed_ms;  /* greatest time put; meta has the committed one */
+    int64_t reach_ms;     /* no row has a greater time; never goes back */
+    uint32_t seq;         /* of the last put; stores with duplicates */
+    uint64_t forgotten;   /* rows below this point (first 8 bytes) are gone from the backend */
+    leat__buf_t key_room, world_room, flush_room, value_room;
     bool cached, resident, timestamped, log_each, lru;
     bool logged;          /* a commit needs the entries logged, by hooks.log */
     bool has_changelog;   /* as the definition says, so nothing is prepared */
@@ -265,6 +283,19 @@ static inline int leat__bytes_compare(leat_slice_t a, leat_slice_t b)
     return way ? way : (a.size > b.size) - (a.size < b.size);
 }
 
+/* ---- store.c: what the kinds of stores share ---- */
+
+/* Without logging; keys as the table has them. heard: the flush listener is told. logged: so is the changelog. */
+void leat__put(leat__store_t *s, leat_slice_t key, const leat_slice_t *value, int64_t time_ms,
+    const leat_headers_t *headers, bool heard, bool logged);
+void leat__log_put(leat__store_t *s, leat_slice_t key, const leat_slice_t *value, int64_t time_ms,
+    const leat_headers_t *headers); /* one changelog record, now */
+
+/* ---- cursor.c ---- */
+
+leat__cursor_t *leat__cursor_open(
+    leat__store_t *s, leat_slice_t from, leat_slice_t until, leat_order_t order);
+
 /* ---- beneath.c: the backend of a store, whichever it is ---- */
 
 /** False: none (or a failure, kept in the state). *value is pinned until the next call. */
@@ -277,13 +308,26 @@ bool leat__beneath_next(leat__scan_t *scan, leat_slice_t *key, leat__view_t *val
 void leat__beneath_end(leat__scan_t *scan);
 uint64_t leat__beneath_count(leat__store_t *s);
 int leat__beneath_clear(leat__store_t *s, leat_error_t *err);
+int leat__beneath_forget(leat__store_t *s, uint64_t dead); /* a backend of the program's: rows below go */
 int leat__beneath_open(leat__store_t *s, const leat__store_def_t *def, leat_error_t *err);
 void leat__beneath_close(leat__store_t *s);
 void leat__state_fail(leat__task_state_t *state, const leat_error_t *err);
 
-enum { LEAT__META_BYTES = 33 };
+enum { LEAT__META_BYTES = 37, LEAT__META_BYTES_1 = 33 /* version 1: without seq */ };
 void leat__meta_encode(const leat__store_meta_t *meta, char bytes[LEAT__META_BYTES]);
 bool leat__meta_decode(leat_slice_t bytes, leat__store_meta_t *meta);
+
+/* ---- restore.c ---- */
+
+/** As leat__store_restore, with keys as the table has them. */
+int leat__restore_rows(leat__store_t *s, const leat__restore_record_t *records, size_t count,
+    int64_t next, leat_error_t *err);
+
+/* ---- versioned.c ---- */
+
+/* A put that is not logged; what it returns is leat__versioned_put's. */
+int64_t leat__versioned_apply(
+    leat__store_t *s, leat_slice_t key, const leat_slice_t *value, int64_t time_ms);
 
 /* ---- order.c: entries by key ---- */
 
@@ -315,6 +359,8 @@ void leat__custom_apply(leat__store_t *s, const leat__restore_record_t *records,
  * begun).
  */
 void leat__checkpoint_settle(leat__task_state_t *state);
+/** What one store has committed goes to its backend now: the end of a batch of restored versions. */
+int leat__checkpoint_store(leat__store_t *s, leat_error_t *err);
 
 /** After a failed write, before the next one: close and open the database. Nothing to do: 0. */
 int leat__state_recover(leat__task_state_t *state, leat_error_t *err);

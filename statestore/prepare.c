@@ -158,7 +158,7 @@ static int apply_one(leat__task_state_t *state, const found_t *found, leat_error
     if (!s || !takes_part(s))
         return 0; /* the topology has changed: the store is gone */
     leat__restore_record_t record = {found->key, found->change.value, found->time_ms};
-    return leat__store_restore(s, &record, 1, s->meta.changelog_next, err);
+    return leat__restore_rows(s, &record, 1, s->meta.changelog_next, err);
 }
 
 /* Parts in their order, up to `last`. */

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "statestore/db.h"
 #include "statestore/filter.h"
+#include "statestore/shape.h"
 
 #include <stdlib.h>
 
@@ -142,7 +143,19 @@ static int restore_backend(leat__store_t *s, const leat__restore_record_t *recor
                 : 0;
 }
 
-int leat__store_restore(leat__store_t *s, const leat__restore_record_t *records, size_t count,
+/* Rows of prepared parts come as they were in the table; their time is known from them. */
+static void observe(leat__store_t *s, const leat__restore_record_t *r)
+{
+    leat_slice_t key;
+    leat__window_at_t at;
+    if (s->shape == LEAT__HISTORY)
+        leat__shape_observe(s, r->time_ms);
+    else if (s->shape != LEAT__PLAIN && (unsigned char)r->key.data[0] != LEAT__INDEX &&
+             leat__shape_split(s, r->key, &key, &at))
+        leat__shape_observe(s, leat__shape_time(s, &at));
+}
+
+int leat__restore_rows(leat__store_t *s, const leat__restore_record_t *records, size_t count,
     int64_t next, leat_error_t *err)
 {
     leat__checkpoint_settle(s->state); /* or it could write older values over these */
@@ -151,6 +164,10 @@ int leat__store_restore(leat__store_t *s, const leat__restore_record_t *records,
         leat__custom_apply(s, records, count);
         return 0;
     }
+    for (size_t i = 0; s->shape != LEAT__PLAIN && i < count; i++)
+        if (records[i].key.size)
+            observe(s, &records[i]);
+    leat__shape_committed(s);
     for (size_t i = 0; i < count; i++) {
         if (!records[i].key.data)
             continue;
@@ -161,6 +178,7 @@ int leat__store_restore(leat__store_t *s, const leat__restore_record_t *records,
         else
             restore_buffered(s, &records[i]);
     }
+    leat__shape_forget(s);
     if (s->resident)
         return 0;
     s->barren = false;
@@ -178,11 +196,96 @@ int leat__store_restore(leat__store_t *s, const leat__restore_record_t *records,
     return 0;
 }
 
+/* ---- from the changelog's form to rows ---- */
+
+typedef struct row_t {
+    size_t key_at, key_size;
+    const leat__restore_record_t *record;
+    bool index;
+} row_t;
+
+static void add_row(row_t *row, leat__buf_t *keys, leat_slice_t key,
+    const leat__restore_record_t *record, bool index)
+{
+    *row = (row_t){keys->size, key.size, record, index};
+    leat__buf_put(keys, key.data, key.size);
+}
+
+/* Time moves on by the whole batch first, as in Kafka Streams: what it leaves behind is not even written. */
+static int restore_windows(leat__store_t *s, const leat__restore_record_t *records, size_t count,
+    int64_t next, leat_error_t *err)
+{
+    row_t *rows = leat__must_alloc((2 * count + 1) * sizeof *rows);
+    leat__buf_t keys = {0};
+    leat_slice_t key;
+    leat__window_at_t at;
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++)
+        if (records[i].key.data && leat__shape_parse(s, records[i].key, &key, &at)) {
+            leat__shape_observe(s, leat__shape_time(s, &at));
+            s->seq = s->duplicates ? at.seq : 0;
+        }
+    for (size_t i = 0; i < count; i++) {
+        if (!records[i].key.data || !leat__shape_parse(s, records[i].key, &key, &at) ||
+            leat__shape_refuses(s, leat__shape_time(s, &at)))
+            continue;
+        add_row(&rows[used++], &keys, leat__shape_key(s, key, &at, &s->key_room), &records[i], false);
+        if (s->indexed)
+            add_row(&rows[used++], &keys, leat__shape_index(s, key, &at, &s->key_room), &records[i],
+                true);
+    }
+    leat__restore_record_t *out = leat__must_alloc((used + 1) * sizeof *out);
+    for (size_t i = 0; i < used; i++) {
+        const leat__restore_record_t *r = rows[i].record;
+        leat_slice_t value = rows[i].index && r->value.data ? (leat_slice_t){"", 0} : r->value;
+        out[i] = (leat__restore_record_t){
+            {keys.data + rows[i].key_at, rows[i].key_size}, value, r->time_ms};
+    }
+    int code = leat__restore_rows(s, out, used, next, err);
+    leat__free(out);
+    leat__free(rows);
+    leat__buf_release(&keys);
+    return code;
+}
+
+/* Each record changes what lies around it, so these go through the buffer. */
+static int restore_versions(leat__store_t *s, const leat__restore_record_t *records, size_t count,
+    int64_t next, leat_error_t *err)
+{
+    leat__checkpoint_settle(s->state);
+    for (size_t i = 0; i < count; i++)
+        if (records[i].key.data)
+            leat__versioned_apply(s, records[i].key, records[i].value.data ? &records[i].value : NULL,
+                records[i].time_ms);
+    leat__store_committed(s, next);
+    if (s->resident)
+        return 0;
+    if (s->meta.wall_ms < s->state->opened_ms)
+        s->meta.wall_ms = s->state->opened_ms;
+    int code = leat__checkpoint_store(s, err);
+    if (code)
+        s->state->reopen = s->state->db != NULL;
+    return code;
+}
+
+int leat__store_restore(leat__store_t *s, const leat__restore_record_t *records, size_t count,
+    int64_t next, leat_error_t *err)
+{
+    if (s->shape == LEAT__PLAIN)
+        return leat__restore_rows(s, records, count, next, err);
+    if (s->shape == LEAT__HISTORY)
+        return restore_versions(s, records, count, next, err);
+    return restore_windows(s, records, count, next, err);
+}
+
 int leat__store_empty(leat__store_t *s, leat_error_t *err)
 {
     const leat__store_meta_t none = {.changelog_next = -1, .observed_ms = -1};
     leat__checkpoint_settle(s->state);
     s->meta = s->written = none;
+    s->observed_ms = s->reach_ms = -1;
+    s->seq = 0;
+    s->forgotten = 0;
     s->logged_count = 0;
     if (s->custom)
         return leat__custom_clear(s, err);

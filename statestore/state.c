@@ -6,6 +6,7 @@
  * way (permissions, a lock, a full disk) is an error. Age concerns each store by itself: beneath.c.
  */
 #include "statestore/inside.h"
+#include "statestore/shape.h"
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -144,6 +145,7 @@ static void store_free(leat__store_t *s)
         leat__custom_close(s);
     leat__buffer_drop(s);
     leat__beneath_close(s);
+    leat__shape_close(s);
     leat__free(s->name);
     leat__free(s);
 }
@@ -187,7 +189,8 @@ leat__store_t *leat__store_open(
     s->kind = def->kind;
     s->backend = def->backend;
     s->cached = def->cached;
-    s->timestamped = def->kind == LEAT_TIMESTAMPED_KV;
+    s->timestamped = def->kind == LEAT_TIMESTAMPED_KV || def->kind == LEAT_VERSIONS ||
+                     def->kind == LEAT_TIMESTAMPED_WINDOWS;
     s->hooks = def->hooks;
     s->logged = def->logged && !def->source_logged && def->hooks.log;
     s->has_changelog = def->logged;
@@ -196,6 +199,8 @@ leat__store_t *leat__store_open(
     s->meta = s->written = (leat__store_meta_t){.changelog_next = -1, .observed_ms = -1};
     int code = def->kind == LEAT_CUSTOM ? leat__custom_open(s, def, err)
                                         : leat__beneath_open(s, def, err);
+    if (!code)
+        code = leat__shape_open(s, def, err);
     if (!code && s->lru && !s->entries_max)
         code = leat__error(err, LEAT_EARGUMENT, 0, s->name,
             "leat_backend_lru() needs .entries_max: how many rows to keep");

@@ -7,6 +7,7 @@
  * place.
  */
 #include "statestore/inside.h"
+#include "statestore/shape.h"
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -143,10 +144,10 @@ void leat__entry_open(leat__store_t *s, leat__entry_t *e)
 }
 
 /* Before the current value of a known key is written over. */
-static void keep_versions(leat__store_t *s, leat__entry_t *e)
+static void keep_versions(leat__store_t *s, leat__entry_t *e, bool heard)
 {
     bool committed = !(e->flags & LEAT__UNCOMMITTED) && (s->resident || e->flags & LEAT__AHEAD);
-    bool forwarded = s->flush_fn && !(e->flags & LEAT__UNFORWARDED);
+    bool forwarded = heard && !(e->flags & LEAT__UNFORWARDED);
     if (!committed && !forwarded)
         return;
     leat__versions_t *v = leat__entry_versions(s, e);
@@ -174,21 +175,22 @@ static void keep_headers(leat__store_t *s, leat__entry_t *e, const leat_headers_
     leat__entry_tidy(s, e);
 }
 
-static void put(leat__store_t *s, leat_slice_t key, const leat_slice_t *value, int64_t time_ms,
-    const leat_headers_t *headers, bool logged)
+void leat__put(leat__store_t *s, leat_slice_t key, const leat_slice_t *value, int64_t time_ms,
+    const leat_headers_t *headers, bool heard, bool logged)
 {
     uint32_t hash;
     leat__entry_t *e = find(s, key, &hash);
+    heard = heard && s->flush_fn;
     if (e)
-        keep_versions(s, e);
+        keep_versions(s, e, heard);
     else
         s->last = e = leat__entry_add(s, key, hash, value ? value->size : 0);
     leat__entry_set(s, e, value, time_ms);
     leat__entry_open(s, e);
-    if (s->cached)
+    if (s->cached && (heard || logged))
         keep_headers(s, e, headers);
     uint32_t due = (logged && !s->log_each ? LEAT__UNLOGGED : 0U) |
-                   (s->flush_fn ? LEAT__UNFORWARDED : 0U);
+                   (heard ? LEAT__UNFORWARDED : 0U);
     if (due) {
         if ((e->flags & due) != due)
             leat__entry_flags(s, e, 0, due);
@@ -199,11 +201,17 @@ static void put(leat__store_t *s, leat_slice_t key, const leat_slice_t *value, i
         leat__lru_use(s, e);
 }
 
+void leat__log_put(leat__store_t *s, leat_slice_t key, const leat_slice_t *value, int64_t time_ms,
+    const leat_headers_t *headers)
+{
+    s->hooks.log(s->hooks.user, s, leat__world_key(s, key, &s->world_room), value, time_ms, headers);
+}
+
 static void log_one(leat__store_t *s, leat_slice_t key, const leat_slice_t *value, int64_t time_ms,
     const leat_headers_t *headers, bool logged)
 {
     if (logged && s->log_each)
-        s->hooks.log(s->hooks.user, s, key, value, time_ms, headers);
+        leat__log_put(s, key, value, time_ms, headers);
 }
 
 /* The eldest rows above the limit go, as Kafka's MemoryLRUCache does: a tombstone each, before the
@@ -215,7 +223,7 @@ static void trim(leat__store_t *s, int64_t time_ms, const leat_headers_t *header
 
     while (s->live > s->entries_max && s->oldest) {
         leat_slice_t key = leat__entry_key(s->oldest);
-        put(s, key, NULL, time_ms, NULL, logged);
+        leat__put(s, key, NULL, time_ms, NULL, true, logged);
         log_one(s, key, NULL, time_ms, headers, logged);
     }
 }
@@ -227,7 +235,7 @@ void leat__store_put(leat__store_t *s, leat_slice_t key, const leat_slice_t *val
         leat__custom_put(s, key, value, time_ms, headers);
         return;
     }
-    put(s, key, value, time_ms, headers, s->logged);
+    leat__put(s, key, value, time_ms, headers, true, s->logged);
     if (s->lru && !s->cached)
         trim(s, time_ms, headers);
     log_one(s, key, value, time_ms, headers, s->logged);
@@ -273,7 +281,7 @@ leat__store_meta_t leat__store_meta(const leat__store_t *s)
 void leat__store_set_meta(leat__store_t *s, uint64_t incarnation, int64_t observed_ms)
 {
     s->meta.incarnation = incarnation;
-    s->meta.observed_ms = observed_ms;
+    s->meta.observed_ms = s->observed_ms = observed_ms;
 }
 
 bool leat__store_failed(const leat__store_t *s, leat_error_t *err)

@@ -49,11 +49,12 @@ typedef struct leat__store_hooks_t {
     void (*log)(void *user, leat__store_t *s, leat_slice_t key, const leat_slice_t *value,
         int64_t time_ms, const leat_headers_t *headers);
     void *user;
+    void (*dropped)(void *user, leat__store_t *s); /* a put was refused: older than what is retained; may be NULL */
 } leat__store_hooks_t;
 
 typedef struct leat__store_def_t {
     const char *name;              /* [copy] */
-    leat_store_kind_t kind;        /* LEAT_KV, LEAT_TIMESTAMPED_KV, LEAT_CUSTOM */
+    leat_store_kind_t kind;        /* windows, sessions, versions: by the verbs of windows.h */
     const leat_backend_t *backend; /* [keep] never NULL */
     const leat_custom_t *custom;   /* LEAT_CUSTOM */
     bool cached;                   /* forwards and logs at flush only, last value wins */
@@ -64,7 +65,8 @@ typedef struct leat__store_def_t {
      * at flush */
     bool log_each;
     uint64_t entries_max;          /* leat_backend_lru() */
-    leat_store_opts_t opts;        /* as given, for custom backends */
+    bool by_time;                  /* windows, sessions: rows in order of time, whatever the backend: emit on close */
+    leat_store_opts_t opts;        /* as given; .retention_ms, .window_size_ms, .history_ms, .duplicates count here */
     leat__store_hooks_t hooks;
 } leat__store_def_t;
 
@@ -75,6 +77,7 @@ typedef struct leat__store_meta_t {
     int64_t observed_ms;      /* store's observed time; -1 */
     uint64_t incarnation;     /* of the changelog topic */
     int64_t wall_ms;          /* when the checkpoint was made */
+    uint32_t seq;             /* stores with duplicates: number of the last put */
 } leat__store_meta_t;
 
 /* ---- the stores of a task ---- */
@@ -154,7 +157,7 @@ void leat__store_on_flush(leat__store_t *s,
     bool wants_old);
 bool leat__store_cached(const leat__store_t *s);
 const char *leat__store_name(const leat__store_t *s);
-leat_store_kind_t leat__store_kind(const leat__store_t *s);
+LEAT_API leat_store_kind_t leat__store_kind(const leat__store_t *s);
 /* LEAT_CUSTOM: what .open gave; else NULL */
 void *leat__store_custom_self(const leat__store_t *s);
 /**

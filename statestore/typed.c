@@ -6,7 +6,7 @@
  * one of the fixed-size numbers, which never do. Whatever fails is said to the owner, once per
  * call.
  */
-#include "statestore/typed.h"
+#include "statestore/handle.h"
 
 #include "statestore/inside.h"
 
@@ -15,33 +15,21 @@
 
 #include <stdio.h>
 
-struct leat_kv_t {
-    leat__store_t *store; /* NULL: nil */
-    const leat_serde_t *key, *value;
-    const char *topic; /* [own] */
-    leat__owner_t *owner;
-    bool value_flat; /* decoded values do not point into the bytes */
-};
-
 struct leat_iter_t {
     leat_iter_t *next; /* of the owner's */
     const leat_kv_t *kv;
-    leat__cursor_t *cursor; /* NULL: at its end */
+    leat__cursor_t *cursor; /* both NULL: at its end */
+    leat__window_cursor_t *windows;
     leat__arena_t scratch;  /* one row */
     leat_row_t row;
 };
 
-static void fail(const leat_kv_t *kv, int code, const char *text)
-{
-    kv->owner->fail(kv->owner, code, text);
-}
-
-static void fail_about(const leat_kv_t *kv, int code, const char *what, const char *text)
+void leat__handle_fail(const leat_kv_t *kv, int code, const char *what, const char *text)
 {
     char line[512];
     snprintf(line, sizeof line, "store %s: %s%s%s", leat__store_name(kv->store), what,
         *what ? ": " : "", text);
-    fail(kv, code, line);
+    kv->owner->fail(kv->owner, code, line);
 }
 
 /* ---- making ---- */
@@ -52,11 +40,17 @@ static bool is_number(const leat_serde_t *s)
            s == leat_serde_float();
 }
 
+void leat__handle_init(leat_kv_t *h, leat__store_t *store, const leat_serde_t *key,
+    const leat_serde_t *value, const char *topic, leat__owner_t *owner)
+{
+    *h = (leat_kv_t){store, key, value, leat__must_strdup(topic), owner, is_number(value)};
+}
+
 leat_kv_t *leat__kv_new(leat__store_t *store, const leat_serde_t *key, const leat_serde_t *value,
     const char *topic, leat__owner_t *owner)
 {
     leat_kv_t *kv = leat__must_alloc(sizeof *kv);
-    *kv = (leat_kv_t){store, key, value, leat__must_strdup(topic), owner, is_number(value)};
+    leat__handle_init(kv, store, key, value, topic, owner);
     return kv;
 }
 
@@ -92,25 +86,25 @@ const leat_serde_t *leat__kv_value_serde(const leat_kv_t *kv)
 
 /* ---- to and from bytes ---- */
 
-static bool encode(const leat_kv_t *kv, const void *value, bool is_key, leat_slice_t *bytes)
+bool leat__handle_encode(const leat_kv_t *kv, const void *value, bool is_key, leat_slice_t *bytes)
 {
     leat_error_t err;
     leat__codec_env_t env = {kv->owner->scratch, kv->topic, is_key, kv->owner->headers};
     int code = leat__encode(is_key ? kv->key : kv->value, value, &env, bytes, &err);
     if (code)
-        fail_about(kv, code, is_key ? "key" : "value", err.text);
+        leat__handle_fail(kv, code, is_key ? "key" : "value", err.text);
     return code == 0;
 }
 
-static bool encode_key(const leat_kv_t *kv, const void *key, leat_slice_t *bytes)
+bool leat__handle_key(const leat_kv_t *kv, const void *key, leat_slice_t *bytes)
 {
     if (!kv->store)
         return false;
     if (!key) {
-        fail_about(kv, LEAT_ENULL, "", "the key must not be NULL");
+        leat__handle_fail(kv, LEAT_ENULL, "", "the key must not be NULL");
         return false;
     }
-    return encode(kv, key, true, bytes);
+    return leat__handle_encode(kv, key, true, bytes);
 }
 
 static const void *decode(const leat_kv_t *kv, const leat_serde_t *serde, leat_slice_t bytes,
@@ -121,12 +115,12 @@ static const void *decode(const leat_kv_t *kv, const leat_serde_t *serde, leat_s
     leat__codec_env_t env = {scratch, kv->topic, is_key, NULL};
     int code = leat__decode(serde, bytes, &env, &value, &err);
     if (code)
-        fail_about(kv, code, is_key ? "key" : "value", err.text);
+        leat__handle_fail(kv, code, is_key ? "key" : "value", err.text);
     return code ? NULL : value;
 }
 
 /* A value of the store, as the owner may keep it until its record is finished. */
-static const void *decode_value(const leat_kv_t *kv, leat_slice_t bytes)
+const void *leat__handle_value(const leat_kv_t *kv, leat_slice_t bytes)
 {
     leat__arena_t *scratch = kv->owner->scratch;
     if (!kv->value_flat)
@@ -134,11 +128,11 @@ static const void *decode_value(const leat_kv_t *kv, leat_slice_t bytes)
     return decode(kv, kv->value, bytes, scratch, false);
 }
 
-static void check_backend(const leat_kv_t *kv)
+void leat__handle_check(const leat_kv_t *kv)
 {
     leat_error_t err;
     if (leat__store_failed(kv->store, &err))
-        fail_about(kv, LEAT_ESTORE, err.where, err.text);
+        leat__handle_fail(kv, LEAT_ESTORE, err.where, err.text);
 }
 
 /* ---- reading ---- */
@@ -150,8 +144,8 @@ const void *leat__kv_get_bytes(const leat_kv_t *kv, leat_slice_t key, int64_t *t
     if (!kv->store)
         return NULL;
     if (leat__store_get(kv->store, key, &bytes, time_ms))
-        return decode_value(kv, bytes);
-    check_backend(kv);
+        return leat__handle_value(kv, bytes);
+    leat__handle_check(kv);
     return NULL;
 }
 
@@ -159,7 +153,7 @@ const void *leat__kv_get_timed(const leat_kv_t *kv, const void *key, int64_t *ti
 {
     leat_slice_t bytes;
     *time_ms = -1;
-    return encode_key(kv, key, &bytes) ? leat__kv_get_bytes(kv, bytes, time_ms) : NULL;
+    return leat__handle_key(kv, key, &bytes) ? leat__kv_get_bytes(kv, bytes, time_ms) : NULL;
 }
 
 const void *leat_kv_get(const leat_kv_t *s, const void *key)
@@ -175,7 +169,7 @@ const leat_row_t *leat_kv_row(const leat_kv_t *s, const void *key)
     if (!value)
         return NULL;
     leat_row_t *row = leat__arena_alloc(s->owner->scratch, sizeof *row);
-    *row = (leat_row_t){key, value, time_ms};
+    *row = (leat_row_t){.key = key, .value = value, .time_ms = time_ms};
     return row;
 }
 
@@ -200,7 +194,7 @@ uint64_t leat_kv_count(const leat_kv_t *s)
 void leat__kv_put_bytes(leat_kv_t *kv, leat_slice_t key, const void *value, int64_t time_ms)
 {
     leat_slice_t bytes;
-    if (!kv->store || (value && !encode(kv, value, false, &bytes)))
+    if (!kv->store || (value && !leat__handle_encode(kv, value, false, &bytes)))
         return;
     leat__store_put(kv->store, key, value ? &bytes : NULL, time_ms, kv->owner->headers);
 }
@@ -210,14 +204,14 @@ void leat__kv_put_bytes(leat_kv_t *kv, leat_slice_t key, const void *value, int6
 void leat_kv_put_at(leat_kv_t *s, const void *key, const void *value, int64_t time_ms)
 {
     leat_slice_t bytes;
-    if (encode_key(s, key, &bytes))
+    if (leat__handle_key(s, key, &bytes))
         leat__kv_put_bytes(s, bytes, value, value ? time_ms : s->owner->time_ms);
 }
 
 void leat_kv_put(leat_kv_t *s, const void *key, const void *value)
 {
     leat_slice_t bytes;
-    if (encode_key(s, key, &bytes))
+    if (leat__handle_key(s, key, &bytes))
         leat__kv_put_bytes(s, bytes, value, s->owner->time_ms);
 }
 
@@ -225,7 +219,7 @@ const void *leat_kv_put_if_absent(leat_kv_t *s, const void *key, const void *val
 {
     leat_slice_t bytes;
     int64_t time_ms;
-    if (!encode_key(s, key, &bytes))
+    if (!leat__handle_key(s, key, &bytes))
         return NULL;
     const void *old = leat__kv_get_bytes(s, bytes, &time_ms);
     if (!old)
@@ -237,7 +231,7 @@ const void *leat_kv_delete(leat_kv_t *s, const void *key)
 {
     leat_slice_t bytes;
     int64_t time_ms;
-    if (!encode_key(s, key, &bytes))
+    if (!leat__handle_key(s, key, &bytes))
         return NULL;
     const void *old = leat__kv_get_bytes(s, bytes, &time_ms);
     leat__kv_put_bytes(s, bytes, NULL, s->owner->time_ms);
@@ -246,11 +240,13 @@ const void *leat_kv_delete(leat_kv_t *s, const void *key)
 
 /* ---- iterators ---- */
 
-static leat_iter_t *iter_new(const leat_kv_t *kv, leat__cursor_t *cursor)
+static leat_iter_t *iter_new(
+    const leat_kv_t *kv, leat__cursor_t *cursor, leat__window_cursor_t *windows)
 {
     leat_iter_t *it = leat__must_alloc(sizeof *it);
     it->kv = kv;
     it->cursor = cursor;
+    it->windows = windows;
     leat__arena_init(&it->scratch);
     it->next = kv->owner->iterators;
     kv->owner->iterators = it;
@@ -258,7 +254,7 @@ static leat_iter_t *iter_new(const leat_kv_t *kv, leat__cursor_t *cursor)
 }
 
 /* After an error, and of a nil store: no rows, nothing to free. */
-static leat_iter_t *nil_iter(void)
+leat_iter_t *leat__iter_nil(void)
 {
     static leat_iter_t nil;
     return &nil;
@@ -267,44 +263,63 @@ static leat_iter_t *nil_iter(void)
 leat_iter_t *leat_kv_range(const leat_kv_t *s, const void *from, const void *to, leat_order_t order)
 {
     leat_slice_t first = {NULL, 0}, last = {NULL, 0};
-    if (!s->store || (from && !encode(s, from, true, &first)) ||
-        (to && !encode(s, to, true, &last)))
-        return nil_iter();
+    if (!s->store || (from && !leat__handle_encode(s, from, true, &first)) ||
+        (to && !leat__handle_encode(s, to, true, &last)))
+        return leat__iter_nil();
     if (from && to && leat__bytes_compare(first, last) > 0)
         leat__log(LEAT_LOG_WARN, "store", NULL,
             "store %s: a range from a key that lies after its end has no rows; keys are compared "
             "as unsigned bytes, in which negative numbers come after positive ones",
             leat__store_name(s->store));
     leat__cursor_t *cursor = leat__store_range(s->store, first, last, order);
-    check_backend(s);
-    return iter_new(s, cursor);
+    leat__handle_check(s);
+    return iter_new(s, cursor, NULL);
 }
 
 leat_iter_t *leat_kv_prefix(const leat_kv_t *s, const void *prefix, leat_order_t order)
 {
     leat_slice_t bytes;
-    if (!encode_key(s, prefix, &bytes))
-        return nil_iter();
+    if (!leat__handle_key(s, prefix, &bytes))
+        return leat__iter_nil();
     leat__cursor_t *cursor = leat__store_prefix(s->store, bytes, order);
-    check_backend(s);
-    return iter_new(s, cursor);
+    leat__handle_check(s);
+    return iter_new(s, cursor, NULL);
+}
+
+leat_iter_t *leat__iter_windows(const leat_kv_t *h, leat__window_cursor_t *cursor)
+{
+    leat__handle_check(h);
+    return iter_new(h, NULL, cursor);
+}
+
+static bool next_row(leat_iter_t *it, leat_slice_t *key, leat_slice_t *value)
+{
+    leat__window_row_t row;
+    if (it->cursor)
+        return leat__cursor_next(it->cursor, key, value, &it->row.time_ms);
+    if (!leat__window_next(it->windows, &row))
+        return false;
+    *key = row.key;
+    *value = row.value;
+    it->row.time_ms = row.time_ms;
+    it->row.start_ms = row.start_ms;
+    it->row.end_ms = row.end_ms;
+    return true;
 }
 
 const leat_row_t *leat_iter_next(leat_iter_t *it)
 {
     leat_slice_t key, value;
-    int64_t time_ms;
-    if (!it->cursor)
+    if (!it->cursor && !it->windows)
         return NULL;
     leat__arena_reset(&it->scratch);
-    if (!leat__cursor_next(it->cursor, &key, &value, &time_ms)) {
-        check_backend(it->kv);
+    if (!next_row(it, &key, &value)) {
+        leat__handle_check(it->kv);
         leat_iter_close(it);
         return NULL;
     }
     it->row.key = decode(it->kv, it->kv->key, key, &it->scratch, true);
     it->row.value = decode(it->kv, it->kv->value, value, &it->scratch, false);
-    it->row.time_ms = time_ms;
     if (it->row.key && it->row.value)
         return &it->row;
     leat_iter_close(it); /* the record has failed */
@@ -315,10 +330,10 @@ const leat_row_t *leat_iter_next(leat_iter_t *it)
  * fine. */
 void leat_iter_close(leat_iter_t *it)
 {
-    if (!it->cursor)
-        return;
     leat__cursor_close(it->cursor);
+    leat__window_close(it->windows);
     it->cursor = NULL;
+    it->windows = NULL;
 }
 
 void leat__owner_finish(leat__owner_t *o)

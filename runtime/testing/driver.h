@@ -59,10 +59,12 @@ struct leat_test_t {
     leat__target_t *written, **written_last;
     leat__kept_t *produced, **produced_last; /* since the last capture */
     int64_t *offsets;                        /* next, per input */
-    leat_kv_t **stores;                      /* handles given out, by index */
+    void **stores; /* handles given out, by index: leat_kv_t and its like */
     char *names;                             /* leat_test_topics() */
 
-    leat__cursor_t *cursor; /* of leat_test_store_bytes() */
+    leat__cursor_t *cursor; /* of leat_test_store_bytes(): one of them */
+    leat__window_cursor_t *windows;
+    leat__buf_t row_key;
     size_t cursor_at;
 };
 

@@ -19,51 +19,162 @@ static int index_of(leat_test_t *t, const char *store)
     return -1;
 }
 
-leat_kv_t *leat_test_kv(leat_test_t *t, const char *store)
+/* The store of that name, if its kind is one of two. NULL: a failure. */
+static const leat__store_spec_t *find(leat_test_t *t, const char *store, leat_store_kind_t kind,
+    leat_store_kind_t other, const char *what, int *index)
 {
-    int i = index_of(t, store);
     const leat__store_spec_t *spec;
     leat_error_t err;
 
-    if (i < 0)
+    *index = index_of(t, store);
+    if (*index < 0)
+        return NULL;
+    spec = leat__task_store_spec(t->task, (size_t)*index);
+    if (spec->kind == kind || spec->kind == other)
+        return spec;
+    leat__error(&err, LEAT_ETYPE, 0, store, "it is not a %s store", what);
+    leat__driver_fail(t, &err);
+    return NULL;
+}
+
+leat_kv_t *leat_test_kv(leat_test_t *t, const char *store)
+{
+    int i;
+    const leat__store_spec_t *spec =
+        find(t, store, LEAT_KV, LEAT_TIMESTAMPED_KV, "key-value", &i);
+
+    if (!spec)
         return leat__kv_nil(&t->owner);
-    spec = leat__task_store_spec(t->task, (size_t)i);
-    if (spec->kind != LEAT_KV && spec->kind != LEAT_TIMESTAMPED_KV) {
-        leat__error(&err, LEAT_ETYPE, 0, store, "it is not a key-value store");
-        leat__driver_fail(t, &err);
-        return leat__kv_nil(&t->owner);
-    }
     if (!t->stores[i])
         t->stores[i] = leat__kv_new(leat__task_store(t->task, (size_t)i), spec->key, spec->value,
             spec->changelog, &t->owner);
     return t->stores[i];
 }
 
+leat_windows_t *leat_test_windows(leat_test_t *t, const char *store)
+{
+    int i;
+    const leat__store_spec_t *spec =
+        find(t, store, LEAT_WINDOWS, LEAT_TIMESTAMPED_WINDOWS, "window", &i);
+
+    if (!spec)
+        return leat__windows_nil(&t->owner);
+    if (!t->stores[i])
+        t->stores[i] = leat__windows_new(leat__task_store(t->task, (size_t)i), spec->key,
+            spec->value, spec->changelog, &t->owner);
+    return t->stores[i];
+}
+
+leat_sessions_t *leat_test_sessions(leat_test_t *t, const char *store)
+{
+    int i;
+    const leat__store_spec_t *spec = find(t, store, LEAT_SESSIONS, LEAT_SESSIONS, "session", &i);
+
+    if (!spec)
+        return leat__sessions_nil(&t->owner);
+    if (!t->stores[i])
+        t->stores[i] = leat__sessions_new(leat__task_store(t->task, (size_t)i), spec->key,
+            spec->value, spec->changelog, &t->owner);
+    return t->stores[i];
+}
+
+leat_versions_t *leat_test_versions(leat_test_t *t, const char *store)
+{
+    int i;
+    const leat__store_spec_t *spec = find(t, store, LEAT_VERSIONS, LEAT_VERSIONS, "versioned", &i);
+
+    if (!spec)
+        return leat__versions_nil(&t->owner);
+    if (!t->stores[i])
+        t->stores[i] = leat__versions_new(leat__task_store(t->task, (size_t)i), spec->key,
+            spec->value, spec->changelog, &t->owner);
+    return t->stores[i];
+}
+
+/* ---- rows as bytes ---- */
+
 static void close_cursor(leat_test_t *t)
 {
     if (t->cursor)
         leat__cursor_close(t->cursor);
+    leat__window_close(t->windows);
     t->cursor = NULL;
+    t->windows = NULL;
+}
+
+static void open_cursor(leat_test_t *t, size_t i)
+{
+    const leat_slice_t open = {NULL, 0};
+    leat__store_t *s = leat__task_store(t->task, i);
+
+    switch (leat__store_kind(s)) {
+    case LEAT_WINDOWS:
+    case LEAT_TIMESTAMPED_WINDOWS:
+        t->windows = leat__window_range(s, open, open, INT64_MIN, INT64_MAX, LEAT_ASCENDING);
+        break;
+    case LEAT_SESSIONS:
+        t->windows = leat__session_find(s, open, open, INT64_MIN, INT64_MAX, LEAT_ASCENDING);
+        break;
+    case LEAT_VERSIONS:
+        t->windows = leat__versioned_rows(s);
+        break;
+    default:
+        t->cursor = leat__store_range(s, open, open, LEAT_ASCENDING);
+    }
+}
+
+static void put_number(leat__buf_t *out, uint64_t number)
+{
+    char bytes[8];
+
+    leat__store_be64(bytes, number);
+    leat__buf_put(out, bytes, sizeof bytes);
+}
+
+static bool next_row(leat_test_t *t, leat_store_kind_t kind, leat_slice_t *key,
+    leat_slice_t *value, int64_t *time_ms)
+{
+    leat__window_row_t row;
+    char seq[4];
+
+    if (t->cursor)
+        return leat__cursor_next(t->cursor, key, value, time_ms);
+    if (!leat__window_next(t->windows, &row))
+        return false;
+    t->row_key.size = 0;
+    leat__buf_put(&t->row_key, row.key.data, row.key.size);
+    put_number(&t->row_key, (uint64_t)(kind == LEAT_SESSIONS ? row.end_ms : row.start_ms));
+    if (kind == LEAT_SESSIONS) {
+        put_number(&t->row_key, (uint64_t)row.start_ms);
+    } else if (kind == LEAT_VERSIONS) {
+        put_number(&t->row_key, (uint64_t)row.end_ms);
+    } else {
+        leat__store_be32(seq, row.seq);
+        leat__buf_put(&t->row_key, seq, sizeof seq);
+    }
+    *key = (leat_slice_t){t->row_key.data, t->row_key.size};
+    *value = row.value;
+    *time_ms = row.time_ms;
+    return true;
 }
 
 bool leat_test_store_bytes(leat_test_t *t, const char *store, size_t *at, leat_slice_t *key,
     leat_slice_t *value, int64_t *time_ms)
 {
-    const leat_slice_t open = {NULL, 0};
+    int i = index_of(t, store);
+    leat_store_kind_t kind;
 
-    if (*at == 0 || !t->cursor || t->cursor_at != *at) {
-        int i = index_of(t, store);
-
+    if (i < 0)
+        return false;
+    kind = leat__store_kind(leat__task_store(t->task, (size_t)i));
+    if (*at == 0 || (!t->cursor && !t->windows) || t->cursor_at != *at) {
         close_cursor(t);
-        if (i < 0)
-            return false;
-        t->cursor =
-            leat__store_range(leat__task_store(t->task, (size_t)i), open, open, LEAT_ASCENDING);
+        open_cursor(t, (size_t)i);
         for (t->cursor_at = 0; t->cursor_at < *at; t->cursor_at++)
-            if (!leat__cursor_next(t->cursor, key, value, time_ms))
+            if (!next_row(t, kind, key, value, time_ms))
                 break;
     }
-    if (leat__cursor_next(t->cursor, key, value, time_ms)) {
+    if (next_row(t, kind, key, value, time_ms)) {
         t->cursor_at = ++*at;
         return true;
     }
@@ -71,11 +182,13 @@ bool leat_test_store_bytes(leat_test_t *t, const char *store, size_t *at, leat_s
     return false;
 }
 
+/* Each kind of handle is a leat_kv_t inside (statestore/handle.h). */
 void leat__driver_state_free(leat_test_t *t)
 {
     size_t count = t->stores ? leat__task_store_count(t->task) : 0;
 
     close_cursor(t);
+    leat__buf_release(&t->row_key);
     leat__owner_finish(&t->owner);
     for (size_t i = 0; i < count; i++)
         leat__kv_free(t->stores[i]);

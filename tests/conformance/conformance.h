@@ -47,6 +47,7 @@ typedef struct named_t { /* a list by name */
 typedef struct store_t { /* what the scenario knows of a store */
     const type_t *key, *value;
     bool timestamped;
+    char kind; /* 'k': key-value, 'w': windows, 's': sessions, 'v': versions */
 } store_t;
 
 typedef struct run_t {
@@ -159,9 +160,10 @@ struct op_t {
     run_t *run;
     char *id;
     const type_t *key, *value;         /* of the input; folds: of the values folded */
+    const type_t *other, *other_key;   /* joins: of the right values, keys */
     const type_t *key_out, *value_out; /* of the output; folds: of the aggregate */
     expr_t *first, *second, *list;     /* key and value functions; the list of flat_map */
-    pair_t *add, *subtract;
+    pair_t *add, *subtract, *merge;
     void *init;
     const json_t *spec; /* processors; borrowed from the scenario */
     const store_t *store;
@@ -202,7 +204,7 @@ bool store_options(run_t *r, const json_t *store, leat_store_opts_t *opts);
 /** A state_store or add_state_store step. */
 void build_store(run_t *r, const json_t *step);
 void remember_store(
-    run_t *r, const char *name, const type_t *key, const type_t *value, bool timestamped);
+    run_t *r, const char *name, const type_t *key, const type_t *value, const char *kind);
 
 void build_dsl(run_t *r, const json_t *topology);
 void build_papi(run_t *r, const json_t *topology);

@@ -181,6 +181,21 @@ static void run_fold(leat_ctx_t *ctx, const void *a, const void *b)
     fold(ctx, op, op->add, a, b, value_of(op->key, leat_key(ctx)));
 }
 
+static void run_merge(leat_ctx_t *ctx, const void *a, const void *b)
+{
+    const op_t *op = leat_user(ctx);
+    value_t result;
+    const void *c;
+    bool failed;
+
+    if (!pair_eval(op->run, ctx, op->merge, value_of(op->key, leat_key(ctx)),
+            value_of(op->value_out, a), value_of(op->value_out, b), &result))
+        return;
+    c = c_of(ctx, op->value_out, &result, &failed);
+    if (!failed)
+        leat_emit_value(ctx, c);
+}
+
 static void run_subtract(leat_ctx_t *ctx, const void *a, const void *b)
 {
     const op_t *op = leat_user(ctx);
@@ -250,7 +265,17 @@ static leat_store_opts_t table_store(building_t *b)
     if (!opts.name)
         opts.name = LEAT_AUTO;
     else
-        remember_store(b->run, opts.name, b->key, b->value, true);
+        remember_store(b->run, opts.name, b->key, b->value,
+            opts.history_ms ? "versioned" : "timestamped_kv");
+    return opts;
+}
+
+/* Of a filter or map: only a name keeps its rows, whatever else is said. */
+static leat_store_opts_t derived_store(building_t *b)
+{
+    leat_store_opts_t opts = table_store(b);
+
+    opts.materialize = false;
     return opts;
 }
 
@@ -304,7 +329,7 @@ static void build_filter(building_t *b)
                 b->from->handle, b->as, run_test, &opts));
         return;
     }
-    table.store = table_store(b);
+    table.store = derived_store(b);
     result(b, b->id, TABLE,
         (not ? leat_table_filter_not : leat_table_filter)(
             b->from->handle, b->as, run_test, &table));
@@ -343,7 +368,7 @@ static void build_map_values(building_t *b)
             leat_stream_map_values(b->from->handle, b->as, run_value, b->value->serde, &opts));
         return;
     }
-    table.store = table_store(b);
+    table.store = derived_store(b);
     result(b, b->id, TABLE,
         leat_table_map_values(b->from->handle, b->as, run_value, b->value->serde, &table));
 }
@@ -356,7 +381,7 @@ static void build_transform_values(building_t *b)
 
     op->second = expr_new(b->run, text(b, "fn", "value"));
     op->count_store = text(b, "count_store", NULL) ? need_text(text(b, "count_store", NULL)) : NULL;
-    opts.store = table_store(b);
+    opts.store = derived_store(b);
     opts.stores = stores;
     result(b, b->id, TABLE,
         leat_table_transform_values(b->from->handle, b->as, run_transform, b->value->serde, &opts));
@@ -520,6 +545,43 @@ static void build_group_by_key(building_t *b)
     result(b, b->id, GROUPED, leat_stream_group_by_key(b->from->handle, b->as, NULL));
 }
 
+static leat_window_t window_of(const json_t *w)
+{
+    const char *type = get_text(w, "type", "");
+    int64_t grace_ms = get_int(w, "grace", 0);
+
+    if (strcmp(type, "tumbling") == 0)
+        return leat_tumbling(get_int(w, "size", 0), grace_ms);
+    if (strcmp(type, "hopping") == 0)
+        return leat_hopping(get_int(w, "size", 0), get_int(w, "advance", 0), grace_ms);
+    if (strcmp(type, "sliding") == 0)
+        return leat_sliding(get_int(w, "diff", 0), grace_ms);
+    if (strcmp(type, "session") == 0)
+        return leat_session(get_int(w, "gap", 0), grace_ms);
+    return leat_unlimited(get_int(w, "start", 0));
+}
+
+/* The result's keys are windows, then. */
+static void fold_window(building_t *b, leat_fold_opts_t *opts)
+{
+    const json_t *w = json_object_get(b->step, "window");
+    char *type;
+
+    if (!w)
+        return;
+    opts->window = window_of(w);
+    opts->emit =
+        strcmp(text(b, "emit", "update"), "close") == 0 ? LEAT_EMIT_ON_CLOSE : LEAT_EMIT_UPDATES;
+    if (opts->window.type == LEAT_WINDOW_SESSION)
+        type = need_format("session_windowed:%s", b->key->name);
+    else
+        type = need_format("time_windowed:%s:%lld", b->key->name,
+            opts->window.type == LEAT_WINDOW_UNLIMITED ? (long long)INT64_MAX
+                                                       : (long long)opts->window.size_ms);
+    b->key = type_of(b->run, type);
+    free(type);
+}
+
 static void build_fold(building_t *b)
 {
     bool count = strcmp(b->op, "count") == 0, reduce = strcmp(b->op, "reduce") == 0;
@@ -529,6 +591,7 @@ static void build_fold(building_t *b)
     if (count)
         b->value = type_of(b->run, "int64");
     opts.store = kept_store(b);
+    fold_window(b, &opts);
     if (count) {
         result(b, b->id, TABLE, leat_grouped_count(b->from->handle, b->as, &opts));
         return;
@@ -538,6 +601,10 @@ static void build_fold(building_t *b)
     op->subtract = pair_new(b->run, text(b, "subtract", NULL));
     if (op->subtract)
         opts.subtract = reduce ? run_reduce_subtract : run_subtract;
+    if (json_object_get(b->step, "merge")) {
+        op->merge = pair_new(b->run, text(b, "merge", "last"));
+        opts.merge = run_merge;
+    }
     opts.user = op;
     opts.user_free = op_free;
     if (!reduce)
@@ -547,12 +614,209 @@ static void build_fold(building_t *b)
                : leat_grouped_aggregate(b->from->handle, b->as, run_fold, b->value->serde, &opts));
 }
 
+static void build_cogroup(building_t *b)
+{
+    const json_t *list = json_object_get(b->step, "parts"), *part;
+    leat_part_t *parts = need((json_array_size(list) + 1) * sizeof *parts);
+    const type_t *key = NULL;
+    leat_fold_opts_t opts = {0};
+    op_t *all;
+    size_t i;
+
+    json_array_foreach(list, i, part)
+    {
+        const step_t *from = find(b->run->steps, get_text(part, "from", ""));
+        op_t *op;
+
+        if (!from || from->kind != GROUPED) {
+            unsupported(b->run, "cogroup of such steps");
+            break;
+        }
+        op = op_new(b->run, b->id, from->key, from->value);
+        op->add = pair_new(b->run, get_text(part, "fn", "last"));
+        op->value_out = b->value;
+        key = i ? key : from->key;
+        parts[i] = (leat_part_t){from->handle, run_fold, op, op_free};
+    }
+    if (!b->run->unsupported) {
+        b->key = key;
+        all = op_new(b->run, b->id, key, b->value);
+        all->value_out = b->value;
+        opts.user = all;
+        opts.user_free = op_free;
+        opts.init = all->init = c_of_json(b->run, all, b->value, json_object_get(b->step, "init"));
+        if (json_object_get(b->step, "merge")) {
+            all->merge = pair_new(b->run, text(b, "merge", "last"));
+            opts.merge = run_merge;
+        }
+        opts.store = kept_store(b);
+        fold_window(b, &opts);
+        result(b, b->id, TABLE,
+            leat_grouped_cogroup(parts, json_array_size(list), b->as, b->value->serde, &opts));
+    }
+    free(parts);
+}
+
+/* ---- joins ---- */
+
+static void join(leat_ctx_t *ctx, const void *a, const void *b, value_t key)
+{
+    const op_t *op = leat_user(ctx);
+    value_t result;
+    const void *c;
+    bool failed;
+
+    if (!pair_eval(op->run, ctx, op->add, key, value_of(op->value, a), value_of(op->other, b),
+            &result))
+        return;
+    c = c_of(ctx, op->value_out, &result, &failed);
+    if (!failed)
+        leat_emit_value(ctx, c);
+}
+
+static void run_table_join(leat_ctx_t *ctx, const void *a, const void *b)
+{
+    join(ctx, a, b, (value_t){0});
+}
+
+/* kind, function and its types; others add what their joins have besides */
+static leat_join_opts_t join_opts(building_t *b, const step_t *with)
+{
+    const char *kind = text(b, "kind", "inner");
+    op_t *op = op_of(b);
+
+    op->add = pair_new(b->run, text(b, "fn", "pair:,"));
+    op->other = with->value;
+    return (leat_join_opts_t){.user = op,
+        .user_free = op_free,
+        .kind = strcmp(kind, "left") == 0    ? LEAT_LEFT
+                : strcmp(kind, "outer") == 0 ? LEAT_OUTER
+                                             : LEAT_INNER};
+}
+
+static void join_tables(building_t *b, const step_t *with)
+{
+    leat_join_opts_t opts = join_opts(b, with);
+
+    opts.store = table_store(b);
+    result(b, b->id, TABLE,
+        leat_table_join(
+            b->from->handle, with->handle, b->as, run_table_join, b->value->serde, &opts));
+}
+
+/* emits the right table's key */
+static void run_foreign_key(leat_ctx_t *ctx, const leat_record_t *in)
+{
+    const op_t *op = leat_user(ctx);
+    value_t result;
+    const void *c;
+    bool failed;
+
+    if (!expr_eval(op->run, ctx, op->first, op_key(op, in), op_value(op, in), &result))
+        return;
+    c = c_of(ctx, op->other_key, &result, &failed);
+    if (!failed)
+        leat_emit_key(ctx, c);
+}
+
+static void join_foreign(building_t *b, const step_t *with)
+{
+    leat_join_opts_t opts = join_opts(b, with);
+    op_t *op = opts.user;
+
+    op->first = expr_new(b->run, text(b, "foreign_key", "value"));
+    op->other_key = with->key;
+    opts.store = table_store(b);
+    if (!opts.store.name)
+        opts.store.name = LEAT_AUTO;
+    result(b, b->id, TABLE,
+        leat_table_join_foreign(b->from->handle, with->handle, b->as, run_foreign_key,
+            run_table_join, b->value->serde, &opts));
+}
+
+static void run_stream_join(leat_ctx_t *ctx, const void *a, const void *b)
+{
+    const op_t *op = leat_user(ctx);
+
+    join(ctx, a, b, value_of(op->key, leat_key(ctx)));
+}
+
+static int64_t or_zero(int64_t number)
+{
+    return number == 0 ? LEAT_ZERO : number;
+}
+
+static void join_stream_table(building_t *b, const step_t *with)
+{
+    leat_join_opts_t opts = join_opts(b, with);
+
+    if (json_object_get(b->step, "grace"))
+        opts.grace_ms = or_zero(get_int(b->step, "grace", 0));
+    result(b, b->id, STREAM,
+        leat_stream_join_table(
+            b->from->handle, with->handle, b->as, run_stream_join, b->value->serde, &opts));
+}
+
+static void join_streams(building_t *b, const step_t *with)
+{
+    leat_join_opts_t opts = join_opts(b, with);
+    const json_t *window = json_object_get(b->step, "window");
+
+    opts.store.name = text(b, "store_name", NULL);
+    if (!opts.store.name && b->as)
+        opts.store.name = LEAT_AUTO;
+    if (strcmp(text(b, "store_type", ""), "in_memory") == 0)
+        opts.store.backend = leat_backend_memory();
+    opts.store.changelog = get_bool(b->step, "logging", true) ? LEAT_DEFAULT : LEAT_OFF;
+    result(b, b->id, STREAM,
+        leat_stream_join(b->from->handle, with->handle, b->as, run_stream_join, b->value->serde,
+            leat_between(get_int(window, "before", 0), get_int(window, "after", 0),
+                get_int(window, "grace", 0)),
+            &opts));
+}
+
+static void build_join(building_t *b)
+{
+    const step_t *with = find(b->run->steps, text(b, "with", ""));
+
+    if (!with)
+        unsupported(b->run, "join with an unknown step");
+    else if (b->from->kind == TABLE && with->kind == TABLE)
+        (text(b, "foreign_key", NULL) ? join_foreign : join_tables)(b, with);
+    else if (b->from->kind == STREAM && with->kind == TABLE)
+        join_stream_table(b, with);
+    else if (b->from->kind == STREAM && with->kind == STREAM)
+        join_streams(b, with);
+    else
+        unsupported(b->run, "join of such steps");
+}
+
+static int64_t limit(const building_t *b, const char *field)
+{
+    int64_t given = get_int(b->step, field, 0);
+
+    return json_object_get(b->step, field) && given == 0 ? LEAT_ZERO : given;
+}
+
+static void build_suppress(building_t *b)
+{
+    bool close = strcmp(text(b, "until", ""), "window_close") == 0;
+    leat_suppress_opts_t opts = {.records_max = limit(b, "max_records"),
+        .bytes_max = limit(b, "max_bytes"),
+        .fail_when_full = strcmp(text(b, "when_full", "emit"), "shutdown") == 0,
+        .changelog = get_bool(b->step, "logging", true) ? LEAT_DEFAULT : LEAT_OFF};
+
+    result(b, b->id, TABLE,
+        leat_table_suppress(b->from->handle, b->as,
+            close ? LEAT_UNTIL_WINDOW_CLOSES : get_int(b->step, "ms", 0), &opts));
+}
+
 /* ---- the table of steps ---- */
 
 static const struct known_t {
     const char *op;
     void (*build)(building_t *b);
-    int from; /* result_t of its input; -1: none, -2: a stream or a table */
+    int from; /* result_t of its input; -1: none, -2: a stream or a table, -3: says so itself */
 } known[] = {
     {"stream", build_source, -1},
     {"table", build_source, -1},
@@ -576,19 +840,13 @@ static const struct known_t {
     {"to_stream", build_to_stream, TABLE},
     {"group_by", build_group_by, -2},
     {"group_by_key", build_group_by_key, STREAM},
+    {"suppress", build_suppress, TABLE},
     {"count", build_fold, GROUPED},
     {"reduce", build_fold, GROUPED},
     {"aggregate", build_fold, GROUPED},
+    {"cogroup", build_cogroup, -3},
+    {"join", build_join, -2},
 };
-
-static bool later_issue(building_t *b)
-{
-    const json_t *window = json_object_get(b->step, "window");
-
-    if (window && strcmp(b->op, "join") != 0)
-        unsupported(b->run, "%s window", get_text(window, "type", "a"));
-    return b->run->unsupported != NULL;
-}
 
 static void build_step(building_t *b)
 {
@@ -604,8 +862,6 @@ static void build_step(building_t *b)
         unsupported(b->run, "%s", b->op);
         return;
     }
-    if (later_issue(b))
-        return;
     if (k->from >= 0)
         need_from(b, (result_t)k->from);
     else if (k->from == -2 && (!b->from || b->from->kind == GROUPED))

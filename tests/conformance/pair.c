@@ -86,17 +86,35 @@ static bool of_texts(
     return true;
 }
 
+/* As Java's: a double makes all of it one, then an int64 does. STRING: not for numbers. */
+static kind_t wider(kind_t a, kind_t b)
+{
+    bool numbers = (a == INT32 || a == INT64 || a == DOUBLE) &&
+                   (b == INT32 || b == INT64 || b == DOUBLE);
+
+    if (!numbers)
+        return STRING;
+    if (a == DOUBLE || b == DOUBLE)
+        return DOUBLE;
+    return a == INT64 || b == INT64 ? INT64 : INT32;
+}
+
+static double real(const value_t *v)
+{
+    return v->type && v->type->kind == DOUBLE ? v->real : (double)v->number;
+}
+
 static bool calculate(
     run_t *r, leat_ctx_t *ctx, const pair_t *p, value_t a, value_t b, value_t *result)
 {
     bool minus = p->kind == PAIR_sub || p->kind == PAIR_sub_zero_null;
     uint64_t x = (uint64_t)a.number, y = (uint64_t)b.number;
-    kind_t kind = a.type ? a.type->kind : b.type->kind;
+    kind_t kind = wider(a.type ? a.type->kind : b.type->kind, b.type->kind);
 
-    if (kind == STRING || kind == BYTES || (a.type && a.type->kind != b.type->kind))
+    if (kind != DOUBLE && kind != INT64 && kind != INT32)
         return wrong(ctx, p, &b);
     if (kind == DOUBLE)
-        *result = real_value(r, minus ? a.real - b.real : a.real + b.real);
+        *result = real_value(r, minus ? real(&a) - real(&b) : real(&a) + real(&b));
     else
         *result = number_value(r, kind, (int64_t)(minus ? x - y : x + y));
     return true;

@@ -114,11 +114,16 @@ static void connect(run_t *r, const json_t *step)
 /* ---- stores ---- */
 
 void remember_store(
-    run_t *r, const char *name, const type_t *key, const type_t *value, bool timestamped)
+    run_t *r, const char *name, const type_t *key, const type_t *value, const char *kind)
 {
     store_t *store = need(sizeof *store);
+    bool versioned = strcmp(kind, "versioned") == 0;
 
-    *store = (store_t){key, value, timestamped};
+    *store = (store_t){key, value, versioned || strncmp(kind, "timestamped", 11) == 0,
+        versioned                       ? 'v'
+        : strstr(kind, "window")        ? 'w'
+        : strcmp(kind, "session") == 0 ? 's'
+                                        : 'k'};
     add(&r->stores, name, store);
 }
 
@@ -139,11 +144,43 @@ bool store_options(run_t *r, const json_t *store, leat_store_opts_t *opts)
         opts->cache = get_bool(store, "caching", true) ? LEAT_ON : LEAT_OFF;
     if (json_object_get(store, "logging"))
         opts->changelog = get_bool(store, "logging", true) ? LEAT_ON : LEAT_OFF;
-    if (json_object_get(store, "history_ms"))
-        unsupported(r, "versioned store");
-    else if (json_object_get(store, "retention_ms"))
-        unsupported(r, "store retention");
+    opts->history_ms = get_int(store, "history_ms", 0);
+    opts->retention_ms = get_int(store, "retention_ms", 0);
+    opts->window_size_ms = get_int(store, "size_ms", 0);
+    opts->duplicates = get_bool(store, "duplicates", false);
     return !r->unsupported;
+}
+
+/* 0: unknown */
+static leat_store_kind_t kind_of(const char *name)
+{
+    static const struct {
+        const char *name;
+        leat_store_kind_t kind;
+    } kinds[] = {{"kv", LEAT_KV}, {"lru", LEAT_KV}, {"timestamped_kv", LEAT_TIMESTAMPED_KV},
+        {"versioned", LEAT_VERSIONS}, {"window", LEAT_WINDOWS},
+        {"timestamped_window", LEAT_TIMESTAMPED_WINDOWS}, {"session", LEAT_SESSIONS}};
+
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(kinds[i].name, name) == 0)
+            return kinds[i].kind;
+    return (leat_store_kind_t)0;
+}
+
+/* Over several keys, the order of windows and what of them is still seen are the backend's own, in Kafka
+ * Streams too: what the scenario says of RocksDB is then asked of RocksDB only. */
+static bool asks_for_order(const run_t *r)
+{
+    const json_t *topology = json_object_get(r->scenario, "topology");
+
+    for (size_t i = 0; i < json_array_size(topology); i++) {
+        const json_t *processor = json_object_get(json_array_get(topology, i), "processor");
+        const char *query = get_text(processor, "query", "");
+
+        if (strstr(query, "all") || strstr(query, "range"))
+            return true;
+    }
+    return false;
 }
 
 void build_store(run_t *r, const json_t *step)
@@ -152,18 +189,19 @@ void build_store(run_t *r, const json_t *step)
     const char *kind = get_text(store, "kind", "kv"), *name = get_text(store, "name", NULL);
     const type_t *key = type_of(r, get_text(store, "key", NULL)),
                  *value = type_of(r, get_text(store, "value", NULL));
-    bool timestamped = strcmp(kind, "timestamped_kv") == 0;
+    leat_store_kind_t made = kind_of(kind);
     char *processors = get_list(step, "processors");
     leat_store_opts_t opts;
 
-    if (!timestamped && strcmp(kind, "kv") != 0 && strcmp(kind, "lru") != 0) {
+    if (!made) {
         unsupported(r, "%s store", kind);
     } else if (key && value && store_options(r, store, &opts)) {
+        if (!opts.backend && made != LEAT_KV && made != LEAT_TIMESTAMPED_KV && asks_for_order(r))
+            opts.backend = leat_backend_rocksdb();
         opts.name = NULL;
         opts.processors = processors;
-        remember_store(r, name, key, value, timestamped);
-        leat_builder_store(r->builder, name, timestamped ? LEAT_TIMESTAMPED_KV : LEAT_KV,
-            key->serde, value->serde, &opts);
+        remember_store(r, name, key, value, kind);
+        leat_builder_store(r->builder, name, made, key->serde, value->serde, &opts);
     }
     free(processors);
 }
@@ -180,8 +218,7 @@ static void see_stores(run_t *r, const json_t *topology)
         const type_t *value = type_of(r, get_text(store, "value", NULL));
 
         if (name && key && value)
-            remember_store(
-                r, name, key, value, strcmp(get_text(store, "kind", ""), "timestamped_kv") == 0);
+            remember_store(r, name, key, value, get_text(store, "kind", ""));
     }
 }
 

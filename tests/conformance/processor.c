@@ -25,7 +25,17 @@ static leat_kv_t *store_of(leat_ctx_t *ctx, const op_t *op)
  */
 static void open_store(leat_ctx_t *ctx)
 {
-    store_of(ctx, leat_user(ctx));
+    const op_t *op = leat_user(ctx);
+    const char *name = get_text(op->spec, "store", "");
+
+    if (op->store->kind == 'w')
+        leat_windows(ctx, name);
+    else if (op->store->kind == 's')
+        leat_sessions(ctx, name);
+    else if (op->store->kind == 'v')
+        leat_versions(ctx, name);
+    else
+        leat_kv(ctx, name);
 }
 
 /* ---- without stores ---- */
@@ -168,15 +178,34 @@ static void previous(leat_ctx_t *ctx, const leat_record_t *in)
 
 static void store_put(leat_ctx_t *ctx, const leat_record_t *in)
 {
-    leat_kv_put(store_of(ctx, leat_user(ctx)), in->key, in->value);
+    const op_t *op = leat_user(ctx);
+    const char *name = get_text(op->spec, "store", "");
+
+    if (op->store->kind == 'w')
+        leat_windows_put(leat_windows(ctx, name), in->key, in->value, in->time_ms);
+    else if (op->store->kind == 's')
+        leat_sessions_put(
+            leat_sessions(ctx, name), in->key, in->value, in->time_ms, in->time_ms);
+    else if (op->store->kind == 'v')
+        leat_versions_put(leat_versions(ctx, name), in->key, in->value, in->time_ms);
+    else
+        leat_kv_put(leat_kv(ctx, name), in->key, in->value);
 }
 
 static void store_delete(leat_ctx_t *ctx, const leat_record_t *in)
 {
     const op_t *op = leat_user(ctx);
+    const leat_row_t *row;
+    const void *old;
 
-    emit_value(ctx, in, op,
-        value_copy(ctx, value_of(op->store->value, leat_kv_delete(store_of(ctx, op), in->key))));
+    if (op->store->kind == 'v') {
+        row = leat_versions_delete(
+            leat_versions(ctx, get_text(op->spec, "store", "")), in->key, in->time_ms);
+        old = row ? row->value : NULL;
+    } else {
+        old = leat_kv_delete(store_of(ctx, op), in->key);
+    }
+    emit_value(ctx, in, op, value_copy(ctx, value_of(op->store->value, old)));
 }
 
 static void put_if_absent(leat_ctx_t *ctx, const leat_record_t *in)
@@ -202,6 +231,31 @@ static leat_slice_t found(leat_ctx_t *ctx, const op_t *op, const leat_row_t *row
     return *leat_text(ctx, "%.*s", LEAT_P(&text));
 }
 
+/* In a store of whatever kind. */
+static const leat_row_t *find_row(
+    leat_ctx_t *ctx, const op_t *op, const void *key, int64_t time_ms)
+{
+    const char *name = get_text(op->spec, "store", "");
+    leat_row_t *row;
+    const void *value;
+
+    if (op->store->kind == 'w')
+        return leat_windows_row(leat_windows(ctx, name), key, time_ms);
+    if (op->store->kind == 'v')
+        return json_object_get(op->spec, "as_of_minus")
+                   ? leat_versions_as_of(leat_versions(ctx, name), key,
+                         time_ms - get_int(op->spec, "as_of_minus", 0))
+                   : leat_versions_get(leat_versions(ctx, name), key);
+    if (op->store->kind == 'k')
+        return leat_kv_row(store_of(ctx, op), key);
+    value = leat_sessions_get(leat_sessions(ctx, name), key, time_ms, time_ms);
+    if (!value)
+        return NULL;
+    row = leat_scratch(ctx, sizeof *row);
+    row->value = value;
+    return row;
+}
+
 static void lookup(leat_ctx_t *ctx, const leat_record_t *in)
 {
     const op_t *op = leat_user(ctx);
@@ -216,7 +270,7 @@ static void lookup(leat_ctx_t *ctx, const leat_record_t *in)
     if (failed)
         return;
     if (c)
-        got = found(ctx, op, leat_kv_row(store_of(ctx, op), c));
+        got = found(ctx, op, find_row(ctx, op, c, in->time_ms));
     emit_value(ctx, in, op,
         text_value(op->run, *leat_text(ctx, "%.*s+%.*s", LEAT_P(&text), LEAT_P(&got))));
 }
@@ -226,20 +280,74 @@ typedef struct entry_t {
     value_t key, value;
 } entry_t;
 
-static leat_iter_t *open_scan(leat_ctx_t *ctx, const op_t *op)
+static leat_iter_t *scan_windows(leat_ctx_t *ctx, const op_t *op, const leat_record_t *in,
+    const leat_slice_t *from, const leat_slice_t *to)
 {
-    leat_kv_t *store = store_of(ctx, op);
+    leat_windows_t *store = leat_windows(ctx, get_text(op->spec, "store", ""));
+    const char *query = get_text(op->spec, "query", "all");
+    leat_order_t order = strncmp(query, "backward", 8) == 0 ? LEAT_DESCENDING : LEAT_ASCENDING;
+    int64_t from_ms = in->time_ms - get_int(op->spec, "before_ms", 0);
+    int64_t to_ms = in->time_ms + get_int(op->spec, "after_ms", 0);
+
+    if (strcmp(query, "fetch") == 0 || strcmp(query, "backward_fetch") == 0)
+        return leat_windows_fetch(store, in->key, from_ms, to_ms, order);
+    if (strcmp(query, "all") == 0 || strcmp(query, "backward_all") == 0)
+        return leat_windows_range(store, NULL, NULL, INT64_MIN, INT64_MAX, order);
+    return leat_windows_range(store, from, to, from_ms, to_ms, order);
+}
+
+static leat_iter_t *scan_sessions(leat_ctx_t *ctx, const op_t *op, const leat_record_t *in,
+    const leat_slice_t *from, const leat_slice_t *to)
+{
+    leat_sessions_t *store = leat_sessions(ctx, get_text(op->spec, "store", ""));
+    const char *query = get_text(op->spec, "query", "fetch");
+    leat_order_t order = strncmp(query, "backward", 8) == 0 ? LEAT_DESCENDING : LEAT_ASCENDING;
+
+    if (strcmp(query, "find") == 0)
+        return leat_sessions_find(store, in->key, in->key,
+            in->time_ms - get_int(op->spec, "before_ms", 0),
+            in->time_ms + get_int(op->spec, "after_ms", 0), order);
+    if (strcmp(query, "fetch_range") == 0)
+        return leat_sessions_find(store, from, to, 0, INT64_MAX, order);
+    return leat_sessions_find(store, in->key, in->key, 0, INT64_MAX, order);
+}
+
+static leat_iter_t *open_scan(leat_ctx_t *ctx, const op_t *op, const leat_record_t *in)
+{
+    leat_kv_t *store;
     const char *query = get_text(op->spec, "query", "all");
     const char *from_text = get_text(op->spec, "from", NULL),
                *to_text = get_text(op->spec, "to", NULL);
     leat_slice_t from = leat_slice(from_text), to = leat_slice(to_text);
     leat_order_t order = strncmp(query, "reverse", 7) == 0 ? LEAT_DESCENDING : LEAT_ASCENDING;
 
+    if (op->store->kind == 'w')
+        return scan_windows(ctx, op, in, from_text ? &from : NULL, to_text ? &to : NULL);
+    if (op->store->kind == 's')
+        return scan_sessions(ctx, op, in, from_text ? &from : NULL, to_text ? &to : NULL);
+    store = store_of(ctx, op);
     if (strcmp(query, "prefix") == 0)
         return leat_kv_prefix(store, &from, order);
     if (strstr(query, "range"))
         return leat_kv_range(store, from_text ? &from : NULL, to_text ? &to : NULL, order);
     return leat_kv_range(store, NULL, NULL, order);
+}
+
+/* Windows and sessions say which they are. */
+static leat_slice_t shown(
+    leat_ctx_t *ctx, const op_t *op, const leat_row_t *row, value_t key)
+{
+    const char *query = get_text(op->spec, "query", "all");
+    leat_slice_t text = found(ctx, op, row), name;
+
+    if (op->store->kind != 'w' && op->store->kind != 's')
+        return text;
+    if (op->store->kind == 'w' &&
+        (strcmp(query, "fetch") == 0 || strcmp(query, "backward_fetch") == 0))
+        return *leat_text(ctx, "%lld:%.*s", (long long)row->start_ms, LEAT_P(&text));
+    name = text_of(ctx, &key);
+    return *leat_text(ctx, "[%.*s@%lld/%lld]:%.*s", LEAT_P(&name), (long long)row->start_ms,
+        (long long)row->end_ms, LEAT_P(&text));
 }
 
 /* All entries, read before anything is forwarded. */
@@ -252,7 +360,7 @@ static entry_t *read_all(leat_ctx_t *ctx, const op_t *op, leat_iter_t *it, bool 
         entry_t *entry = leat_scratch(ctx, sizeof *entry);
 
         entry->key = value_copy(ctx, value_of(op->store->key, row->key));
-        entry->value = show ? text_value(op->run, found(ctx, op, row))
+        entry->value = show ? text_value(op->run, shown(ctx, op, row, entry->key))
                             : value_copy(ctx, value_of(op->store->value, row->value));
         *last = entry;
         last = &entry->next;
@@ -264,7 +372,7 @@ static void scan(leat_ctx_t *ctx, const leat_record_t *in)
 {
     const op_t *op = leat_user(ctx);
 
-    for (entry_t *entry = read_all(ctx, op, open_scan(ctx, op), true); entry; entry = entry->next)
+    for (entry_t *entry = read_all(ctx, op, open_scan(ctx, op, in), true); entry; entry = entry->next)
         op_emit(ctx, op, in, &entry->key, &entry->value);
 }
 
@@ -355,7 +463,7 @@ static const store_t *wanted_store(
     const char *name = get_text(spec, "store", "");
 
     if (!find(r->stores, name)) /* an error that leat has to find */
-        remember_store(r, name, key, value, false);
+        remember_store(r, name, key, value, "kv");
     return find(r->stores, name);
 }
 

@@ -180,6 +180,7 @@ void op_free(void *closure)
     expr_free(op->list);
     pair_free(op->add);
     pair_free(op->subtract);
+    pair_free(op->merge);
     free(op->init);
     free(op->id);
     free(op->count_store);
@@ -335,30 +336,13 @@ static leat_config_t *make_config(run_t *r)
     leat_config_set(c, "dsl.store.backend", strcmp(store, "in_memory") == 0 ? "memory" : store);
     leat_config_set(c, "topology.optimization", optimization);
     set_number(c, "statestore.cache.max.bytes", get_int(config, "cache_bytes", 0));
+    set_number(c, "emit.interval.ms", get_int(config, "emit_interval_ms", 0));
     if (get_bool(config, "require_names", false))
         leat_config_set(c, "ensure.explicit.internal.resource.naming", "true");
     leat_config_set(
         c, "deserialization.exception.handler", get_text(config, "on_bad_input", "fail"));
     leat_config_set(c, "processing.exception.handler", get_text(config, "on_failure", "fail"));
     return c;
-}
-
-/* Optimizing is a later issue's; but a value that nobody knows is an error now. */
-static void check_optimization(run_t *r)
-{
-    static const char *const known[] = {
-        "all", "reuse.ktable.source.topics", "merge.repartition.topics", "single.store.self.join"};
-    char *list =
-        need_text(get_text(json_object_get(r->scenario, "config"), "optimization", "none"));
-    char *at = list, *name;
-
-    while ((name = strsep(&at, ","))) {
-        for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-            if (strcmp(name, known[i]) == 0)
-                unsupported(r, "optimization %s", name);
-        }
-    }
-    free(list);
 }
 
 /* ---- errors ---- */
@@ -462,7 +446,6 @@ static void build(run_t *r)
     const json_t *topology = json_object_get(r->scenario, "topology");
     const char *first = get_text(json_array_get(topology, 0), "op", "");
 
-    check_optimization(r);
     if (r->unsupported)
         return;
     if (strncmp(first, "add_", 4) == 0)

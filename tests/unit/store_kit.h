@@ -41,6 +41,7 @@ typedef struct kit_t {
     kit_record_t *log;
     size_t count, room, committed;
     size_t replayed; /* by the last reopen */
+    size_t dropped;  /* puts that were refused */
 } kit_t;
 
 static inline leat_slice_t kit_copy(const char *data, size_t size)
@@ -65,6 +66,13 @@ static inline void kit_log(void *user, leat__store_t *s, leat_slice_t key,
         r->value = (char *)(uintptr_t)kit_copy(value->data, value->size).data;
         r->size = value->size;
     }
+}
+
+static inline void kit_dropped(void *user, leat__store_t *s)
+{
+    kit_t *kit = user;
+    (void)s;
+    kit->dropped++;
 }
 
 static inline void kit_cut(kit_t *kit, size_t count)
@@ -119,7 +127,7 @@ static inline void kit_replay(kit_t *kit)
 static inline void kit_open(kit_t *kit)
 {
     leat_error_t err;
-    kit->def.hooks = (leat__store_hooks_t){kit_log, kit};
+    kit->def.hooks = (leat__store_hooks_t){.log = kit_log, .user = kit, .dropped = kit_dropped};
     if (leat__task_state_open(&kit->state, &kit->opts, &err) != LEAT_OK)
         fail_msg("%s: %s", err.where, err.text);
     kit->store = leat__store_open(kit->state, &kit->def, &err);

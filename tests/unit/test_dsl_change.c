@@ -73,7 +73,7 @@ static void test_vectors_both_ways(void **state)
     for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++) {
         const vector_t *v = &vectors[i];
         leat_slice_t now = leat_slice(v->now), old = leat_slice(v->old), bytes;
-        leat__change_t change = {v->now ? &now : NULL, v->old ? &old : NULL};
+        leat__change_t change = {.now = v->now ? &now : NULL, .old = v->old ? &old : NULL};
 
         assert_int_equal(leat__encode(serde, &change, &env, &bytes, NULL), 0);
         assert_int_equal(bytes.size, v->size);
@@ -92,7 +92,7 @@ static void test_long_values_have_long_lengths(void **state)
     memset(text, 'x', 300000);
     for (size_t i = 0; i < 5; i++) {
         leat_slice_t now = {text, sizes[i]}, old = leat_slice("o"), bytes;
-        leat__change_t change = {&now, &old};
+        leat__change_t change = {.now = &now, .old = &old};
         const void *value;
 
         assert_int_equal(leat__encode(serde, &change, &env, &bytes, NULL), 0);
@@ -114,7 +114,7 @@ static void test_forms_of_versioned_tables_are_read(void **state)
 
 static void test_nothing_at_all_does_not_encode(void **state)
 {
-    leat__change_t change = {NULL, NULL};
+    leat__change_t change = {.now = NULL, .old = NULL};
     leat_slice_t bytes;
 
     (void)state;

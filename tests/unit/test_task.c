@@ -486,7 +486,7 @@ static void test_commit_metadata(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char *text = leat__commit_metadata(cases[i].time_ms);
+        char *text = leat__commit_metadata(cases[i].time_ms, NULL);
 
         assert_string_equal(text, cases[i].text);
         assert_int_equal(leat__commit_metadata_time(text), cases[i].time_ms);
@@ -501,6 +501,36 @@ static void test_commit_metadata(void **state)
     assert_int_equal(leat__commit_metadata_time("AgAAAAAAAAA"), -1);
     assert_int_equal(leat__commit_metadata_time("BwAAAAAAAAAA"), -1);
     assert_int_equal(leat__commit_metadata_time("A!AAAAAAAAAA"), -1);
+}
+
+static void test_commit_metadata_carries_progress(void **state)
+{
+    static const char text[] =
+        "AgAAAAAAAAAeAAAAAQAAACFub2RlLUtTVFJFQU0tQUdHUkVHQVRFLTAwMDAwMDAwMDEAAAAAAAAAGQ==";
+    static const char name[] = "node-KSTREAM-AGGREGATE-0000000001";
+    leat__progress_t p = {0}, read = {0};
+    char *made, *cut;
+
+    (void)state;
+    leat__progress_merge(&p, name, strlen(name), 25);
+    made = leat__commit_metadata(30, &p);
+    assert_string_equal(made, text);
+    leat__progress_merge(&read, name, strlen(name), 7);
+    leat__progress_merge(&read, "other", 5, 8);
+    leat__commit_metadata_progress(made, &read);
+    assert_int_equal(read.count, 2);
+    assert_int_equal(read.at[0].value, 25);
+    assert_int_equal(read.at[1].value, 8);
+    for (size_t size = strlen(made); size-- > 0;) { /* damaged ones say nothing, and do no harm */
+        cut = leat__must_strdup(made);
+        cut[size] = '\0';
+        leat__commit_metadata_progress(cut, &read);
+        leat__free(cut);
+    }
+    assert_int_equal(read.count, 2);
+    leat__free(made);
+    leat__progress_release(&p);
+    leat__progress_release(&read);
 }
 
 int main(void)
@@ -526,6 +556,7 @@ int main(void)
         cmocka_unit_test(test_abort_starts_anew),
         cmocka_unit_test(test_open_may_not_emit),
         cmocka_unit_test(test_commit_metadata),
+        cmocka_unit_test(test_commit_metadata_carries_progress),
     };
 
     leat_log_to(NULL, NULL, LEAT_LOG_ERROR);

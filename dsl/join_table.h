@@ -1,0 +1,20 @@
+/* dsl/join_table.h: a stream joined with a table: what the join and its buffer share. */
+#ifndef LEAT__DSL_JOIN_TABLE_H
+#define LEAT__DSL_JOIN_TABLE_H
+
+#include "rows.h"
+#include "stream_join.h"
+
+typedef struct leat__table_join_t {
+    leat__joiner_t joiner;
+    const leat__rows_t *right;
+    bool keeps; /* a left join */
+} leat__table_join_t;
+
+/** False: dropped, for what it lacks. */
+bool leat__table_join_takes(
+    leat_ctx_t *ctx, const leat__table_join_t *op, const leat_record_t *in);
+void leat__table_join_record(
+    leat_ctx_t *ctx, const leat__table_join_t *op, const leat_record_t *in);
+
+#endif

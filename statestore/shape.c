@@ -1,0 +1,301 @@
+/*
+ * statestore/shape.c: keys of window, session and versioned stores, and what of them is forgotten.
+ *
+ * Numbers of Kafka Streams: a segment is max(retention / 2, 60 s) long for windows and sessions, a
+ * fraction of the history for versions. A segment is forgotten as a whole once the store's time has
+ * left it behind by the retention.
+ */
+#include "statestore/shape.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+enum { SEGMENT_MS_MIN = 60000, FORGET_STEP = 20000 };
+
+/* ---- opening ---- */
+
+static int64_t window_segment(int64_t retention_ms)
+{
+    return retention_ms / 2 > SEGMENT_MS_MIN ? retention_ms / 2 : SEGMENT_MS_MIN;
+}
+
+static int64_t at_least(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static int64_t history_segment(int64_t history_ms)
+{
+    if (history_ms <= 60000)
+        return at_least(history_ms / 3, 2000);
+    if (history_ms <= 300000)
+        return at_least(history_ms / 5, 20000);
+    if (history_ms <= 3600000)
+        return at_least(history_ms / 12, 60000);
+    return at_least(history_ms / 24, 300000);
+}
+
+static int refuse(leat__store_t *s, const char *what, leat_error_t *err)
+{
+    return leat__error(err, LEAT_EARGUMENT, 0, s->name, "%s", what);
+}
+
+int leat__shape_open(leat__store_t *s, const leat__store_def_t *def, leat_error_t *err)
+{
+    bool windows = def->kind == LEAT_WINDOWS || def->kind == LEAT_TIMESTAMPED_WINDOWS;
+    s->observed_ms = s->meta.observed_ms;
+    s->reach_ms = s->meta.observed_ms;
+    s->seq = s->meta.seq;
+    s->sessions = def->kind == LEAT_SESSIONS;
+    if (!windows && !s->sessions && def->kind != LEAT_VERSIONS)
+        return 0;
+    if (s->lru)
+        return refuse(s, "leat_backend_lru() keeps key-value stores only: windows, sessions and versions "
+                         "go by their retention", err);
+    if (def->kind == LEAT_VERSIONS) {
+        s->shape = LEAT__HISTORY;
+        s->retention_ms = def->opts.history_ms;
+        s->segment_ms = history_segment(s->retention_ms);
+        s->cached = false; /* each version counts, not only the last */
+    } else {
+        s->shape = s->resident ? LEAT__TIMES : LEAT__SEGMENTS;
+        s->retention_ms = def->opts.retention_ms;
+        s->segment_ms = window_segment(s->retention_ms);
+        s->window_ms = def->opts.window_size_ms;
+        s->duplicates = windows && def->opts.duplicates;
+        s->cached = def->cached && !s->duplicates;
+        s->indexed = def->by_time && s->shape == LEAT__SEGMENTS;
+    }
+    s->log_each = def->log_each && !s->cached;
+    if (s->retention_ms < 0)
+        return refuse(s, "the retention (versions: the history) must not be negative", err);
+    return 0;
+}
+
+leat__order_t *leat__shape_order(leat__store_t *s)
+{
+    if (!s->order)
+        s->order = leat__order_new(s);
+    return s->order;
+}
+
+void leat__shape_close(leat__store_t *s)
+{
+    leat__buf_release(&s->key_room);
+    leat__buf_release(&s->world_room);
+    leat__buf_release(&s->flush_room);
+    leat__buf_release(&s->value_room);
+}
+
+/* ---- keys ---- */
+
+static char *room_for(leat__buf_t *room, size_t size)
+{
+    room->size = 0;
+    leat__buf_reserve(room, size);
+    room->size = size;
+    return room->data;
+}
+
+static char *put_key(char *to, leat_slice_t key)
+{
+    if (key.size)
+        memcpy(to, key.data, key.size);
+    return to + key.size;
+}
+
+/* {start 8}{seq 4} or {end 8}{start 8} */
+static void put_tail(const leat__store_t *s, char *to, const leat__window_at_t *at)
+{
+    leat__store_be64(to, (uint64_t)leat__shape_time(s, at));
+    if (s->sessions)
+        leat__store_be64(to + 8, (uint64_t)at->start_ms);
+    else
+        leat__store_be32(to + 8, at->seq);
+}
+
+static size_t tail_size(const leat__store_t *s)
+{
+    return s->sessions ? 16 : 12;
+}
+
+static size_t times_size(const leat__store_t *s)
+{
+    return s->sessions ? 16 : 12;
+}
+
+static void put_times(
+    const leat__store_t *s, char *to, leat_slice_t key, const leat__window_at_t *at)
+{
+    leat__store_be64(to, leat__turned(leat__shape_time(s, at)));
+    to = put_key(to + 8, key);
+    if (s->sessions)
+        leat__store_be64(to, ~leat__turned(at->start_ms));
+    else
+        leat__store_be32(to, at->seq);
+}
+
+leat_slice_t leat__shape_key(
+    const leat__store_t *s, leat_slice_t key, const leat__window_at_t *at, leat__buf_t *room)
+{
+    if (s->shape == LEAT__TIMES) {
+        char *to = room_for(room, key.size + times_size(s));
+        put_times(s, to, key, at);
+        return (leat_slice_t){to, room->size};
+    }
+    char *to = room_for(room, 8 + key.size + tail_size(s));
+    leat__store_be64(to, leat__shape_segment(s, leat__shape_time(s, at)));
+    put_tail(s, put_key(to + 8, key), at);
+    return (leat_slice_t){to, room->size};
+}
+
+leat_slice_t leat__shape_index(
+    const leat__store_t *s, leat_slice_t key, const leat__window_at_t *at, leat__buf_t *room)
+{
+    char *to = room_for(room, 1 + key.size + times_size(s));
+    to[0] = (char)LEAT__INDEX;
+    put_times(s, to + 1, key, at);
+    return (leat_slice_t){to, room->size};
+}
+
+static bool split_tail(
+    const leat__store_t *s, leat_slice_t bytes, leat_slice_t *key, leat__window_at_t *at)
+{
+    *at = (leat__window_at_t){0};
+    if (s->sessions)
+        return leat__session_key_split(bytes, key, &at->start_ms, &at->end_ms);
+    return leat__window_key_split(bytes, key, &at->start_ms, &at->seq);
+}
+
+static int64_t turned_back(uint64_t n)
+{
+    return (int64_t)(n ^ (UINT64_C(1) << 63));
+}
+
+static bool split_times(
+    const leat__store_t *s, leat_slice_t bytes, leat_slice_t *key, leat__window_at_t *at)
+{
+    *at = (leat__window_at_t){0};
+    if (bytes.size < times_size(s))
+        return false;
+    int64_t time_ms = turned_back(leat__load_be64(bytes.data));
+    *key = (leat_slice_t){bytes.data + 8, bytes.size - times_size(s)};
+    const char *rest = key->data + key->size;
+    if (s->sessions) {
+        at->end_ms = time_ms;
+        at->start_ms = turned_back(~leat__load_be64(rest));
+    } else {
+        at->start_ms = time_ms;
+        at->seq = leat__load_be32(rest);
+    }
+    return true;
+}
+
+bool leat__shape_split(
+    const leat__store_t *s, leat_slice_t row_key, leat_slice_t *key, leat__window_at_t *at)
+{
+    if (s->shape == LEAT__TIMES)
+        return split_times(s, row_key, key, at);
+    if (row_key.size < 8)
+        return false;
+    return split_tail(s, (leat_slice_t){row_key.data + 8, row_key.size - 8}, key, at);
+}
+
+bool leat__shape_split_index(
+    const leat__store_t *s, leat_slice_t row_key, leat_slice_t *key, leat__window_at_t *at)
+{
+    if (row_key.size < 1)
+        return false;
+    return split_times(s, (leat_slice_t){row_key.data + 1, row_key.size - 1}, key, at);
+}
+
+bool leat__shape_parse(
+    const leat__store_t *s, leat_slice_t world, leat_slice_t *key, leat__window_at_t *at)
+{
+    return split_tail(s, world, key, at);
+}
+
+leat_slice_t leat__world_key(const leat__store_t *s, leat_slice_t row_key, leat__buf_t *room)
+{
+    leat_slice_t key;
+    leat__window_at_t at;
+    if (s->shape == LEAT__SEGMENTS)
+        return (leat_slice_t){row_key.data + 8, row_key.size - 8};
+    if (s->shape != LEAT__TIMES || !split_times(s, row_key, &key, &at))
+        return row_key;
+    char *to = room_for(room, key.size + tail_size(s));
+    put_tail(s, put_key(to, key), &at);
+    return (leat_slice_t){to, room->size};
+}
+
+/* ---- what is forgotten ---- */
+
+leat_slice_t leat__shape_dead(const leat__store_t *s, int64_t observed_ms, char room[8])
+{
+    int64_t gone_ms = observed_ms - s->retention_ms; /* seen no more, and all before it */
+    if (s->shape == LEAT__PLAIN || gone_ms < 0)
+        return (leat_slice_t){NULL, 0};
+    uint64_t point = s->shape == LEAT__TIMES ? leat__turned(gone_ms + 1)
+                                             : leat__shape_segment(s, gone_ms);
+    leat__store_be64(room, point);
+    return (leat_slice_t){room, 8};
+}
+
+void leat__shape_observe(leat__store_t *s, int64_t time_ms)
+{
+    if (time_ms > s->observed_ms)
+        s->observed_ms = time_ms;
+    if (time_ms > s->reach_ms)
+        s->reach_ms = time_ms;
+}
+
+static int64_t entry_time(const leat__store_t *s, const leat__entry_t *e)
+{
+    leat_slice_t key;
+    leat__window_at_t at;
+    return leat__shape_split(s, leat__entry_key(e), &key, &at) ? leat__shape_time(s, &at) : -1;
+}
+
+bool leat__shape_flushed(leat__store_t *s, const leat__entry_t *e)
+{
+    int64_t time_ms = entry_time(s, e);
+    leat__shape_observe(s, time_ms);
+    return !leat__shape_refuses(s, time_ms);
+}
+
+bool leat__shape_entry_hidden(const leat__store_t *s, const leat__entry_t *e)
+{
+    return leat__shape_hidden(s, entry_time(s, e));
+}
+
+/* Some at a time: the rest with the next commits. */
+void leat__shape_forget(leat__store_t *s)
+{
+    char room[8];
+    if (!s->resident || s->shape == LEAT__PLAIN)
+        return;
+    leat_slice_t dead = leat__shape_dead(s, s->meta.observed_ms, room);
+    if (!dead.data || !s->count)
+        return;
+    const leat__order_node_t *n = leat__order_seek(leat__shape_order(s), (leat_slice_t){"", 0});
+    for (size_t left = FORGET_STEP; n && left > 0; left--) {
+        leat__entry_t *e = leat__order_entry(n);
+        n = leat__order_next(n);
+        if (leat__bytes_compare(leat__entry_key(e), dead) >= 0)
+            return;
+        if (!(e->flags & (LEAT__PENDING | LEAT__QUEUED)))
+            leat__entry_remove(s, e);
+    }
+}
+
+void leat__shape_committed(leat__store_t *s)
+{
+    s->meta.observed_ms = s->observed_ms;
+    s->meta.seq = s->seq;
+}
+
+void leat__shape_aborted(leat__store_t *s)
+{
+    s->observed_ms = s->meta.observed_ms;
+    s->seq = s->meta.seq;
+}

@@ -1,0 +1,536 @@
+/*
+ * statestore/window.c: window and session stores: put, get, and cursors over rows that lie time first.
+ *
+ * A cursor opens its parts at once, so that it sees the store as it is now. One key: a part per live
+ * segment (three or four), each a short range. All keys, or many: one part, filtered. In memory a key's
+ * rows are picked by skipping from time to time. By time over segments: the index leads, row by row.
+ */
+#include "statestore/shape.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+enum { PARTS_MAX = 16 }; /* more segments than this: one range over all of them */
+
+struct leat__window_cursor_t {
+    leat__store_t *s;
+    leat__cursor_t *parts[PARTS_MAX];
+    size_t count, at;
+    bool by_index;
+    leat_slice_t from, to; /* plain keys; .data NULL: open */
+    int64_t time_from_ms, time_to_ms; /* start; sessions: end */
+    int64_t start_to_ms;              /* sessions */
+    leat__buf_t keys;                 /* from and to */
+    leat__buf_t picked;               /* rows of one key in memory, in order */
+    size_t picked_at;
+    bool backwards;
+};
+
+/* ---- put and get ---- */
+
+static void refuse(leat__store_t *s)
+{
+    if (s->hooks.dropped)
+        s->hooks.dropped(s->hooks.user, s);
+}
+
+/* The row of the index comes and goes with that of the window. */
+static void put_index(leat__store_t *s, leat_slice_t key, const leat__window_at_t *at,
+    leat_slice_t row_key, bool there)
+{
+    leat_slice_t old;
+    if (leat__store_get(s, row_key, &old, NULL) == there)
+        return;
+    const leat_slice_t nothing = {"", 0};
+    leat_slice_t index = leat__shape_index(s, key, at, &s->value_room);
+    leat__put(s, index, there ? &nothing : NULL, 0, NULL, false, false);
+}
+
+static bool put(leat__store_t *s, leat_slice_t key, const leat__window_at_t *at,
+    const leat_slice_t *value, int64_t time_ms, const leat_headers_t *headers)
+{
+    leat_slice_t row_key = leat__shape_key(s, key, at, &s->key_room);
+    bool kept = true;
+    if (s->cached) {
+        if (leat__shape_time(s, at) > s->reach_ms)
+            s->reach_ms = leat__shape_time(s, at);
+    } else {
+        leat__shape_observe(s, leat__shape_time(s, at));
+        kept = !leat__shape_refuses(s, leat__shape_time(s, at));
+    }
+    bool stored = kept && (value || !s->duplicates);
+    if (stored && s->indexed)
+        put_index(s, key, at, row_key, value != NULL);
+    if (stored)
+        leat__put(s, row_key, value, time_ms, headers, true, s->logged);
+    if (s->logged && (s->log_each || !stored))
+        leat__log_put(s, row_key, value, time_ms, headers);
+    if (!kept)
+        refuse(s);
+    return kept;
+}
+
+bool leat__window_put(leat__store_t *s, leat_slice_t key, const leat_slice_t *value,
+    int64_t start_ms, int64_t time_ms, const leat_headers_t *headers)
+{
+    if (s->duplicates)
+        s->seq = (s->seq + 1) & INT32_MAX;
+    leat__window_at_t at = {.start_ms = start_ms, .seq = s->duplicates ? s->seq : 0};
+    return put(s, key, &at, value, time_ms, headers);
+}
+
+bool leat__session_put(leat__store_t *s, leat_slice_t key, const leat_slice_t *value,
+    int64_t start_ms, int64_t end_ms, int64_t time_ms, const leat_headers_t *headers)
+{
+    leat__window_at_t at = {.start_ms = start_ms, .end_ms = end_ms};
+    return put(s, key, &at, value, time_ms, headers);
+}
+
+/* What a cached store has not flushed yet is seen, however old. */
+static bool waits(const leat__store_t *s, leat_slice_t row_key)
+{
+    const leat__entry_t *e =
+        s->cached ? leat__entry_find(s, row_key, leat__entry_hash(row_key)) : NULL;
+    return e && e->flags & LEAT__QUEUED;
+}
+
+static bool get(leat__store_t *s, leat_slice_t key, const leat__window_at_t *at,
+    leat_slice_t *value, int64_t *time_ms)
+{
+    leat_slice_t row_key = leat__shape_key(s, key, at, &s->key_room);
+    if (leat__shape_hidden(s, leat__shape_time(s, at)) && !waits(s, row_key))
+        return false;
+    return leat__store_get(s, row_key, value, time_ms);
+}
+
+static bool get_first(leat__store_t *s, leat_slice_t key, int64_t start_ms, leat_slice_t *value,
+    int64_t *time_ms)
+{
+    leat__window_row_t row;
+    leat__window_cursor_t *c = leat__window_fetch(s, key, start_ms, start_ms, LEAT_ASCENDING);
+    bool found = leat__window_next(c, &row);
+    if (found) {
+        s->value_room.size = 0;
+        leat__buf_put(&s->value_room, row.value.data, row.value.size);
+        *value = (leat_slice_t){row.value.size ? s->value_room.data : "", row.value.size};
+        if (time_ms)
+            *time_ms = row.time_ms;
+    }
+    leat__window_close(c);
+    return found;
+}
+
+bool leat__window_get(leat__store_t *s, leat_slice_t key, int64_t start_ms, leat_slice_t *value,
+    int64_t *time_ms)
+{
+    leat__window_at_t at = {.start_ms = start_ms};
+    return s->duplicates ? get_first(s, key, start_ms, value, time_ms)
+                         : get(s, key, &at, value, time_ms);
+}
+
+bool leat__session_get(leat__store_t *s, leat_slice_t key, int64_t start_ms, int64_t end_ms,
+    leat_slice_t *value)
+{
+    leat__window_at_t at = {.start_ms = start_ms, .end_ms = end_ms};
+    return get(s, key, &at, value, NULL);
+}
+
+bool leat__store_get_logged(leat__store_t *s, leat_slice_t key, int64_t record_ms,
+    leat_slice_t *value, int64_t *time_ms)
+{
+    leat_slice_t plain;
+    leat__window_at_t at;
+    leat__window_row_t row;
+    *time_ms = -1;
+    if (s->shape == LEAT__PLAIN)
+        return leat__store_get(s, key, value, time_ms);
+    if (s->shape == LEAT__HISTORY) {
+        *time_ms = record_ms;
+        if (!leat__versioned_as_of(s, key, record_ms, &row))
+            return false;
+        *value = row.value;
+        return true;
+    }
+    return leat__shape_parse(s, key, &plain, &at) &&
+           leat__store_get(s, leat__shape_key(s, plain, &at, &s->key_room), value, time_ms);
+}
+
+int64_t leat__window_observed(const leat__store_t *s)
+{
+    return s->observed_ms;
+}
+
+int64_t leat__window_retention(const leat__store_t *s)
+{
+    return s->retention_ms;
+}
+
+/* ---- opening cursors ---- */
+
+static leat__window_cursor_t *cursor_new(leat__store_t *s, leat_slice_t from, leat_slice_t to,
+    int64_t time_from_ms, int64_t time_to_ms, leat_order_t order)
+{
+    leat__window_cursor_t *c = leat__must_alloc(sizeof *c);
+    c->s = s;
+    c->backwards = order == LEAT_DESCENDING;
+    c->start_to_ms = INT64_MAX;
+    c->time_from_ms =
+        time_from_ms > leat__shape_bound(s) ? time_from_ms : leat__shape_bound(s);
+    c->time_to_ms = time_to_ms;
+    leat__buf_reserve(&c->keys, from.size + to.size + 1);
+    leat__buf_put(&c->keys, from.data, from.size);
+    leat__buf_put(&c->keys, to.data, to.size);
+    if (from.data)
+        c->from = (leat_slice_t){c->keys.data, from.size};
+    if (to.data)
+        c->to = (leat_slice_t){c->keys.data + from.size, to.size};
+    s->state->cursors++;
+    return c;
+}
+
+static bool nothing_in(const leat__window_cursor_t *c)
+{
+    return c->time_to_ms < c->time_from_ms || c->s->reach_ms < c->time_from_ms;
+}
+
+static int64_t last_time(const leat__window_cursor_t *c)
+{
+    int64_t last = c->time_to_ms < c->s->reach_ms ? c->time_to_ms : c->s->reach_ms;
+    return last < INT64_MAX ? last : INT64_MAX - 1;
+}
+
+static void add_part(leat__window_cursor_t *c, leat_slice_t from, leat_slice_t until)
+{
+    c->parts[c->count++] =
+        leat__cursor_open(c->s, from, until, c->backwards ? LEAT_DESCENDING : LEAT_ASCENDING);
+}
+
+/* Over the table's order of time, from one point to another: all keys. */
+static void add_times(leat__window_cursor_t *c, bool index)
+{
+    char from[9], until[9];
+    size_t head = index ? 1 : 0;
+    from[0] = until[0] = (char)LEAT__INDEX;
+    leat__store_be64(from + head, leat__turned(c->time_from_ms));
+    leat__store_be64(until + head, leat__turned(last_time(c)) + 1);
+    c->by_index = index;
+    add_part(c, (leat_slice_t){from, 8 + head}, (leat_slice_t){until, 8 + head});
+}
+
+static void add_segments(leat__window_cursor_t *c, uint64_t first, uint64_t last)
+{
+    char from[8], until[8];
+    leat__store_be64(from, first);
+    leat__store_be64(until, last + 1);
+    add_part(c, (leat_slice_t){from, 8}, (leat_slice_t){until, 8});
+}
+
+/* {key}{tail} with the greatest tail that a row of this cursor can have, over all keys up to `to`: a key
+ * that is a beginning of `to` may have rows behind it. */
+static void put_greatest(const leat__window_cursor_t *c, leat__buf_t *out)
+{
+    char tail[16];
+    size_t head = out->size, best = c->to.size;
+    memset(tail, 0xff, sizeof tail);
+    leat__store_be64(tail, (uint64_t)(last_time(c) < 0 ? 0 : last_time(c)));
+    if (!(c->from.data && leat_slice_equal(&c->from, &c->to)))
+        for (size_t i = 0; i < c->to.size && best == c->to.size; i++) {
+            size_t size = c->to.size - i < sizeof tail ? c->to.size - i : sizeof tail;
+            if (memcmp(tail, c->to.data + i, size) > 0)
+                best = i;
+        }
+    leat__buf_put(out, c->to.data, best);
+    leat__buf_put(out, tail, sizeof tail);
+    LEAT_ASSERT(out->size > head);
+}
+
+/* The rows of [from, to] in one segment. */
+static void add_segment(leat__window_cursor_t *c, uint64_t segment)
+{
+    leat__buf_t from = {0}, until = {0};
+    char head[8], time[8];
+    bool one = c->from.data && c->to.data && leat_slice_equal(&c->from, &c->to);
+    leat__store_be64(head, segment);
+    leat__buf_put(&from, head, 8);
+    leat__buf_put(&from, c->from.data, c->from.size);
+    if (one) {
+        leat__store_be64(time, (uint64_t)(c->time_from_ms < 0 ? 0 : c->time_from_ms));
+        leat__buf_put(&from, time, 8);
+    }
+    if (!c->to.data)
+        leat__store_be64(head, segment + 1);
+    leat__buf_put(&until, head, 8);
+    if (c->to.data)
+        put_greatest(c, &until);
+    add_part(c, (leat_slice_t){from.data, from.size}, (leat_slice_t){until.data, until.size});
+    leat__buf_release(&from);
+    leat__buf_release(&until);
+}
+
+static void open_segments(leat__window_cursor_t *c)
+{
+    uint64_t first = leat__shape_segment(c->s, c->time_from_ms);
+    uint64_t last = leat__shape_segment(c->s, last_time(c));
+    if ((!c->from.data && !c->to.data) || last - first >= PARTS_MAX) {
+        add_segments(c, first, last);
+        return;
+    }
+    for (uint64_t i = 0; i <= last - first; i++)
+        add_segment(c, c->backwards ? last - i : first + i);
+}
+
+/* ---- one key in memory: from time to time ---- */
+
+typedef struct picked_t {
+    leat__window_at_t at;
+    uint32_t size;
+    int64_t time_ms;
+} picked_t;
+
+void leat__window_cursor_add(leat__window_cursor_t *c, const leat__window_at_t *at,
+    leat_slice_t value, int64_t time_ms)
+{
+    picked_t row = {*at, (uint32_t)value.size, time_ms};
+    leat__buf_put(&c->picked, &row, sizeof row);
+    leat__buf_put(&c->picked, value.data, value.size);
+}
+
+static void pick(leat__window_cursor_t *c, const leat__entry_t *e, const leat__window_at_t *at)
+{
+    leat__view_t v = leat__entry_view(e);
+    if (v.size != LEAT__ABSENT && at->start_ms <= c->start_to_ms)
+        leat__window_cursor_add(c, at, (leat_slice_t){v.data, v.size}, v.time_ms);
+}
+
+static const leat__order_node_t *seek(leat__window_cursor_t *c, int64_t time_ms)
+{
+    leat__window_at_t at = {.start_ms = time_ms, .end_ms = time_ms};
+    if (c->s->sessions)
+        at.start_ms = INT64_MAX; /* the first: starts descend */
+    return leat__order_seek(
+        leat__shape_order(c->s), leat__shape_key(c->s, c->from, &at, &c->s->key_room));
+}
+
+/* A key may lie between the rows of another one only if one of them begins with the other. */
+static bool between(leat_slice_t key, leat_slice_t other)
+{
+    size_t size = key.size < other.size ? key.size : other.size;
+    return memcmp(key.data, other.data, size) == 0;
+}
+
+static void pick_rows(leat__window_cursor_t *c)
+{
+    int64_t sought_ms = c->time_from_ms;
+    const leat__order_node_t *n = seek(c, sought_ms);
+    while (n) {
+        leat_slice_t key;
+        leat__window_at_t at;
+        if (!leat__shape_split(c->s, leat__entry_key(leat__order_entry(n)), &key, &at))
+            return;
+        int64_t time_ms = leat__shape_time(c->s, &at);
+        if (time_ms > c->time_to_ms)
+            return;
+        if (leat_slice_equal(&key, &c->from)) {
+            pick(c, leat__order_entry(n), &at);
+            sought_ms = time_ms;
+            n = leat__order_next(n);
+        } else if (time_ms > sought_ms) {
+            sought_ms = time_ms;
+            n = seek(c, sought_ms);
+        } else if (between(key, c->from)) {
+            n = leat__order_next(n);
+        } else if (time_ms == INT64_MAX) {
+            return;
+        } else {
+            sought_ms = time_ms + 1;
+            n = seek(c, sought_ms);
+        }
+    }
+}
+
+/* Turned round where the order asks for it: rows are found ascending. */
+void leat__window_cursor_turn(leat__window_cursor_t *c)
+{
+    leat__buf_t out = {0};
+    size_t count = 0, room = 0, *places = NULL;
+    for (size_t at = 0; at < c->picked.size;) {
+        picked_t row;
+        LEAT__GROW(places, count, room);
+        places[count++] = at;
+        memcpy(&row, c->picked.data + at, sizeof row);
+        at += sizeof row + row.size;
+    }
+    for (size_t i = count; i-- > 0;) {
+        size_t end = i + 1 < count ? places[i + 1] : c->picked.size;
+        leat__buf_put(&out, c->picked.data + places[i], end - places[i]);
+    }
+    leat__free(places);
+    leat__buf_release(&c->picked);
+    c->picked = out;
+}
+
+/* ---- the cursors ---- */
+
+leat__window_cursor_t *leat__window_cursor_new(leat__store_t *s, leat_slice_t key)
+{
+    return cursor_new(s, key, key, INT64_MIN, INT64_MAX, LEAT_ASCENDING);
+}
+
+void leat__window_cursor_part(leat__window_cursor_t *c, leat_slice_t from, leat_slice_t until)
+{
+    add_part(c, from, until);
+}
+
+static leat__window_cursor_t *open_rows(leat__window_cursor_t *c)
+{
+    bool all = !c->from.data && !c->to.data;
+    bool one = c->from.data && c->to.data && leat_slice_equal(&c->from, &c->to);
+    bool crossed = c->from.data && c->to.data && leat__bytes_compare(c->from, c->to) > 0;
+    if (crossed)
+        leat__log(LEAT_LOG_WARN, "store", NULL,
+            "store %s: a range from a key that lies after its end has no rows; keys are compared as "
+            "unsigned bytes, in which negative numbers come after positive ones",
+            c->s->name);
+    if (crossed || nothing_in(c))
+        return c;
+    if (c->s->shape == LEAT__TIMES && one) {
+        pick_rows(c);
+        if (c->backwards)
+            leat__window_cursor_turn(c);
+    } else if (c->s->shape == LEAT__TIMES) {
+        add_times(c, false);
+    } else if (c->s->indexed && all) {
+        add_times(c, true);
+    } else {
+        open_segments(c);
+    }
+    return c;
+}
+
+leat__window_cursor_t *leat__window_fetch(
+    leat__store_t *s, leat_slice_t key, int64_t from_ms, int64_t to_ms, leat_order_t order)
+{
+    return leat__window_range(s, key, key, from_ms, to_ms, order);
+}
+
+leat__window_cursor_t *leat__window_range(leat__store_t *s, leat_slice_t from, leat_slice_t to,
+    int64_t from_ms, int64_t to_ms, leat_order_t order)
+{
+    return open_rows(cursor_new(s, from, to, from_ms, to_ms, order));
+}
+
+leat__window_cursor_t *leat__session_find(leat__store_t *s, leat_slice_t from, leat_slice_t to,
+    int64_t end_from_ms, int64_t start_to_ms, leat_order_t order)
+{
+    leat__window_cursor_t *c = cursor_new(s, from, to, end_from_ms, INT64_MAX, order);
+    c->start_to_ms = start_to_ms;
+    return open_rows(c);
+}
+
+leat__window_cursor_t *leat__session_ended(leat__store_t *s, int64_t from_ms, int64_t to_ms)
+{
+    const leat_slice_t open = {NULL, 0};
+    leat__window_cursor_t *c = cursor_new(s, open, open, from_ms, to_ms, LEAT_ASCENDING);
+    int64_t live_ms = leat__shape_live(s, s->observed_ms);
+    if (s->indexed) /* what lives in a segment is still to go on, though other reads hide it */
+        c->time_from_ms = from_ms > live_ms ? from_ms : live_ms;
+    return open_rows(c);
+}
+
+void leat__window_close(leat__window_cursor_t *c)
+{
+    if (!c)
+        return;
+    c->s->state->cursors--;
+    for (size_t i = 0; i < c->count; i++)
+        leat__cursor_close(c->parts[i]);
+    leat__buf_release(&c->keys);
+    leat__buf_release(&c->picked);
+    leat__free(c);
+}
+
+/* ---- walking ---- */
+
+static int64_t end_of(const leat__store_t *s, const leat__window_at_t *at)
+{
+    if (s->sessions || s->shape == LEAT__HISTORY)
+        return at->end_ms;
+    return at->start_ms > INT64_MAX - s->window_ms ? INT64_MAX : at->start_ms + s->window_ms;
+}
+
+static void fill_row(const leat__store_t *s, leat__window_row_t *row, leat_slice_t key,
+    const leat__window_at_t *at, leat_slice_t value, int64_t time_ms)
+{
+    *row = (leat__window_row_t){
+        .key = key,
+        .start_ms = at->start_ms,
+        .end_ms = end_of(s, at),
+        .seq = at->seq,
+        .value = value,
+        .time_ms = s->timestamped ? time_ms : -1,
+    };
+}
+
+static bool next_picked(leat__window_cursor_t *c, leat__window_row_t *row)
+{
+    picked_t p;
+    if (c->picked_at >= c->picked.size)
+        return false;
+    memcpy(&p, c->picked.data + c->picked_at, sizeof p);
+    leat_slice_t value = {c->picked.data + c->picked_at + sizeof p, p.size};
+    c->picked_at += sizeof p + p.size;
+    fill_row(c->s, row, c->from, &p.at, value, p.time_ms);
+    return true;
+}
+
+static bool wanted(const leat__window_cursor_t *c, leat_slice_t key, const leat__window_at_t *at)
+{
+    int64_t time_ms = leat__shape_time(c->s, at);
+    return time_ms >= c->time_from_ms && time_ms <= c->time_to_ms &&
+           at->start_ms <= c->start_to_ms &&
+           (!c->from.data || leat__bytes_compare(key, c->from) >= 0) &&
+           (!c->to.data || leat__bytes_compare(key, c->to) <= 0);
+}
+
+/* The window that a row of the index stands for; it may be gone since. Kept in `picked`. */
+static bool look_up(leat__window_cursor_t *c, leat_slice_t key, const leat__window_at_t *at,
+    leat_slice_t *value, int64_t *time_ms)
+{
+    leat_slice_t row_key = leat__shape_key(c->s, key, at, &c->s->key_room);
+    if (!leat__store_get(c->s, row_key, value, time_ms))
+        return false;
+    c->picked.size = 0;
+    leat__buf_put(&c->picked, value->data, value->size);
+    c->picked_at = c->picked.size;
+    *value = (leat_slice_t){value->size ? c->picked.data : "", value->size};
+    return true;
+}
+
+bool leat__window_next(leat__window_cursor_t *c, leat__window_row_t *row)
+{
+    if (next_picked(c, row))
+        return true;
+    while (c->at < c->count) {
+        leat_slice_t row_key, key, value;
+        leat__window_at_t at;
+        int64_t time_ms;
+        if (!leat__cursor_next(c->parts[c->at], &row_key, &value, &time_ms)) {
+            c->at++;
+            continue;
+        }
+        if (c->s->shape == LEAT__HISTORY) {
+            if (leat__versioned_row(c->s, row_key, value, time_ms, row))
+                return true;
+            continue;
+        }
+        bool whole = c->by_index ? leat__shape_split_index(c->s, row_key, &key, &at)
+                                 : leat__shape_split(c->s, row_key, &key, &at);
+        if (!whole || !wanted(c, key, &at))
+            continue;
+        if (c->by_index && !look_up(c, key, &at, &value, &time_ms))
+            continue;
+        fill_row(c->s, row, key, &at, value, time_ms);
+        return true;
+    }
+    return false;
+}
