@@ -341,6 +341,16 @@ static const char *take_names(leat__graph_t *g, const char *given, suppress_t *o
     return op->rows.store ? name : NULL;
 }
 
+/* A history is in order by itself; rows of it that come late must not wait behind later ones. */
+static bool unversioned(leat__graph_t *g, const leat_table_t *in, const char *name)
+{
+    if (leat__rows_versioned(in->rows))
+        leat__builder_error(g->builder, LEAT_ETOPOLOGY, name ? name : "leat_table_suppress",
+            "leat_table_suppress: the table is versioned, or made from one that is: only others can "
+            "wait");
+    return !leat__rows_versioned(in->rows);
+}
+
 leat_table_t *leat_table_suppress(
     leat_table_t *in, const char *name, int64_t until_ms, const leat_suppress_opts_t *opts)
 {
@@ -351,7 +361,7 @@ leat_table_t *leat_table_suppress(
     const char *made;
     suppress_t *op;
 
-    if (in->nil)
+    if (in->nil || !unversioned(g, in, name))
         return leat__nil_table(g);
     op = leat__builder_alloc(g->builder, sizeof *op);
     if (!op)
