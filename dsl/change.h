@@ -14,6 +14,7 @@
 
 typedef struct leat__change_t {
     const void *now, *old; /* NULL: none; old is NULL too where nobody downstream asked for it */
+    bool fresh;    /* the row is new: old is what its aggregate started from */
     bool outdated; /* of a versioned table, which has a later version: nothing to join or fold */
 } leat__change_t;
 

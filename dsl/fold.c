@@ -58,8 +58,9 @@ static bool fit(leat_grouped_t *d, const leat__wanted_t *w)
                leat__need(g, w->call, w->name, o && o->subtract, ".subtract of a grouped table")) &&
            !out_of_place(g, w, o && o->subtract && (!functions || !d->from_table),
                functions ? ".subtract is for grouped tables only" : "a count needs no .subtract") &&
-           !out_of_place(g, w, d->from_table && o && (o->window.type || o->emit || o->merge),
-               ".window, .emit and .merge are for grouped streams only") &&
+           !out_of_place(g, w, d->from_table && o &&
+                                   (o->window.type || o->emit || o->merge || o->idle_close_ms),
+               ".window, .emit, .merge, .idle_close_ms are for grouped streams only") &&
            !out_of_place(g, w, o && o->init && w->kind != LEAT__AGGREGATE,
                ".init is for leat_grouped_aggregate only");
 }
@@ -198,6 +199,7 @@ leat__fold_t *leat__fold_new(leat_grouped_t *d, const leat__wanted_t *w)
     if (w->opts) {
         op->subtract = w->opts->subtract;
         op->user = op->merge_user = w->opts->user;
+        op->rows.changes_only = op->rows.send_old = w->opts->changes_only;
     }
     return copy_init(g, w, op) ? op : NULL;
 }

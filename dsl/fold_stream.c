@@ -18,6 +18,7 @@ typedef struct update_t {
     const leat_record_t *in;
     leat_slice_t key;
     const void *old; /* as it is, or what the aggregate starts from */
+    bool fresh;      /* there was none */
     int64_t time_ms; /* of the result */
 } update_t;
 
@@ -37,13 +38,14 @@ static bool start(leat_ctx_t *ctx, const leat_record_t *in, update_t *u)
     if (!leat__key_bytes(ctx, in, op->rows.key, &u->key))
         return false;
     u->old = leat__rows_get_bytes(u->local, u->key, &time_ms);
+    u->fresh = !u->old;
     u->time_ms = u->old ? leat__later(time_ms, in->time_ms) : in->time_ms;
     return leat__ok(ctx);
 }
 
 static void finish(leat_ctx_t *ctx, const update_t *u, const void *now)
 {
-    const leat__change_t change = {.now = now, .old = u->old};
+    const leat__change_t change = {.now = now, .old = u->old, .fresh = u->fresh};
 
     leat__rows_put_bytes(ctx, &u->op->rows, u->local, u->in, u->key, &change, u->time_ms);
 }

@@ -63,13 +63,37 @@ typedef struct part_t {
     leat__part_t *table;
 } part_t;
 
+static void write_buffer(const leat__table_join_t *op, leat__plan_t *plan, const char *node)
+{
+    leat__store_spec_t *spec = leat__plan_store(plan, op->buffer, LEAT_KV, leat_serde_bytes(),
+        leat_serde_bytes(), &op->opts, NULL, false);
+
+    if (!spec)
+        return;
+    spec->buffer = true;
+    leat__plan_connect(plan, node, op->buffer);
+}
+
+static leat__node_t *write_node(
+    const part_t *j, leat__plan_t *plan, const char *const *parents, size_t parent_count)
+{
+    const leat_node_opts_t waiting = {.open = leat__join_buffer_open,
+        .close = leat__join_buffer_close,
+        .local_size = leat__join_buffer_local_size()};
+    bool waits = j->op.buffer != NULL;
+
+    if (waits)
+        write_buffer(&j->op, plan, j->part.name);
+    return leat__plan_processor(plan, j->part.name, parents, parent_count,
+        waits ? leat__join_buffer_process : join_process, waits ? &waiting : NULL);
+}
+
 static void write_join(
     const leat__part_t *part, leat__plan_t *plan, const char *const *parents, size_t parent_count)
 {
     const part_t *j = (const part_t *)part;
     leat__part_t *both = leat__plan_alloc(plan, sizeof *both);
-    leat__node_t *node =
-        leat__plan_processor(plan, part->name, parents, parent_count, join_process, NULL);
+    leat__node_t *node = write_node(j, plan, parents, parent_count);
 
     if (!node || !both)
         return;
@@ -101,6 +125,36 @@ static bool fit(leat_stream_t *left, leat_table_t *right, const char *name, leat
     return false;
 }
 
+static int64_t history_of(const leat__rows_t *r)
+{
+    while (!r->materialized)
+        r = r->upstream;
+    return r->opts.history_ms;
+}
+
+/* .grace_ms; after the rows that the join needs are kept. False: recorded. */
+static bool take_grace(leat__graph_t *g, part_t *j, const leat_join_opts_t *opts)
+{
+    int64_t grace_ms = opts ? opts->grace_ms : 0;
+    const char *wrong = NULL;
+
+    if (!grace_ms)
+        return true;
+    j->op.grace_ms = grace_ms == LEAT_ZERO ? 0 : grace_ms;
+    j->op.buffer = leat__graph_join(g, j->part.name, "-Buffer", "");
+    if (j->op.grace_ms < 0)
+        wrong = ".grace_ms must not be negative";
+    else if (!leat__rows_versioned(j->op.right))
+        wrong = ".grace_ms needs a versioned table: give its store a .history_ms";
+    else if (j->op.grace_ms > history_of(j->op.right))
+        wrong = ".grace_ms must not be longer than the table's .history_ms, or rows are forgotten "
+                "before the stream asks for them";
+    if (wrong)
+        leat__builder_error(g->builder, LEAT_EARGUMENT, j->part.name,
+            "leat_stream_join_table: %s", wrong);
+    return !wrong && j->op.buffer;
+}
+
 leat_stream_t *leat_stream_join_table(leat_stream_t *left, leat_table_t *right, const char *name,
     leat_combine_fn fn, const leat_serde_t *value, const leat_join_opts_t *opts)
 {
@@ -118,7 +172,9 @@ leat_stream_t *leat_stream_join_table(leat_stream_t *left, leat_table_t *right, 
         return g->nil_stream;
     j->op = (leat__table_join_t){.joiner = {fn, opts ? opts->user : NULL},
         .right = right->rows,
-        .keeps = opts && opts->kind == LEAT_LEFT};
+        .keeps = opts && opts->kind == LEAT_LEFT,
+        .key = left->key,
+        .value = left->value};
     j->table = right->part;
     j->part.name = leat__graph_name(g, name, j->op.keeps ? "KSTREAM-LEFTJOIN-" : "KSTREAM-JOIN-");
     j->part.write = write_join;
@@ -126,6 +182,8 @@ leat_stream_t *leat_stream_join_table(leat_stream_t *left, leat_table_t *right, 
     if (!j->part.name)
         return g->nil_stream;
     leat__rows_enable_view(right->rows);
+    if (!take_grace(g, j, opts))
+        return g->nil_stream;
     leat__part_parent(g, &j->part, side);
     leat__graph_add(g, &j->part);
     return leat__stream_new(g, &j->part, left->key, value, false);

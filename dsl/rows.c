@@ -1,5 +1,6 @@
 /* dsl/rows.c: stores of table operators: names, keeping, putting, forwarding. */
 #include <string.h>
+#include "base/codec.h"
 #include "rows.h"
 #include "suppress.h"
 #include "window.h"
@@ -162,12 +163,38 @@ void leat__rows_write(const leat__rows_t *r, leat__plan_t *plan, const char *nod
 
 /* ---- running ---- */
 
+static bool encode(
+    leat_ctx_t *ctx, const leat__rows_t *r, const void *value, leat_slice_t *bytes)
+{
+    leat__codec_env_t env = {.scratch = &ctx->scratch};
+    leat_error_t err;
+
+    if (leat__encode(r->value, value, &env, bytes, &err) == LEAT_OK)
+        return true;
+    leat_fail(ctx, LEAT_ESERDE, "the value does not encode: %s", err.text);
+    return false;
+}
+
+bool leat__rows_unchanged(leat_ctx_t *ctx, const leat__rows_t *r, const leat__change_t *change)
+{
+    leat_slice_t now, old;
+
+    if (!r->changes_only || change->fresh)
+        return false;
+    if (!change->now || !change->old)
+        return !change->now && !change->old;
+    return encode(ctx, r, change->now, &now) && encode(ctx, r, change->old, &old) &&
+           leat_slice_equal(&now, &old);
+}
+
 static void forward(
     leat_ctx_t *ctx, const leat_record_t *in, const leat__change_t *change, int64_t time_ms)
 {
+    const leat__rows_t *r = leat__operator(ctx);
     const leat_record_t out = {in->key, change, time_ms, in->headers};
 
-    leat__forward(ctx, &out);
+    if (!leat__rows_unchanged(ctx, r, change))
+        leat__forward(ctx, &out);
 }
 
 static void flush(leat_ctx_t *ctx, const leat_record_t *in, const void *old)
@@ -276,7 +303,8 @@ void leat__rows_view(leat_ctx_t *ctx, const leat__rows_t *r, const leat_record_t
 void leat__rows_put_bytes(leat_ctx_t *ctx, const leat__rows_t *r, const leat__rows_local_t *local,
     const leat_record_t *in, leat_slice_t key, const leat__change_t *change, int64_t time_ms)
 {
-    leat__change_t sent = {change->now, r->send_old ? change->old : NULL, false};
+    leat__change_t sent = {
+        .now = change->now, .old = r->send_old ? change->old : NULL, .fresh = change->fresh};
     int64_t kept_ms = change->now ? time_ms : in->time_ms; /* a deletion has its record's time */
     int64_t until_ms = INT64_MAX;
 
@@ -293,7 +321,8 @@ void leat__rows_put(leat_ctx_t *ctx, const leat__rows_t *r, const leat_record_t 
     const void *now, const void *old, int64_t time_ms)
 {
     const leat__change_t *from = r->kind == LEAT__ROWS_DERIVED ? in->value : NULL;
-    const leat__change_t change = {now, r->send_old ? old : NULL, from && from->outdated};
+    const leat__change_t change = {
+        .now = now, .old = r->send_old ? old : NULL, .outdated = from && from->outdated};
     leat_slice_t key;
 
     if (!leat__ok(ctx))

@@ -43,6 +43,8 @@ struct leat__rows_t {
     const leat_serde_t *key, *value;
     leat_window_t window; /* .type NONE: plain keys; else keys are leat_windowed_t (window.h) */
     bool on_close;        /* windows go on when they have closed */
+    bool changes_only;    /* equal values do not go on; send_old is set then */
+    int64_t idle_close_ms; /* windows; 0: time goes by records only */
     bool buffers;         /* the store holds what waits, no rows (suppress.h) */
     leat_store_opts_t opts;
     size_t local_offset; /* of leat__rows_local_t in the node's memory per task */
@@ -83,6 +85,9 @@ leat_table_t *leat__rows_table(leat__graph_t *g, leat__rows_t *r, const char *na
 void leat__rows_write(const leat__rows_t *r, leat__plan_t *plan, const char *node);
 
 /* ---- running ---- */
+
+/** Nothing to send on: the rows send changes only, and this is none. */
+bool leat__rows_unchanged(leat_ctx_t *ctx, const leat__rows_t *r, const leat__change_t *change);
 
 static inline leat__rows_local_t *leat__rows_local(leat_ctx_t *ctx, const leat__rows_t *r)
 {

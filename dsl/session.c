@@ -140,7 +140,6 @@ void leat__session_process(leat_ctx_t *ctx, const leat_record_t *in)
 
     if (!leat__windowing_start(ctx, in, &w))
         return;
-    w.closed_ms -= w.op->rows.window.size_ms;
     if (!find(ctx, &w, &found))
         return;
     merge_all(ctx, &j, &found);

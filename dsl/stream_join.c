@@ -120,7 +120,7 @@ static bool fit(leat_stream_t *left, leat_stream_t *right, const char *name, lea
         !leat__same_keys(g, call, name, left->key, right->key))
         return false;
     if (__builtin_add_overflow(w->before_ms, w->after_ms, &size_ms) || size_ms < 0)
-        return refuse(g, name, "the window must not end before it starts: before + after is negative");
+        return refuse(g, name, "the window ends before it starts: before + after is negative");
     if (w->grace_ms < 0)
         return refuse(g, name, "the grace of a window must not be negative");
     return true;

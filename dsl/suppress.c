@@ -5,7 +5,7 @@
  *
  * The buffer is a key-value store in memory, with a queue by time over it (statestore/queue.h), so
  * commits, aborts and restores need nothing of their own. Time is the highest that this operator
- * has seen. A row goes on with its latest value, with time, headers and place of the record that
+ * has seen; the clock moves it only on request (idle.h). A row goes on with its latest value, with time, headers and place of the record that
  * gave it.
  *
  * To a table operator behind it, the table looks as it did before what waits: the prior value.
@@ -16,6 +16,7 @@
 #include <string.h>
 #include "base/codec.h"
 #include "statestore/queue.h"
+#include "idle.h"
 #include "suppress.h"
 #include "window.h"
 
@@ -23,7 +24,7 @@ typedef struct suppress_t {
     leat__rows_t rows; /* its store is the buffer */
     int64_t wait_ms;
     bool on_close, fail_when_full;
-    int64_t records_max, bytes_max;
+    int64_t records_max, bytes_max, idle_close_ms;
 } suppress_t;
 
 typedef struct local_t {
@@ -31,9 +32,12 @@ typedef struct local_t {
     leat__store_t *store;
     leat__queue_t *queue;
     const char *topic; /* what serdes are told */
+    leat__idle_t idle;
 } local_t;
 
 /* ---- running ---- */
+
+static void suppress_idle(leat_ctx_t *ctx, const leat_record_t *tick);
 
 static void suppress_open(leat_ctx_t *ctx)
 {
@@ -46,6 +50,7 @@ static void suppress_open(leat_ctx_t *ctx)
         return;
     local->topic = spec->changelog;
     local->queue = leat__queue_new(local->store, leat__waiting_measure);
+    leat__idle_open(ctx, &local->idle, op->idle_close_ms, suppress_idle);
 }
 
 static void suppress_close(leat_ctx_t *ctx)
@@ -173,6 +178,24 @@ static bool is_due(const suppress_t *op, const local_t *local)
            waits_ms <= local->observed_ms - op->wait_ms;
 }
 
+static bool let_due_go(leat_ctx_t *ctx, const suppress_t *op, local_t *local)
+{
+    while (is_due(op, local)) {
+        if (!let_go(ctx, op, local))
+            return false;
+    }
+    return true;
+}
+
+static void suppress_idle(leat_ctx_t *ctx, const leat_record_t *tick)
+{
+    local_t *local = leat_local(ctx);
+
+    (void)tick;
+    if (leat__idle_moves(ctx, &local->idle, &local->observed_ms))
+        let_due_go(ctx, leat__operator(ctx), local);
+}
+
 static bool is_full(const suppress_t *op, const local_t *local)
 {
     return leat__queue_count(local->queue) > (uint64_t)op->records_max ||
@@ -185,12 +208,11 @@ static void suppress_process(leat_ctx_t *ctx, const leat_record_t *in)
     local_t *local = leat_local(ctx);
 
     local->observed_ms = leat__later(local->observed_ms, in->time_ms);
+    leat__idle_record(ctx, &local->idle, local->observed_ms);
     if (!wait(ctx, op, local, in))
         return;
-    while (is_due(op, local)) {
-        if (!let_go(ctx, op, local))
-            return;
-    }
+    if (!let_due_go(ctx, op, local))
+        return;
     if (op->fail_when_full && is_full(op, local)) {
         leat_fail(ctx, LEAT_EFULL,
             "the buffer is full: %zu rows (at most %" PRId64 "), %zu bytes (at most %" PRId64 "): "
@@ -258,6 +280,11 @@ static bool bound(leat__graph_t *g, const char *call, int64_t given, const char 
 static bool take_wait(leat__graph_t *g, const char *call, const char *name, int64_t until_ms,
     suppress_t *op)
 {
+    if (leat__rows_versioned(op->rows.upstream)) {
+        leat__builder_error(g->builder, LEAT_ETOPOLOGY, name ? name : call,
+            "%s: rows of a versioned table cannot wait: take .history_ms off that table", call);
+        return false;
+    }
     op->on_close = until_ms == LEAT_UNTIL_WINDOW_CLOSES;
     op->wait_ms = op->on_close ? leat__rows_grace_ms(op->rows.upstream) : until_ms;
     if (!op->on_close || op->wait_ms >= 0)
@@ -279,6 +306,11 @@ static bool take_opts(leat__graph_t *g, const char *call, const leat_suppress_op
     if (!bound(g, call, opts->records_max, ".records_max", &op->records_max) ||
         !bound(g, call, opts->bytes_max, ".bytes_max", &op->bytes_max))
         return false;
+    if (opts->idle_close_ms < 0) {
+        leat__builder_error(g->builder, LEAT_EARGUMENT, call,
+            "%s: .idle_close_ms must not be negative", call);
+        return false;
+    }
     op->fail_when_full = opts->fail_when_full;
     if (op->on_close && !op->fail_when_full && (opts->records_max || opts->bytes_max)) {
         leat__builder_error(g->builder, LEAT_EARGUMENT, call,
@@ -289,7 +321,8 @@ static bool take_opts(leat__graph_t *g, const char *call, const leat_suppress_op
     }
     op->rows.opts.changelog = opts->changelog;
     op->rows.opts.cache = LEAT_OFF;
-    op->rows.opts.backend = leat_backend_memory();
+    op->rows.opts.backend = opts->on_disk ? leat_backend_rocksdb() : leat_backend_memory();
+    op->idle_close_ms = opts->idle_close_ms;
     if (!opts->changelog_config)
         return true;
     op->rows.opts.changelog_config = leat__builder_strdup(g->builder, opts->changelog_config);
@@ -308,6 +341,16 @@ static const char *take_names(leat__graph_t *g, const char *given, suppress_t *o
     return op->rows.store ? name : NULL;
 }
 
+/* A history is in order by itself; rows of it that come late must not wait behind later ones. */
+static bool unversioned(leat__graph_t *g, const leat_table_t *in, const char *name)
+{
+    if (leat__rows_versioned(in->rows))
+        leat__builder_error(g->builder, LEAT_ETOPOLOGY, name ? name : "leat_table_suppress",
+            "leat_table_suppress: the table is versioned, or made from one that is: only others can "
+            "wait");
+    return !leat__rows_versioned(in->rows);
+}
+
 leat_table_t *leat_table_suppress(
     leat_table_t *in, const char *name, int64_t until_ms, const leat_suppress_opts_t *opts)
 {
@@ -318,7 +361,7 @@ leat_table_t *leat_table_suppress(
     const char *made;
     suppress_t *op;
 
-    if (in->nil)
+    if (in->nil || !unversioned(g, in, name))
         return leat__nil_table(g);
     op = leat__builder_alloc(g->builder, sizeof *op);
     if (!op)

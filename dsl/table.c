@@ -54,6 +54,10 @@ leat_table_t *leat__row_fn_add(leat_table_t *in, leat__row_fn_t *op, const char 
             &op->rows, g, call, LEAT__ROWS_DERIVED, opts ? &opts->store : NULL, name, prefix) ||
         !node_opts(g, opts, &node))
         return g->nil_table;
+    if (opts && opts->changes_only) {
+        op->rows.changes_only = true;
+        leat__rows_enable_old(&op->rows, true);
+    }
     made = leat__graph_name(g, name, prefix);
     return made ? leat__rows_table(g, &op->rows, made, in->part, process, &node) : g->nil_table;
 }

@@ -23,8 +23,8 @@ static void filter_process(leat_ctx_t *ctx, const leat_record_t *in)
     if (op->rows.send_old && leat__ok(ctx))
         old = op->rows.materialized ? leat__rows_get(ctx, &op->rows, in)
                                     : passing(ctx, op, in, change->old);
-    if (op->rows.send_old && !now && !old)
-        return;
+    if (op->rows.send_old && !now && !old && !leat__rows_versioned(op->rows.upstream))
+        return; /* a history has deletions too */
     leat__rows_put(ctx, &op->rows, in, now, old, in->time_ms);
 }
 

@@ -68,7 +68,11 @@ static bool fit(leat__graph_t *g, const char *call, const char *name, const leat
 bool leat__window_take(leat__graph_t *g, const char *call, const char *name,
     const leat_fold_opts_t *opts, leat__fold_t *op)
 {
+    if (opts && opts->idle_close_ms < 0)
+        return refuse(g, call, name, ".idle_close_ms must not be negative");
     if (!opts || !opts->window.type) {
+        if (opts && opts->idle_close_ms)
+            return refuse(g, call, name, ".idle_close_ms needs a .window");
         if (opts && opts->emit)
             return refuse(g, call, name, ".emit on close needs a .window");
         return !opts || !opts->merge || refuse(g, call, name, ".merge needs a session .window");
@@ -77,6 +81,7 @@ bool leat__window_take(leat__graph_t *g, const char *call, const char *name,
         return false;
     op->rows.window = opts->window;
     op->rows.on_close = opts->emit == LEAT_EMIT_ON_CLOSE;
+    op->rows.idle_close_ms = opts->idle_close_ms;
     op->merge = opts->merge;
     return true;
 }
@@ -108,6 +113,8 @@ bool leat__window_store(leat__graph_t *g, const char *call, const char *name, le
 
     if (!w->type)
         return true;
+    if (r->opts.history_ms)
+        return refuse(g, call, name, ".history_ms is for tables without windows");
     if (!r->opts.retention_ms)
         r->opts.retention_ms = least_ms;
     if (r->opts.retention_ms < least_ms) {
@@ -130,6 +137,17 @@ bool leat__window_store(leat__graph_t *g, const char *call, const char *name, le
     return !leat__builder_failed(g->builder);
 }
 
+static void window_idle(leat_ctx_t *ctx, const leat_record_t *tick)
+{
+    leat__window_local_t *local = leat_local(ctx);
+    leat__windowing_t w;
+
+    if (!leat__idle_moves(ctx, &local->idle, &local->observed_ms))
+        return;
+    leat__windowing_at(ctx, tick, &w);
+    leat__window_emit(ctx, &w);
+}
+
 static void window_open(leat_ctx_t *ctx)
 {
     const leat__rows_t *r = leat__operator(ctx);
@@ -138,6 +156,7 @@ static void window_open(leat_ctx_t *ctx)
     *local = (leat__window_local_t){.observed_ms = -1, .closed_ms = -1, .emit_interval_ms = -1};
     if (r->on_close)
         leat__window_emit_open(ctx, r, local);
+    leat__idle_open(ctx, &local->idle, r->idle_close_ms, window_idle);
 }
 
 leat_map_fn leat__window_node(const leat__fold_t *op, leat_node_opts_t *node)
@@ -234,21 +253,30 @@ const void *leat__window_rows_get(
 
 /* ---- running ---- */
 
-bool leat__windowing_start(leat_ctx_t *ctx, const leat_record_t *in, leat__windowing_t *w)
+void leat__windowing_at(leat_ctx_t *ctx, const leat_record_t *in, leat__windowing_t *w)
 {
     const leat__fold_t *op = leat__operator(ctx);
+    const leat_window_t *window = &op->rows.window;
+
+    *w = (leat__windowing_t){
+        .op = op, .rows = leat__rows_local(ctx, &op->rows), .local = leat_local(ctx), .in = in};
+    w->closed_ms = w->local->observed_ms - window->grace_ms;
+    if (window->type == LEAT_WINDOW_SESSION)
+        w->closed_ms -= window->size_ms;
+}
+
+bool leat__windowing_start(leat_ctx_t *ctx, const leat_record_t *in, leat__windowing_t *w)
+{
+    leat__window_local_t *local = leat_local(ctx);
 
     if (!in->key) {
         leat__drop(ctx, "null key");
         return false;
     }
-    w->op = op;
-    w->rows = leat__rows_local(ctx, &op->rows);
-    w->local = leat_local(ctx);
-    w->in = in;
-    w->local->observed_ms = leat__later(w->local->observed_ms, in->time_ms);
-    w->closed_ms = w->local->observed_ms - op->rows.window.grace_ms;
-    return leat__key_bytes(ctx, in, leat__serde_inner(op->rows.key), &w->key);
+    local->observed_ms = leat__later(local->observed_ms, in->time_ms);
+    leat__idle_record(ctx, &local->idle, local->observed_ms);
+    leat__windowing_at(ctx, in, w);
+    return leat__key_bytes(ctx, in, leat__serde_inner(w->op->rows.key), &w->key);
 }
 
 const void *leat__windowing_decode(leat_ctx_t *ctx, const leat__windowing_t *w, leat_slice_t bytes)
@@ -278,10 +306,11 @@ void leat__windowing_forward(leat_ctx_t *ctx, const leat__windowing_t *w,
     const leat_headers_t *headers)
 {
     const leat__rows_t *r = &w->op->rows;
-    const leat__change_t sent = {.now = change->now, .old = r->send_old ? change->old : NULL};
+    const leat__change_t sent = {
+        .now = change->now, .old = r->send_old ? change->old : NULL, .fresh = change->fresh};
     const leat_record_t out = {window, &sent, time_ms, headers};
 
-    if (!r->on_close && !w->rows->cached)
+    if (!r->on_close && !w->rows->cached && !leat__rows_unchanged(ctx, r, &sent))
         leat__forward(ctx, &out);
 }
 
@@ -309,6 +338,7 @@ typedef struct update_t {
     leat_windowed_t window;
     const void *old;
     int64_t time_ms;
+    bool fresh;
 } update_t;
 
 static void finish(leat_ctx_t *ctx, leat__call_t *call, leat__emit_t how, const leat_record_t *out,
@@ -316,7 +346,7 @@ static void finish(leat_ctx_t *ctx, leat__call_t *call, leat__emit_t how, const 
 {
     const update_t *u = call->data;
     const leat__windowing_t *w = u->w;
-    const leat__change_t change = {.now = out->value, .old = u->old};
+    const leat__change_t change = {.now = out->value, .old = u->old, .fresh = u->fresh};
     leat_slice_t bytes;
 
     (void)how;
@@ -331,7 +361,7 @@ static void finish(leat_ctx_t *ctx, leat__call_t *call, leat__emit_t how, const 
 void leat__windowing_update(
     leat_ctx_t *ctx, const leat__windowing_t *w, int64_t start_ms, int64_t end_ms, leat__agg_t old)
 {
-    update_t u = {w, {w->in->key, start_ms, end_ms}, old.value, w->in->time_ms};
+    update_t u = {w, {w->in->key, start_ms, end_ms}, old.value, w->in->time_ms, !old.value};
 
     if (old.value)
         u.time_ms = leat__later(old.time_ms, w->in->time_ms);

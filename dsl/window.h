@@ -15,6 +15,7 @@
 #define LEAT__DSL_WINDOW_H
 
 #include "fold.h"
+#include "idle.h"
 #include "statestore/windows.h"
 
 /* ---- building ---- */
@@ -47,6 +48,7 @@ typedef struct leat__window_local_t {
     int64_t closed_ms;        /* emit on close: windows up to this time have gone on; -1: none */
     int64_t next_emit_ms;     /* on the clock */
     int64_t emit_interval_ms; /* -1: updates are emitted */
+    leat__idle_t idle;
 } leat__window_local_t;
 
 /** A record at work. */
@@ -65,6 +67,8 @@ typedef struct leat__agg_t {
     int64_t time_ms;
 } leat__agg_t;
 
+/** Operator, memory and time, also for a tick: in has no key and no value then. */
+void leat__windowing_at(leat_ctx_t *ctx, const leat_record_t *in, leat__windowing_t *w);
 /** Key and time of the record. False: dropped (no key) or failed. */
 bool leat__windowing_start(leat_ctx_t *ctx, const leat_record_t *in, leat__windowing_t *w);
 /** A stored value, independent of the store. */

@@ -42,7 +42,7 @@ static void list_inputs(const leat__plan_t *plan, bool internal, leat__ends_t *e
     for (size_t g = 0; g < plan->group_count; g++)
         for (size_t i = 0; i < plan->groups[g].topic_count; i++) {
             const leat__group_t *group = &plan->groups[g];
-            if (group->sources[i]->internal != internal)
+            if (group->global || group->sources[i]->internal != internal)
                 continue;
             for (int32_t p = 0; p < group->partition_counts[i]; p++) {
                 LEAT__GROW(ends->of, ends->count, room);

@@ -184,7 +184,7 @@ void leat__control_join_group(leat__control_t *c)
     topics = leat__must_alloc(room * sizeof *topics);
     topics[0] = c->log.topic;
     for (size_t g = 0; g < plan->group_count; g++)
-        for (size_t i = 0; i < plan->groups[g].topic_count; i++)
+        for (size_t i = 0; !plan->groups[g].global && i < plan->groups[g].topic_count; i++)
             topics[count++] = plan->groups[g].topics[i];
     const char *instance = leat__config_text(config, "group.instance.id");
     leat__member_opts_t o = {

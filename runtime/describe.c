@@ -160,6 +160,19 @@ static void put_node(const describing_t *d, const shown_t *s)
     leat__text_put(d->out, "\n");
 }
 
+/* Java prints these by themselves: source, then processor, and no empty line behind. */
+static void put_global(describing_t *d, const leat__group_t *group)
+{
+    for (size_t i = 0; i < group->node_count; i++)
+        d->shown[group->nodes[i]->index] = (shown_t){.node = group->nodes[i], .size = 1};
+    for (size_t i = 0; i < group->node_count; i++)
+        link_parents(d, &d->shown[group->nodes[i]->index]);
+    leat__text_format(
+        d->out, "  Sub-topology: %d for global store (will not generate tasks)\n", group->id);
+    for (size_t i = 0; i < group->node_count; i++)
+        put_node(d, &d->shown[group->nodes[i]->index]);
+}
+
 static void put_group(describing_t *d, const leat__group_t *group)
 {
     for (size_t i = 0; i < group->node_count; i++) {
@@ -191,7 +204,7 @@ void leat__describe_java(const leat__plan_t *p, leat__text_t *out)
     if (d.shown && d.order && d.entries) {
         leat__text_put(out, "Topologies:\n ");
         for (size_t g = 0; g < p->group_count; g++)
-            put_group(&d, &p->groups[g]);
+            (p->groups[g].global ? put_global : put_group)(&d, &p->groups[g]);
     } else {
         out->failed = true;
     }

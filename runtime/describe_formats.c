@@ -92,7 +92,8 @@ static void put_store(leat__text_t *out, const leat__store_spec_t *s)
 
 static void put_group(leat__text_t *out, const leat__group_t *group)
 {
-    leat__text_format(out, "{\"id\":%d,\"nodes\":[", group->id);
+    leat__text_format(out, "{\"id\":%d,%s\"nodes\":[", group->id,
+        group->global ? "\"global\":true," : "");
     for (size_t i = 0; i < group->node_count; i++) {
         leat__text_put(out, i ? "," : "");
         put_node(out, group->nodes[i]);

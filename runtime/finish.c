@@ -46,6 +46,11 @@ static void connect(leat__plan_t *p, const leat__connection_t *c)
             "store '%s' cannot be connected to '%s': only "
             "processors have stores, not sources and sinks",
             c->store, c->processor);
+    if (!failed(p) && s->global && !node->global)
+        leat__plan_fail(p, LEAT_ETOPOLOGY, c->processor,
+            "store '%s' is a global one: every processor may read it, none is connected to it; leave "
+            "it out of the stores of '%s'",
+            c->store, c->processor);
     if (failed(p) || has_store(node, s))
         return;
     if (s->owner)
@@ -121,6 +126,7 @@ static void make_groups(leat__plan_t *p)
         if (!group)
             return;
         LEAT__PLAN_PUSH(p, group->nodes, group->node_count, p->nodes[i]);
+        group->global = group->global || p->nodes[i]->global;
         add_stores(p, group, p->nodes[i], &order);
     }
 }

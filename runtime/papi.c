@@ -7,6 +7,7 @@
  * processor, as in Kafka Streams; only .stores may name what comes later. A call on a nil or failed
  * builder still adopts its user data.
  */
+#include <stdio.h>
 #include <string.h>
 #include "papi.h"
 
@@ -217,6 +218,67 @@ void leat_builder_connect(leat_builder_t *b, const char *processor, const char *
         call->list = leat__builder_strdup(b, stores);
 }
 
+/* ---- stores filled from a topic ---- */
+
+static void set_fill(leat_builder_t *b, leat__papi_call_t *call, const leat_fill_opts_t *opts)
+{
+    const char *name = call->name;
+    size_t size = strlen(name) + sizeof "-source";
+    char *source = opts->source_name ? leat__builder_strdup(b, opts->source_name)
+                                     : leat__builder_alloc(b, size);
+
+    if (source && !opts->source_name)
+        snprintf(source, size, "%s-source", name);
+    check_reserved(b, name, opts->reserved);
+    check_reserved(b, name, opts->node.reserved);
+    call->list = source;
+    call->source.timestamp = opts->timestamp;
+    call->source.user = opts->node.user;
+    call->source.reset = LEAT_RESET_EARLIEST;
+    call->node = opts->node;
+    call->node.stores = leat__builder_strdup(b, opts->node.stores);
+    if (opts->store_key)
+        call->store_key = opts->store_key;
+    if (opts->store_value)
+        call->store_value = opts->store_value;
+    copy_store_opts(b, name, &call->store, &opts->store);
+}
+
+void leat__papi_fill(leat_builder_t *b, bool global, const char *topic, const char *name,
+    leat_map_fn fill, leat_store_kind_t kind, const leat_serde_t *key, const leat_serde_t *value,
+    const leat_fill_opts_t *opts)
+{
+    leat__papi_call_t *call;
+
+    if (opts)
+        leat__builder_adopt_user(b, opts->node.user, opts->node.user_free);
+    if (!require(b, name, "a name", name) || !require(b, name, "a topic", topic) ||
+        !require(b, name, "a name of its store (.store.name)", opts ? opts->store.name : NULL) ||
+        !require(b, name, "a serde for its key", key) ||
+        !require(b, name, "a serde for its value", value))
+        return;
+    if (!fill) {
+        leat__builder_error(b, LEAT_ENULL, name, "processor '%s' needs a function", name);
+        return;
+    }
+    call = add(b, global ? LEAT__PAPI_GLOBAL : LEAT__PAPI_READ_ONLY, name);
+    if (!call)
+        return;
+    call->topic = leat__builder_strdup(b, topic);
+    call->function = fill;
+    call->kind = kind;
+    call->key = call->store_key = key;
+    call->value = call->store_value = value;
+    set_fill(b, call, opts);
+}
+
+void leat_builder_read_only_store(leat_builder_t *b, const char *topic, const char *name,
+    leat_map_fn fill, leat_store_kind_t kind, const leat_serde_t *key, const leat_serde_t *value,
+    const leat_fill_opts_t *opts)
+{
+    leat__papi_fill(b, false, topic, name, fill, kind, key, value, opts);
+}
+
 /* ---- replay ---- */
 
 /* "a,b" → names, all in one allocation of the plan. */
@@ -262,9 +324,31 @@ static void replay_node(leat__plan_t *p, const leat__papi_call_t *call)
             leat__plan_connect(p, call->name, parents[i]);
 }
 
+static void replay_fill(leat__plan_t *p, const leat__papi_call_t *call)
+{
+    const char *parent = call->list, *store = call->store.name;
+    leat__node_t *source =
+        leat__plan_source(p, call->list, call->topic, call->key, call->value, &call->source);
+    leat__node_t *processor =
+        leat__plan_processor(p, call->name, &parent, 1, call->function, &call->node);
+
+    if (call->what == LEAT__PAPI_GLOBAL) {
+        leat__plan_global(p, source, processor, store, call->kind, call->store_key,
+            call->store_value, &call->store);
+        return;
+    }
+    if (!leat__plan_store(p, store, call->kind, call->store_key, call->store_value, &call->store,
+            NULL, false))
+        return;
+    leat__plan_connect(p, call->name, store);
+    leat__plan_source_changelog(p, store, call->topic);
+}
+
 static void replay(leat__plan_t *p, const leat__papi_call_t *call)
 {
-    if (call->what == LEAT__PAPI_STORE)
+    if (call->what == LEAT__PAPI_GLOBAL || call->what == LEAT__PAPI_READ_ONLY)
+        replay_fill(p, call);
+    else if (call->what == LEAT__PAPI_STORE)
         leat__plan_store(
             p, call->name, call->kind, call->key, call->value, &call->store, call->custom, false);
     else

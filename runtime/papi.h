@@ -23,18 +23,21 @@ typedef enum leat__papi_t {
     LEAT__PAPI_PROCESSOR,
     LEAT__PAPI_SINK,
     LEAT__PAPI_STORE,
-    LEAT__PAPI_CONNECT
+    LEAT__PAPI_CONNECT,
+    LEAT__PAPI_GLOBAL,   /* a store, its source and its processor */
+    LEAT__PAPI_READ_ONLY /* the same in each task */
 } leat__papi_t;
 
 typedef struct leat__papi_call_t {
     struct leat__papi_call_t *next;
     leat__papi_t what;
-    char *name;  /* of the node or store; CONNECT: the processor */
+    char *name;  /* of the node or store; CONNECT, GLOBAL, READ_ONLY: the processor */
     char *topic; /* SOURCE, SINK; NULL: function */
-    char *list;  /* parents; CONNECT: stores */
+    char *list;  /* parents; CONNECT: stores; GLOBAL, READ_ONLY: the source's name */
     const leat_serde_t *key, *value;
     leat_map_fn function; /* process, or the chooser of the topic */
     leat_store_kind_t kind;
+    const leat_serde_t *store_key, *store_value; /* GLOBAL, READ_ONLY */
     const leat_custom_t *custom;
     leat_source_opts_t source; /* texts of all options belong to the topology */
     leat_node_opts_t node;
@@ -57,6 +60,13 @@ struct leat_builder_t {
     const leat_config_t *config; /* of leat_topology_build; else NULL */
 };
 
+/**
+ * leat_builder_global_store() with names for both nodes, and leat_builder_read_only_store().
+ * Adopts.
+ */
+void leat__papi_fill(leat_builder_t *b, bool global, const char *topic, const char *name,
+    leat_map_fn fill, leat_store_kind_t kind, const leat_serde_t *key, const leat_serde_t *value,
+    const leat_fill_opts_t *opts);
 void leat__papi_replay(const leat_topology_t *t, leat__plan_t *p);
 
 #endif

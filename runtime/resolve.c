@@ -273,7 +273,7 @@ static int count_tasks(const resolving_t *r)
         group->task_count = 0;
         for (size_t t = 0; t < group->topic_count; t++) {
             group->partition_counts[t] = topic_count(r, group, t);
-            if (group->partition_counts[t] > group->task_count)
+            if (!group->global && group->partition_counts[t] > group->task_count)
                 group->task_count = group->partition_counts[t];
         }
     }

@@ -115,6 +115,7 @@ leat__task_t *leat__task_new(const leat__task_opts_t *o, leat_error_t *err)
     t->env = *o->env;
     t->plan = o->plan;
     t->partition = o->partition;
+    t->globals = o->globals;
     t->state_dir = leat__must_strdup(o->state_dir);
     t->patience_ms = 300000;
     if (t->env.config)

@@ -57,6 +57,7 @@ typedef struct leat__task_opts_t {
     const leat__task_env_t *env; /* [copy] */
     leat__task_state_t *state;   /* [keep] open; the task opens its stores in it */
     bool log_each;               /* changelog record per put of uncached stores (test driver) */
+    struct leat__globals_t *globals; /* [keep] the process's global stores; NULL: none */
     bool pattern_inputs;         /* an input per pattern, not per topic found (test driver) */
     const char *state_dir;       /* leat_state_dir() */
 } leat__task_opts_t;

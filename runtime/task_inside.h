@@ -68,6 +68,12 @@ struct leat__task_store_t {
     leat__flush_fn flush;
 };
 
+/* A global store that this task reads. */
+typedef struct leat__seen_t {
+    struct leat__seen_t *next;
+    leat__task_store_t store;
+} leat__seen_t;
+
 typedef struct leat__queued_t {
     leat__batch_t batch;
     size_t at;         /* next record */
@@ -144,6 +150,11 @@ struct leat__task_t {
     leat_metric_t *metrics;
     leat__progress_t progress, committed_progress;
 
+    struct leat__globals_t *globals; /* NULL: none */
+    leat__owner_t reader;            /* of handles of global stores: they are read only */
+    leat__seen_t *seen;
+    bool reads_globals; /* their lock is held until the record is finished */
+
     leat_verdict_t policy[LEAT_STAGE_SEND + 1];
     const char *dead_letter_topic; /* NULL: none */
     leat__target_t *dead_letter;
@@ -203,6 +214,15 @@ void leat__timers_release(leat__task_t *t);
 
 int leat__task_stores_open(leat__task_t *t, const leat__task_opts_t *o, leat_error_t *err);
 void leat__task_stores_release(leat__task_t *t);
+/* The typed handle of s->store, for an owner; and its end. */
+void leat__task_store_handle(leat__task_store_t *s, leat__owner_t *owner);
+void leat__task_store_release(leat__task_store_t *s);
+
+/* ---- globals.c ---- */
+
+leat__task_store_t *leat__globals_seen(leat__task_t *t, const leat__store_spec_t *spec);
+void leat__globals_leave(leat__task_t *t);
+void leat__globals_forget(leat__task_t *t);
 
 /* ---- progress.c ---- */
 
@@ -214,6 +234,8 @@ static inline void leat__ctx_finish(leat_ctx_t *ctx)
 {
     if (ctx->owner.iterators)
         leat__owner_finish(&ctx->owner);
+    if (ctx->task->reads_globals)
+        leat__globals_leave(ctx->task);
     leat__arena_reset(&ctx->scratch);
 }
 

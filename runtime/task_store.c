@@ -25,11 +25,27 @@ static leat__task_store_t *find(leat_ctx_t *ctx, const char *name)
     return NULL;
 }
 
+/* NULL: none of that name that is global. */
+static leat__task_store_t *global_store(leat_ctx_t *ctx, const char *name)
+{
+    leat__task_t *t = ctx->task;
+    const leat__store_spec_t *spec = name ? leat__plan_find_store(t->plan, name) : NULL;
+
+    if (!spec || !spec->global)
+        return NULL;
+    for (size_t i = 0; i < t->store_count; i++)
+        if (t->stores[i].spec == spec)
+            return &t->stores[i];
+    return t->globals ? leat__globals_seen(t, spec) : NULL;
+}
+
 /* NULL: the call failed. */
 static leat__task_store_t *connected(leat_ctx_t *ctx, const char *name)
 {
     leat__task_store_t *s = find(ctx, name);
 
+    if (!s)
+        s = global_store(ctx, name);
     if (s)
         return s;
     if (!name || !leat__plan_find_store(ctx->task->plan, name))
@@ -328,10 +344,9 @@ static const leat_backend_t *backend_of(const leat__task_t *t, const leat__store
     return strcmp(name, "memory") == 0 ? leat_backend_memory() : leat_backend_rocksdb();
 }
 
-static void make_handle(leat__task_t *t, leat__task_store_t *s)
+void leat__task_store_handle(leat__task_store_t *s, leat__owner_t *owner)
 {
     const leat__store_spec_t *spec = s->spec;
-    leat__owner_t *owner = &t->ctx.owner;
 
     if (leat__store_has_retention(spec->kind) && spec->kind != LEAT_SESSIONS)
         s->windows =
@@ -372,7 +387,7 @@ static int open_store(
     s->store = leat__store_open(o->state, &def, err);
     if (!s->store)
         return err->code != LEAT_OK ? err->code : LEAT_ESTORE;
-    make_handle(t, s);
+    leat__task_store_handle(s, &t->ctx.owner);
     if (spec->log_version > 0) {
         leat_header_t version = {"v", {&spec->log_version, 1}};
         leat__mark_t mark = leat__arena_mark(&t->ctx.scratch);
@@ -407,15 +422,20 @@ int leat__task_stores_open(leat__task_t *t, const leat__task_opts_t *o, leat_err
     return LEAT_OK;
 }
 
+void leat__task_store_release(leat__task_store_t *s)
+{
+    leat__kv_free(s->kv);
+    leat__windows_free(s->windows);
+    leat__sessions_free(s->sessions);
+    leat__versions_free(s->versions);
+    leat__free(s->log_headers);
+}
+
 void leat__task_stores_release(leat__task_t *t)
 {
-    for (size_t i = 0; i < t->store_count; i++) {
-        leat__kv_free(t->stores[i].kv);
-        leat__windows_free(t->stores[i].windows);
-        leat__sessions_free(t->stores[i].sessions);
-        leat__versions_free(t->stores[i].versions);
-        leat__free(t->stores[i].log_headers);
-    }
+    for (size_t i = 0; i < t->store_count; i++)
+        leat__task_store_release(&t->stores[i]);
+    leat__globals_forget(t);
     leat__free(t->stores);
 }
 

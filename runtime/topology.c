@@ -518,6 +518,23 @@ leat__store_spec_t *leat__plan_store(leat__plan_t *p, const char *name, leat_sto
     return failed(p) ? NULL : s;
 }
 
+leat__store_spec_t *leat__plan_global(leat__plan_t *p, leat__node_t *source, leat__node_t *processor,
+    const char *store, leat_store_kind_t kind, const leat_serde_t *key, const leat_serde_t *value,
+    const leat_store_opts_t *opts)
+{
+    leat__store_spec_t *s;
+
+    if (!source || !processor)
+        return NULL;
+    s = leat__plan_store(p, store, kind, key, value, opts, NULL, false);
+    if (!s)
+        return NULL;
+    source->global = processor->global = s->global = true;
+    s->logged = s->cached = false;
+    leat__plan_connect(p, processor->name, s->name);
+    return failed(p) ? NULL : s;
+}
+
 /* The order of calls that Kafka Streams asks for. */
 static void check_added(leat__plan_t *p, const leat__connection_t *c)
 {
@@ -595,7 +612,6 @@ void leat__plan_source_changelog(leat__plan_t *p, const char *store, const char 
             "store '%s' already has topic '%s' as its changelog", store, s->source_topic);
     else
         s->source_topic = leat__plan_strdup(p, topic);
-    s->logged = false; /* it is in the topic already */
 }
 
 void leat__plan_generated(leat__plan_t *p, const char *what, const char *name)

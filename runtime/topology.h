@@ -44,6 +44,7 @@ struct leat__node_t {
     char **topics;
     size_t topic_count; /* as written in describe(): internal ones without the application id */
     char *pattern;      /* without "^"; topics: those found by leat__plan_expand */
+    bool global;        /* of a global store: in every process, in no task */
     bool internal;      /* a repartition topic: "<app>-" before the name; negative time fails */
     const leat_serde_t *key, *value;
     leat_timestamp_fn timestamp; /* source; never NULL */
@@ -77,6 +78,7 @@ struct leat__store_spec_t {
     /* to be set by who made it with leat__plan_store: */
     bool by_time;     /* windows, sessions: rows in order of time, for emit on close (windows.h) */
     bool delete_only; /* changelog of windows: cleanup.policy=delete (stores of stream-stream joins) */
+    bool global;        /* one in each process, filled from a topic; others read it only */
     bool keeps_headers; /* changelog records carry the headers of the record that was put */
     bool buffer;      /* holds what waits: changelog records have no time; describe() says "buffer" */
     bool log_batched; /* one changelog record per key and flush, never one per put */
@@ -99,6 +101,7 @@ typedef struct leat__internal_topic_t {
 
 typedef struct leat__group_t { /* a sub-topology */
     int id;
+    bool global; /* a global store's source and processor: no tasks */
     leat__node_t **nodes;
     size_t node_count; /* topological: parents before children */
     leat__store_spec_t **stores;
@@ -150,6 +153,13 @@ void leat__plan_connect(leat__plan_t *p, const char *processor, const char *stor
  * the plan is finished. Twice: once.
  */
 void leat__plan_repartition_topic(leat__plan_t *p, const char *name, int32_t partitions);
+/**
+ * What a global store consists of: source and processor were added just before, the store is added
+ * here. No changelog, no cache; every processor may read it without being connected to it.
+ */
+leat__store_spec_t *leat__plan_global(leat__plan_t *p, leat__node_t *source, leat__node_t *processor,
+    const char *store, leat_store_kind_t kind, const leat_serde_t *key, const leat_serde_t *value,
+    const leat_store_opts_t *opts);
 void leat__plan_copartition(leat__plan_t *p, const char *const *source_nodes, size_t count);
 void leat__plan_source_changelog(leat__plan_t *p, const char *store, const char *topic);
 /** Zeroed, dies with the plan; NULL: LEAT_ENOMEM is recorded. */

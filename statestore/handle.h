@@ -30,6 +30,14 @@ struct leat_versions_t {
 };
 
 void leat__handle_fail(const leat_kv_t *h, int code, const char *what, const char *text);
+/* Before a verb: a store that other threads use is entered. */
+static inline void leat__handle_enter(const leat_kv_t *h)
+{
+    if (h->owner && h->owner->enter)
+        h->owner->enter(h->owner);
+}
+/* False: the owner only reads; said to it. */
+bool leat__handle_writes(const leat_kv_t *h);
 /* False: failed, or a nil store. */
 bool leat__handle_key(const leat_kv_t *h, const void *key, leat_slice_t *bytes);
 bool leat__handle_encode(const leat_kv_t *h, const void *value, bool is_key, leat_slice_t *bytes);

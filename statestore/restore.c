@@ -222,8 +222,11 @@ static int restore_windows(leat__store_t *s, const leat__restore_record_t *recor
     size_t used = 0;
     for (size_t i = 0; i < count; i++)
         if (records[i].key.data && leat__shape_parse(s, records[i].key, &key, &at)) {
+            if (s->observed_ms < 0)
+                s->seq = at.seq;
             leat__shape_observe(s, leat__shape_time(s, &at));
-            s->seq = s->duplicates ? at.seq : 0;
+            if (s->duplicates && ((at.seq - s->seq) & INT32_MAX) < (UINT32_C(1) << 30))
+                s->seq = at.seq; /* numbers go round: the later one of two */
         }
     for (size_t i = 0; i < count; i++) {
         if (!records[i].key.data || !leat__shape_parse(s, records[i].key, &key, &at) ||

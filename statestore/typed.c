@@ -96,10 +96,19 @@ bool leat__handle_encode(const leat_kv_t *kv, const void *value, bool is_key, le
     return code == 0;
 }
 
+bool leat__handle_writes(const leat_kv_t *kv)
+{
+    if (kv->owner && kv->owner->read_only)
+        leat__handle_fail(kv, LEAT_EUNSUPPORTED, "",
+            "a global store is written by the processor that fills it only");
+    return !kv->owner || !kv->owner->read_only;
+}
+
 bool leat__handle_key(const leat_kv_t *kv, const void *key, leat_slice_t *bytes)
 {
     if (!kv->store)
         return false;
+    leat__handle_enter(kv);
     if (!key) {
         leat__handle_fail(kv, LEAT_ENULL, "", "the key must not be NULL");
         return false;
@@ -143,6 +152,7 @@ const void *leat__kv_get_bytes(const leat_kv_t *kv, leat_slice_t key, int64_t *t
     *time_ms = -1;
     if (!kv->store)
         return NULL;
+    leat__handle_enter(kv);
     if (leat__store_get(kv->store, key, &bytes, time_ms))
         return leat__handle_value(kv, bytes);
     leat__handle_check(kv);
@@ -186,7 +196,10 @@ size_t leat_kv_get_many(
 
 uint64_t leat_kv_count(const leat_kv_t *s)
 {
-    return s->store ? leat__store_count(s->store) : 0;
+    if (!s->store)
+        return 0;
+    leat__handle_enter(s);
+    return leat__store_count(s->store);
 }
 
 /* ---- writing ---- */
@@ -194,7 +207,8 @@ uint64_t leat_kv_count(const leat_kv_t *s)
 void leat__kv_put_bytes(leat_kv_t *kv, leat_slice_t key, const void *value, int64_t time_ms)
 {
     leat_slice_t bytes;
-    if (!kv->store || (value && !leat__handle_encode(kv, value, false, &bytes)))
+    if (!kv->store || !leat__handle_writes(kv) ||
+        (value && !leat__handle_encode(kv, value, false, &bytes)))
         return;
     leat__store_put(kv->store, key, value ? &bytes : NULL, time_ms, kv->owner->headers);
 }
@@ -271,6 +285,7 @@ leat_iter_t *leat_kv_range(const leat_kv_t *s, const void *from, const void *to,
             "store %s: a range from a key that lies after its end has no rows; keys are compared "
             "as unsigned bytes, in which negative numbers come after positive ones",
             leat__store_name(s->store));
+    leat__handle_enter(s);
     leat__cursor_t *cursor = leat__store_range(s->store, first, last, order);
     leat__handle_check(s);
     return iter_new(s, cursor, NULL);

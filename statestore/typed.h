@@ -21,6 +21,8 @@ struct leat__owner_t {
     int64_t time_ms;                /* of writes: the record's, or the tick's */
     const leat_headers_t *headers;
     leat_iter_t *iterators;         /* open ones; closed by leat__owner_finish */
+    void (*enter)(leat__owner_t *o); /* before each use of a store that other threads use; NULL */
+    bool read_only;                 /* writing fails with LEAT_EUNSUPPORTED */
 };
 LEAT_API void leat__owner_finish(leat__owner_t *o); /* the record is finished: closes iterators */
 

@@ -35,6 +35,7 @@ leat_row_t *leat__handle_row(const leat_kv_t *h, const void *key, const leat__wi
 static bool key_range(const leat_kv_t *h, const void *from, const void *to, leat_slice_t bytes[2])
 {
     bytes[0] = bytes[1] = (leat_slice_t){NULL, 0};
+    leat__handle_enter(h);
     return h->store && (!from || leat__handle_encode(h, from, true, &bytes[0])) &&
            (!to || leat__handle_encode(h, to, true, &bytes[1]));
 }
@@ -99,7 +100,8 @@ bool leat__windows_put_bytes(
     leat_windows_t *w, leat_slice_t key, const void *value, int64_t start_ms, int64_t time_ms)
 {
     leat_slice_t bytes;
-    if (!w->h.store || (value && !leat__handle_encode(&w->h, value, false, &bytes)))
+    if (!w->h.store || !leat__handle_writes(&w->h) ||
+        (value && !leat__handle_encode(&w->h, value, false, &bytes)))
         return false;
     return leat__window_put(
         w->h.store, key, value ? &bytes : NULL, start_ms, time_ms, w->h.owner->headers);
@@ -222,7 +224,8 @@ bool leat__sessions_put_bytes(leat_sessions_t *s, leat_slice_t key, const void *
     int64_t start_ms, int64_t end_ms, int64_t time_ms)
 {
     leat_slice_t bytes;
-    if (!s->h.store || (value && !leat__handle_encode(&s->h, value, false, &bytes)))
+    if (!s->h.store || !leat__handle_writes(&s->h) ||
+        (value && !leat__handle_encode(&s->h, value, false, &bytes)))
         return false;
     return leat__session_put(
         s->h.store, key, value ? &bytes : NULL, start_ms, end_ms, time_ms, s->h.owner->headers);
@@ -333,7 +336,8 @@ int64_t leat__versions_put_bytes(
     leat_versions_t *v, leat_slice_t key, const void *value, int64_t time_ms)
 {
     leat_slice_t bytes;
-    if (!v->h.store || (value && !leat__handle_encode(&v->h, value, false, &bytes)))
+    if (!v->h.store || !leat__handle_writes(&v->h) ||
+        (value && !leat__handle_encode(&v->h, value, false, &bytes)))
         return LEAT__VERSION_REFUSED;
     return leat__versioned_put(v->h.store, key, value ? &bytes : NULL, time_ms, v->h.owner->headers);
 }

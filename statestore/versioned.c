@@ -244,9 +244,11 @@ bool leat__versioned_as_of(
     return true;
 }
 
+/* What a segment holds that lives as a whole is history still, as in Kafka Streams. */
 static bool shown(const leat__store_t *s, const version_t *v)
 {
-    return v->value.data && v->from_ms < v->to_ms && v->to_ms > s->observed_ms - s->retention_ms;
+    return v->value.data && v->from_ms < v->to_ms &&
+           v->to_ms >= leat__shape_live(s, s->observed_ms);
 }
 
 bool leat__versioned_row(const leat__store_t *s, leat_slice_t row_key, leat_slice_t row,
@@ -287,10 +289,12 @@ leat__window_cursor_t *leat__versioned_history(
     leat__store_t *s, leat_slice_t key, int64_t from_ms, int64_t to_ms, leat_order_t order)
 {
     leat__window_cursor_t *c = leat__window_cursor_new(s, key);
-    int64_t bound_ms = s->observed_ms - s->retention_ms;
-    int64_t at_ms = from_ms > bound_ms ? from_ms : bound_ms;
+    int64_t live_ms = leat__shape_live(s, s->observed_ms), at_ms = from_ms;
+    bool too_old = to_ms < s->observed_ms - s->retention_ms;
     version_t v;
-    while (first_after(s, key, at_ms, &v) && v.from_ms <= to_ms) {
+    if (live_ms > at_ms)
+        at_ms = live_ms - 1;
+    while (!too_old && first_after(s, key, at_ms, &v) && v.from_ms <= to_ms) {
         leat__window_at_t at = {.start_ms = v.from_ms, .end_ms = v.to_ms};
         if (shown(s, &v))
             leat__window_cursor_add(c, &at, v.value, v.from_ms);

@@ -225,23 +225,30 @@ static void add_segments(leat__window_cursor_t *c, uint64_t first, uint64_t last
     add_part(c, (leat_slice_t){from, 8}, (leat_slice_t){until, 8});
 }
 
+/* Does `tail` behind the first i bytes of a key lie after `tail` behind its first j bytes? i < j */
+static bool lies_after(const char *key, size_t i, size_t j, const char tail[16])
+{
+    size_t gap = j - i, head = gap < 16 ? gap : 16;
+    int way = memcmp(tail, key + i, head);
+    if (!way && gap < 16)
+        way = memcmp(tail + gap, tail, 16 - gap);
+    return way > 0;
+}
+
 /* {key}{tail} with the greatest tail that a row of this cursor can have, over all keys up to `to`: a key
  * that is a beginning of `to` may have rows behind it. */
 static void put_greatest(const leat__window_cursor_t *c, leat__buf_t *out)
 {
     char tail[16];
-    size_t head = out->size, best = c->to.size;
+    size_t best = c->to.size;
     memset(tail, 0xff, sizeof tail);
     leat__store_be64(tail, (uint64_t)(last_time(c) < 0 ? 0 : last_time(c)));
     if (!(c->from.data && leat_slice_equal(&c->from, &c->to)))
-        for (size_t i = 0; i < c->to.size && best == c->to.size; i++) {
-            size_t size = c->to.size - i < sizeof tail ? c->to.size - i : sizeof tail;
-            if (memcmp(tail, c->to.data + i, size) > 0)
+        for (size_t i = c->to.size; i-- > 0;)
+            if (lies_after(c->to.data, i, best, tail))
                 best = i;
-        }
     leat__buf_put(out, c->to.data, best);
     leat__buf_put(out, tail, sizeof tail);
-    LEAT_ASSERT(out->size > head);
 }
 
 /* The rows of [from, to] in one segment. */

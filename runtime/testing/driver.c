@@ -116,6 +116,8 @@ bool leat__driver_enqueue(leat_test_t *t, const char *topic, leat__kept_t *kept)
     const leat__node_t *source = leat__plan_source_of(t->plan, topic);
     size_t count = leat__task_input_count(t->task), i = 0;
 
+    if (source && source->global)
+        return leat__driver_globals_take(t, source, kept);
     while (i < count &&
            (leat__task_input_source(t->task, (int)i) != source ||
                (!source->pattern && strcmp(leat__task_input_topic(t->task, (int)i), topic) != 0)))
@@ -267,7 +269,6 @@ static int open_task(leat_test_t *t, leat_error_t *err)
         .dir = t->dir, .budget = &t->budget, .wall_ms = t->clock.wall_ms};
     leat__task_opts_t opts = {.plan = t->plan,
         .groups = groups,
-        .group_count = t->plan->group_count,
         .env = &env,
         .log_each = true,
         .pattern_inputs = true,
@@ -275,9 +276,13 @@ static int open_task(leat_test_t *t, leat_error_t *err)
     int code = leat__task_state_open(&t->state, &state, err);
 
     for (size_t g = 0; g < t->plan->group_count; g++)
-        groups[g] = &t->plan->groups[g];
+        if (!t->plan->groups[g].global)
+            groups[opts.group_count++] = &t->plan->groups[g];
+    if (code == LEAT_OK)
+        code = leat__driver_globals_open(t, &env, err);
     if (code == LEAT_OK) {
         opts.state = t->state;
+        opts.globals = t->globals;
         t->task = leat__task_new(&opts, err);
         code = t->task ? LEAT_OK : err->code;
     }
@@ -285,7 +290,7 @@ static int open_task(leat_test_t *t, leat_error_t *err)
     if (code != LEAT_OK)
         return code;
     t->offsets = leat__must_alloc((leat__task_input_count(t->task) + 1) * sizeof *t->offsets);
-    t->stores = leat__must_alloc((leat__task_store_count(t->task) + 1) * sizeof *t->stores);
+    t->stores = leat__must_alloc((leat__driver_store_count(t) + 1) * sizeof *t->stores);
     for (size_t i = 0; i < leat__task_input_count(t->task); i++)
         leat__task_set_at_end(t->task, (int)i, true);
     leat__task_set_wall(t->task, t->clock.wall_ms);
@@ -341,6 +346,7 @@ void leat_test_free(leat_test_t *t)
     leat__task_close(t->task);
     if (t->state)
         leat__task_state_close(t->state);
+    leat__driver_globals_close(t);
     leat__driver_topics_free(t);
     if (t->dir)
         nftw(t->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);

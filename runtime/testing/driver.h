@@ -5,6 +5,7 @@
  *   driver_in.c   pipes: by value, bytes and text; the clock
  *   driver_out.c  topics: what was written to them; reads by value, bytes and text
  *   driver_state.c stores and metrics
+ *   driver_global.c global stores
  *
  * One task runs all sub-topologies together; every topic has one partition (conformance/FORMAT.md,
  * 7).
@@ -17,7 +18,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
-#include "runtime/task.h"
+#include "runtime/globals.h"
 
 /* A record that a topic holds, or one on its way in. One block with its bytes. */
 typedef struct leat__kept_t {
@@ -48,6 +49,10 @@ struct leat_test_t {
     leat__plan_t *plan;
     leat__task_state_t *state;
     leat__task_t *task;
+    leat__task_state_t *global_state;
+    leat__globals_t *globals; /* NULL: none */
+    int64_t *global_times_ms; /* of their inputs; and their next offsets */
+    int64_t *global_offsets;
     leat__budget_t budget;
     leat__clock_t clock;
     char *dir;       /* temporary, removed at the end */
@@ -75,6 +80,15 @@ void leat__driver_kept_free(leat__kept_t *kept);
 /* Queue a record for the source that reads a topic [adopt]. False: nobody reads it. */
 bool leat__driver_enqueue(leat_test_t *t, const char *topic, leat__kept_t *kept);
 void leat__driver_run(leat_test_t *t);
+/* driver_global.c: global stores, which are filled at once */
+int leat__driver_globals_open(
+    leat_test_t *t, const leat__task_env_t *env, leat_error_t *err);
+void leat__driver_globals_close(leat_test_t *t);
+bool leat__driver_globals_take(leat_test_t *t, const leat__node_t *source, leat__kept_t *kept);
+/* Stores of the task, then the global ones. */
+size_t leat__driver_store_count(const leat_test_t *t);
+const leat__store_spec_t *leat__driver_store_spec(const leat_test_t *t, size_t i);
+leat__store_t *leat__driver_store(const leat_test_t *t, size_t i);
 int leat__driver_commit(leat_test_t *t);
 void leat__driver_capture(leat_test_t *t);
 int leat__driver_fail(leat_test_t *t, const leat_error_t *err);

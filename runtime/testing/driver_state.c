@@ -8,11 +8,11 @@
 
 static int index_of(leat_test_t *t, const char *store)
 {
-    size_t count = t->task ? leat__task_store_count(t->task) : 0;
+    size_t count = leat__driver_store_count(t);
     leat_error_t err;
 
     for (size_t i = 0; i < count; i++)
-        if (strcmp(leat__task_store_spec(t->task, i)->name, store) == 0)
+        if (strcmp(leat__driver_store_spec(t, i)->name, store) == 0)
             return (int)i;
     leat__error(&err, LEAT_EUNKNOWN, 0, store, "the topology has no store of this name");
     leat__driver_fail(t, &err);
@@ -29,7 +29,7 @@ static const leat__store_spec_t *find(leat_test_t *t, const char *store, leat_st
     *index = index_of(t, store);
     if (*index < 0)
         return NULL;
-    spec = leat__task_store_spec(t->task, (size_t)*index);
+    spec = leat__driver_store_spec(t, (size_t)*index);
     if (spec->kind == kind || spec->kind == other)
         return spec;
     leat__error(&err, LEAT_ETYPE, 0, store, "it is not a %s store", what);
@@ -46,7 +46,7 @@ leat_kv_t *leat_test_kv(leat_test_t *t, const char *store)
     if (!spec)
         return leat__kv_nil(&t->owner);
     if (!t->stores[i])
-        t->stores[i] = leat__kv_new(leat__task_store(t->task, (size_t)i), spec->key, spec->value,
+        t->stores[i] = leat__kv_new(leat__driver_store(t, (size_t)i), spec->key, spec->value,
             spec->changelog, &t->owner);
     return t->stores[i];
 }
@@ -60,7 +60,7 @@ leat_windows_t *leat_test_windows(leat_test_t *t, const char *store)
     if (!spec)
         return leat__windows_nil(&t->owner);
     if (!t->stores[i])
-        t->stores[i] = leat__windows_new(leat__task_store(t->task, (size_t)i), spec->key,
+        t->stores[i] = leat__windows_new(leat__driver_store(t, (size_t)i), spec->key,
             spec->value, spec->changelog, &t->owner);
     return t->stores[i];
 }
@@ -73,7 +73,7 @@ leat_sessions_t *leat_test_sessions(leat_test_t *t, const char *store)
     if (!spec)
         return leat__sessions_nil(&t->owner);
     if (!t->stores[i])
-        t->stores[i] = leat__sessions_new(leat__task_store(t->task, (size_t)i), spec->key,
+        t->stores[i] = leat__sessions_new(leat__driver_store(t, (size_t)i), spec->key,
             spec->value, spec->changelog, &t->owner);
     return t->stores[i];
 }
@@ -86,7 +86,7 @@ leat_versions_t *leat_test_versions(leat_test_t *t, const char *store)
     if (!spec)
         return leat__versions_nil(&t->owner);
     if (!t->stores[i])
-        t->stores[i] = leat__versions_new(leat__task_store(t->task, (size_t)i), spec->key,
+        t->stores[i] = leat__versions_new(leat__driver_store(t, (size_t)i), spec->key,
             spec->value, spec->changelog, &t->owner);
     return t->stores[i];
 }
@@ -105,7 +105,7 @@ static void close_cursor(leat_test_t *t)
 static void open_cursor(leat_test_t *t, size_t i)
 {
     const leat_slice_t open = {NULL, 0};
-    leat__store_t *s = leat__task_store(t->task, i);
+    leat__store_t *s = leat__driver_store(t, i);
 
     switch (leat__store_kind(s)) {
     case LEAT_WINDOWS:
@@ -166,7 +166,7 @@ bool leat_test_store_bytes(leat_test_t *t, const char *store, size_t *at, leat_s
 
     if (i < 0)
         return false;
-    kind = leat__store_kind(leat__task_store(t->task, (size_t)i));
+    kind = leat__store_kind(leat__driver_store(t, (size_t)i));
     if (*at == 0 || (!t->cursor && !t->windows) || t->cursor_at != *at) {
         close_cursor(t);
         open_cursor(t, (size_t)i);
@@ -185,7 +185,7 @@ bool leat_test_store_bytes(leat_test_t *t, const char *store, size_t *at, leat_s
 /* Each kind of handle is a leat_kv_t inside (statestore/handle.h). */
 void leat__driver_state_free(leat_test_t *t)
 {
-    size_t count = t->stores ? leat__task_store_count(t->task) : 0;
+    size_t count = t->stores ? leat__driver_store_count(t) : 0;
 
     close_cursor(t);
     leat__buf_release(&t->row_key);
@@ -193,6 +193,11 @@ void leat__driver_state_free(leat_test_t *t)
     for (size_t i = 0; i < count; i++)
         leat__kv_free(t->stores[i]);
     leat__free(t->stores);
+}
+
+static uint64_t global_dropped(const leat_test_t *t)
+{
+    return t->globals ? leat__task_counts(leat__globals_task(t->globals))->dropped : 0;
 }
 
 double leat_test_metric(const leat_test_t *t, const char *name)
@@ -205,7 +210,7 @@ double leat_test_metric(const leat_test_t *t, const char *name)
     if (!counts)
         return NAN;
     if (strcmp(name, "dropped-records-total") == 0)
-        return (double)counts->dropped;
+        return (double)(counts->dropped + global_dropped(t));
     if (strcmp(name, "process-total") == 0)
         return (double)counts->records;
     if (strcmp(name, "punctuate-total") == 0)

@@ -430,6 +430,16 @@ static void add_times(json_t *entries)
     }
 }
 
+/*
+ * The oracle lists versions of the keys that it saw in the changelog: of a table whose source topic
+ * serves as one it lists none.
+ */
+static bool is_unlisted(const json_t *wanted)
+{
+    return strcmp(get_text(wanted, "kind", ""), "versioned") == 0 &&
+           json_array_size(json_object_get(wanted, "entries")) == 0;
+}
+
 static void compare_store(run_t *r, const json_t *store, const json_t *wanted)
 {
     const char *name = get_text(store, "name", ""), *kind = get_text(store, "kind", "");
@@ -442,7 +452,7 @@ static void compare_store(run_t *r, const json_t *store, const json_t *wanted)
         differ(r, "store %s: %s, expected %s", name, kind, get_text(wanted, "kind", ""));
     } else if (strcmp(kind, "buffer") == 0) {
         compare_count(r, name, get_int(wanted, "records", -1));
-    } else if (!get_bool(wanted, "unreadable", false)) {
+    } else if (!get_bool(wanted, "unreadable", false) && !is_unlisted(wanted)) {
         got = read_store(r, name, kind);
         if (strcmp(kind, "window") == 0 && has_times(json_object_get(wanted, "entries")))
             add_times(got);

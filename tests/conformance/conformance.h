@@ -203,6 +203,8 @@ bool processor_make(run_t *r, const char *id, const json_t *step, const type_t *
 bool store_options(run_t *r, const json_t *store, leat_store_opts_t *opts);
 /** A state_store or add_state_store step. */
 void build_store(run_t *r, const json_t *step);
+/** A global_store, add_global_store or add_read_only_store step. name: of its processor. */
+void build_filled(run_t *r, const json_t *step, const char *id, const char *name);
 void remember_store(
     run_t *r, const char *name, const type_t *key, const type_t *value, const char *kind);
 

@@ -4,7 +4,7 @@
 #include <string.h>
 #include "conformance.h"
 
-typedef enum result_t { STREAM, TABLE, GROUPED } result_t;
+typedef enum result_t { STREAM, TABLE, GROUPED, GLOBAL } result_t;
 
 typedef struct step_t {
     result_t kind;
@@ -300,7 +300,14 @@ static void build_source(building_t *b)
         pattern = need_format("^%s", text(b, "pattern", NULL));
     set_timestamp(b->run, b->step, &opts, b->key, b->value);
     remember_topics(b->run, b->step, b->key, b->value);
-    if (strcmp(b->op, "stream") == 0) {
+    if (strcmp(b->op, "global_table") == 0) {
+        opts.store = table_store(b);
+        opts.store.materialize = false;
+        if (!opts.store.name)
+            opts.store.name = LEAT_AUTO;
+        result(b, b->id, GLOBAL,
+            leat_builder_global(b->run->builder, topics, b->key->serde, b->value->serde, &opts));
+    } else if (strcmp(b->op, "stream") == 0) {
         result(b, b->id, STREAM,
             leat_builder_stream(b->run->builder, pattern ? pattern : topics, b->key->serde,
                 b->value->serde, &opts));
@@ -775,6 +782,18 @@ static void join_streams(building_t *b, const step_t *with)
             &opts));
 }
 
+static void join_global(building_t *b, const step_t *with)
+{
+    leat_join_opts_t opts = join_opts(b, with);
+    op_t *op = opts.user;
+
+    op->first = expr_new(b->run, text(b, "key_fn", "key"));
+    op->other_key = with->key;
+    result(b, b->id, STREAM,
+        leat_stream_join_global(b->from->handle, with->handle, b->as, run_foreign_key,
+            run_stream_join, b->value->serde, &opts));
+}
+
 static void build_join(building_t *b)
 {
     const step_t *with = find(b->run->steps, text(b, "with", ""));
@@ -785,6 +804,8 @@ static void build_join(building_t *b)
         (text(b, "foreign_key", NULL) ? join_foreign : join_tables)(b, with);
     else if (b->from->kind == STREAM && with->kind == TABLE)
         join_stream_table(b, with);
+    else if (b->from->kind == STREAM && with->kind == GLOBAL)
+        join_global(b, with);
     else if (b->from->kind == STREAM && with->kind == STREAM)
         join_streams(b, with);
     else
@@ -820,6 +841,7 @@ static const struct known_t {
 } known[] = {
     {"stream", build_source, -1},
     {"table", build_source, -1},
+    {"global_table", build_source, -1},
     {"filter", build_filter, -2},
     {"filter_not", build_filter, -2},
     {"select_key", build_select_key, STREAM},
@@ -854,6 +876,10 @@ static void build_step(building_t *b)
 
     if (strcmp(b->op, "state_store") == 0) {
         build_store(b->run, b->step);
+        return;
+    }
+    if (strcmp(b->op, "global_store") == 0) {
+        build_filled(b->run, b->step, b->id, b->as);
         return;
     }
     while (k < end && strcmp(k->op, b->op) != 0)

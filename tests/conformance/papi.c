@@ -206,6 +206,42 @@ void build_store(run_t *r, const json_t *step)
     free(processors);
 }
 
+/* ---- stores filled from a topic ---- */
+
+void build_filled(run_t *r, const json_t *step, const char *id, const char *name)
+{
+    const json_t *store = json_object_get(step, "store");
+    const type_t *key = type_of(r, get_text(step, "key", NULL)),
+                 *value = type_of(r, get_text(step, "value", NULL)),
+                 *store_key = type_of(r, get_text(store, "key", NULL)),
+                 *store_value = type_of(r, get_text(store, "value", NULL));
+    const char *kind = get_text(store, "kind", "kv"), *topic = get_text(step, "topic", NULL);
+    leat_source_opts_t source = {0};
+    leat_fill_opts_t opts = {.source_name = get_text(step, "source", NULL)};
+    processor_t p;
+
+    if (!kind_of(kind))
+        unsupported(r, "%s store", kind);
+    if (r->unsupported || !key || !value || !store_key || !store_value ||
+        !store_options(r, store, &opts.store))
+        return;
+    remember_store(r, opts.store.name, store_key, store_value, kind);
+    set_timestamp(r, step, &source, key, value);
+    if (source.user)
+        unsupported(r, "a time function of such a store");
+    else if (processor_make(r, id, step, key, value, key, value, &p)) {
+        remember_topics(r, step, key, value);
+        opts.timestamp = source.timestamp;
+        opts.store_key = store_key->serde;
+        opts.store_value = store_value->serde;
+        opts.node = p.opts;
+        (strcmp(get_text(step, "op", ""), "add_read_only_store") == 0
+                ? leat_builder_read_only_store
+                : leat_builder_global_store)(r->builder, topic, name, p.process, kind_of(kind),
+            key->serde, value->serde, &opts);
+    }
+}
+
 /* ---- all steps ---- */
 
 /* Processors know the types of their stores, which may be added after them. */
@@ -239,6 +275,8 @@ void build_papi(run_t *r, const json_t *topology)
             build_store(r, step);
         else if (strcmp(op, "connect") == 0)
             connect(r, step);
+        else if (strcmp(op, "add_global_store") == 0 || strcmp(op, "add_read_only_store") == 0)
+            build_filled(r, step, get_text(step, "name", ""), get_text(step, "name", NULL));
         else
             unsupported(r, "%s", op);
     }

@@ -233,6 +233,21 @@ static void test_what_cannot_be_is_refused(void **state)
     expect_refusal(unbounded_below, LEAT_EARGUMENT, "bytes_max");
 }
 
+static void test_idle_input_lets_rows_go_by_the_clock(void **state)
+{
+    leat_test_t *t = start(100, (leat_suppress_opts_t){.idle_close_ms = 50, .on_disk = true});
+
+    (void)state;
+    pipe_text(t, "in", "a", "1", 5);
+    leat_test_advance_ms(t, 60); /* idle; but the row is due at 105 */
+    expect_text(t, "out", NULL);
+    leat_test_advance_ms(t, 40);
+    expect_text(t, "out", "a=1@5");
+    leat_test_advance_ms(t, 1000);
+    expect_text(t, "out", NULL);
+    leat_test_free(t);
+}
+
 /* ---- against a model ---- */
 
 enum { KEYS = 6, STEPS = 2000 };
@@ -318,6 +333,7 @@ int main(void)
         cmocka_unit_test(test_size_counts_what_kafka_streams_counts),
         cmocka_unit_test(test_full_buffer_lets_the_oldest_go_or_fails),
         cmocka_unit_test(test_what_cannot_be_is_refused),
+        cmocka_unit_test(test_idle_input_lets_rows_go_by_the_clock),
         cmocka_unit_test(test_random_changes_wait_as_in_a_plain_buffer),
     };
 

@@ -58,6 +58,9 @@ static void test_wrong_windows_are_refused(void **state)
     expect_refusal((leat_fold_opts_t){.merge = second}, LEAT_EARGUMENT, ".merge");
     expect_refusal((leat_fold_opts_t){.window = leat_tumbling(5, 0), .merge = second},
         LEAT_EARGUMENT, ".merge");
+    expect_refusal((leat_fold_opts_t){.idle_close_ms = 5}, LEAT_EARGUMENT, ".window");
+    expect_refusal((leat_fold_opts_t){.window = leat_tumbling(5, 0), .store = {.history_ms = 5}},
+        LEAT_EARGUMENT, ".history_ms");
     expect_refusal((leat_fold_opts_t){.emit = LEAT_EMIT_ON_CLOSE}, LEAT_EARGUMENT, ".window");
     expect_refusal(
         (leat_fold_opts_t){.window = leat_unlimited(0), .emit = LEAT_EMIT_ON_CLOSE},
@@ -370,6 +373,92 @@ static void test_late_records_are_dropped_per_window_and_counted(void **state)
     leat_test_free(t);
 }
 
+/* ---- beyond Kafka Streams ---- */
+
+static leat_emit_mode_t emit_mode;
+
+static void idling(leat_builder_t *b)
+{
+    leat_stream_t *in = leat_builder_stream(b, "in", str(), str(), NULL);
+
+    leat_table_to(leat_grouped_count(leat_stream_group_by_key(in, NULL, NULL), "w",
+                      &(leat_fold_opts_t){
+                          .window = leat_tumbling(1000, 100), .emit = emit_mode,
+                          .idle_close_ms = 5000}),
+        "out", NULL);
+}
+
+static void test_idle_input_lets_time_go_on_by_the_clock(void **state)
+{
+    leat_test_t *t;
+
+    (void)state;
+    emit_mode = LEAT_EMIT_ON_CLOSE;
+    t = drive(idling, "0");
+    pipe_text(t, "in", "a", "x", 950);
+    leat_test_advance_ms(t, 4999);
+    expect_text(t, "out", NULL);
+    leat_test_advance_ms(t, 1);
+    expect_text(t, "out", "[a@0/1000]=1@950");
+    pipe_text(t, "in", "a", "x", 960); /* closed by the clock: late */
+    expect_text(t, "out", NULL);
+    assert_true(leat_test_metric(t, "dropped-records-total") == 1.0);
+    pipe_text(t, "in", "a", "x", 6000);
+    leat_test_advance_ms(t, 10000);
+    expect_text(t, "out", "[a@6000/7000]=1@6000");
+    expect_text(t, "out", NULL);
+    leat_test_free(t);
+}
+
+static void changing(leat_builder_t *b)
+{
+    leat_stream_t *in = leat_builder_stream(b, "in", str(), str(), NULL);
+    leat_grouped_t *grouped = leat_stream_group_by_key(in, NULL, NULL);
+    leat_slice_t empty = leat_slice("");
+
+    leat_table_to(leat_grouped_aggregate(grouped, "plain", second, str(),
+                      &(leat_fold_opts_t){.changes_only = true, .init = &empty}),
+        "out", NULL);
+    leat_table_to(leat_grouped_reduce(grouped, "w", second,
+                      &(leat_fold_opts_t){.changes_only = true, .window = leat_tumbling(10, 100)}),
+        "windows", NULL);
+    leat_table_to(
+        leat_table_map_values(leat_builder_table(b, "rows", str(), str(), NULL), "mapped",
+            same_value, str(), &(leat_table_opts_t){.changes_only = true}),
+        "mapped", NULL);
+}
+
+static void send_changes(leat_test_t *t)
+{
+    pipe_text(t, "in", "a", "", 1); /* as .init, but the row is new */
+    pipe_text(t, "in", "a", "", 2);
+    pipe_text(t, "in", "a", "x", 3);
+    pipe_text(t, "in", "a", "x", 4);
+    pipe_text(t, "in", "a", "x", 14);
+    expect_text(t, "out", "a=@1");
+    expect_text(t, "out", "a=x@3");
+    expect_text(t, "out", NULL);
+    expect_text(t, "windows", "[a@0/10]=@1");
+    expect_text(t, "windows", "[a@0/10]=x@3");
+    expect_text(t, "windows", "[a@10/20]=x@14");
+    expect_text(t, "windows", NULL);
+    pipe_text(t, "rows", "a", "x", 1);
+    pipe_text(t, "rows", "a", "x", 2);
+    pipe_text(t, "rows", "a", NULL, 3);
+    pipe_text(t, "rows", "a", NULL, 4);
+    expect_text(t, "mapped", "a=x@1");
+    expect_text(t, "mapped", "a=null@3");
+    expect_text(t, "mapped", NULL);
+    leat_test_free(t);
+}
+
+static void test_equal_updates_do_not_go_on_if_only_changes_are_wanted(void **state)
+{
+    (void)state;
+    send_changes(drive(changing, "0"));
+    send_changes(drive(changing, "1000000"));
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -380,6 +469,8 @@ int main(void)
         cmocka_unit_test(test_sliding_windows_hold_what_falls_into_them),
         cmocka_unit_test(test_sessions_are_what_no_gap_parts),
         cmocka_unit_test(test_late_records_are_dropped_per_window_and_counted),
+        cmocka_unit_test(test_idle_input_lets_time_go_on_by_the_clock),
+        cmocka_unit_test(test_equal_updates_do_not_go_on_if_only_changes_are_wanted),
     };
 
     return cmocka_run_group_tests_name("dsl_window", tests, NULL, NULL);
