@@ -655,9 +655,10 @@ static void leave_step(leat__control_t *c)
         c->target = c->now_ms + 5000;
     }
     if (c->phase == LEAT__CONTROL_RELEASE) {
-        const leat__status_t *own = leat__control_log_process(&c->log, c->w->process_id);
+        const leat__status_t *own;
 
-        leat__control_log_poll(&c->log);
+        leat__control_log_poll(&c->log); /* frees statuses that newer ones take the place of */
+        own = leat__control_log_process(&c->log, c->w->process_id);
         if (c->status_text != NULL && (own == NULL || own->state == LEAT__PROCESS_RUNNING) &&
             c->now_ms < c->target)
             return;
