@@ -74,6 +74,15 @@ static void on_control_failed(void *user, const leat_error_t *err)
     change_state(app, ALIVE, LEAT_STATE_PENDING_ERROR);
 }
 
+void leat__app_fail(leat_app_t *app, const leat_error_t *err)
+{
+    on_control_failed(app, err);
+    pthread_mutex_lock(&app->lock);
+    if (app->control != NULL)
+        leat__control_stop(app->control);
+    pthread_mutex_unlock(&app->lock);
+}
+
 static void on_control_stopped(void *user)
 {
     leat_app_t *app = user;
@@ -128,6 +137,7 @@ static void take_down(leat_app_t *app)
     app->control = NULL; /* leat_app_metric and its like find nothing from here on */
     pthread_mutex_unlock(&app->lock);
     leat__control_free(control);
+    leat__globals_stop(app);
     if (w->checkpointer != NULL)
         leat__checkpointer_stop(w->checkpointer);
     if (w->application_id != NULL)
@@ -231,12 +241,20 @@ static int start(leat_app_t *app, leat_error_t *err)
     if (rc != 0)
         return rc;
     fill_worker(app);
+    rc = leat__globals_start(app, err);
+    if (rc != 0)
+        return rc;
     app->control = leat__control_new(&app->worker, &hooks, app->log_start,
         (const char *const *)app->created, app->created_count, err);
     if (app->control == NULL)
         return err->code;
     change_state(app, 1u << LEAT_STATE_CREATED, LEAT_STATE_REBALANCING);
-    return leat__control_start(app->control, err);
+    rc = leat__control_start(app->control, err);
+    pthread_mutex_lock(&app->lock);
+    if (rc == 0 && app->failure.code != 0) /* of the global stores, before there was anything to stop */
+        leat__control_stop(app->control);
+    pthread_mutex_unlock(&app->lock);
+    return rc;
 }
 
 int leat_app_start(leat_app_t *app, leat_error_t *err)

@@ -29,6 +29,7 @@ struct leat_app_t {
     leat__state_dir_t dir;
     leat__worker_t worker;
     leat__control_t *control;
+    struct leat__globals_run_t *globals; /* NULL: the topology has no global stores */
     char **created;
     size_t created_count; /* internal topics made at this start */
     int64_t log_start;    /* earliest offset of the control topic */
@@ -45,6 +46,14 @@ int leat__app_topics(leat_app_t *app, leat_error_t *err);
 int leat__app_op(leat_app_t *app, int64_t deadline_ms,
     leat__op_t *(*start)(leat_app_t *app, void *user), void *user, leat__op_t **done,
     leat_error_t *err);
+
+/** It ends by itself, because of this. Any thread. */
+void leat__app_fail(leat_app_t *app, const leat_error_t *err);
+
+/* globals_run.c */
+/** Fills the global stores, then keeps them up to date; before any stream thread. 0 too if there are none. */
+int leat__globals_start(leat_app_t *app, leat_error_t *err);
+void leat__globals_stop(leat_app_t *app); /* after all stream threads */
 
 /* app_end.c */
 typedef struct leat__ends_t {

@@ -8,6 +8,8 @@
 struct leat__globals_t {
     pthread_mutex_t lock;
     leat__task_t *task;
+    int64_t *next;   /* of each store: how many batches it has seen, for its meta */
+    int64_t applied;
 };
 
 /* ---- the task ---- */
@@ -43,6 +45,8 @@ leat__globals_t *leat__globals_new(const leat__plan_t *p, const leat__task_env_t
 
     pthread_mutex_init(&g->lock, NULL);
     g->task = task_new(p, env, state, state_dir, err);
+    if (g->task)
+        g->next = leat__must_alloc((g->task->store_count + 1) * sizeof *g->next);
     if (!g->task || leat__task_open(g->task, err) != LEAT_OK) {
         leat__globals_free(g);
         return NULL;
@@ -56,6 +60,7 @@ void leat__globals_free(leat__globals_t *g)
         return;
     leat__task_close(g->task);
     pthread_mutex_destroy(&g->lock);
+    leat__free(g->next);
     leat__free(g);
 }
 
@@ -75,8 +80,10 @@ void leat__globals_unlock(leat__globals_t *g)
 }
 
 /* One input stands for all partitions of its topic, one after the other. */
-static int apply(leat__task_t *t, int input, leat__batch_t batch, int64_t *time_ms, leat_error_t *err)
+static int apply(leat__globals_t *g, int input, leat__batch_t batch, int64_t *time_ms,
+    leat_error_t *err)
 {
+    leat__task_t *t = g->task;
     int rc;
 
     batch.at_end = true;
@@ -87,8 +94,11 @@ static int apply(leat__task_t *t, int input, leat__batch_t batch, int64_t *time_
     if (rc == 0)
         rc = leat__task_flush(t, err);
     *time_ms = leat__task_partition_time(t, input);
+    g->applied++;
+    for (size_t i = 0; i < t->store_count; i++)
+        g->next[i] = g->applied;
     if (rc == 0)
-        leat__task_committed(t, NULL);
+        leat__task_committed(t, g->next);
     return rc;
 }
 
@@ -102,7 +112,7 @@ int leat__globals_apply(leat__globals_t *g, int input, int32_t partition, leat__
     leat__task_set_wall(g->task, leat__clock_wall_ms(g->task->env.clock));
     for (size_t i = 0; i < g->task->input_count; i++)
         leat__task_set_at_end(g->task, (int)i, true);
-    rc = apply(g->task, input, batch, time_ms, err);
+    rc = apply(g, input, batch, time_ms, err);
     leat__globals_unlock(g);
     return rc;
 }

@@ -164,6 +164,7 @@ static int open_stores(leat__owned_t *o, leat_error_t *err)
         .group_count = 1,
         .partition = o->ref.partition,
         .env = &env,
+        .globals = t->w->globals,
         .state_dir = o->dir ? o->dir : ""};
 
     if (leat__task_state_open(&o->state, &state, err))

@@ -79,6 +79,7 @@ typedef struct leat__worker_t {
     bool exactly_once;
     int thread_count;
     void *block_cache;
+    struct leat__globals_t *globals;     /* the process's global stores; NULL: none */
     struct leat__checkpointer_t *checkpointer;
     leat__mailbox_t control;             /* the control thread's mail */
     /* random number of the changelog topic's making (PROTOCOLS.md 9); 0: unknown. Any thread. */

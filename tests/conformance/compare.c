@@ -237,6 +237,20 @@ static void compare_topics(run_t *r, size_t index, json_t *got, json_t *wanted)
     }
 }
 
+bool may_drop_more(const run_t *r)
+{
+    return r->joins_streams && r->backend && strcmp(r->backend, "memory") == 0;
+}
+
+/*
+ * Windows in memory forget each for itself, those on RocksDB by segment, in Kafka Streams too. So a
+ * join whose answer is of RocksDB may refuse a late record here that was kept there: once a side.
+ */
+static bool is_dropped_right(const run_t *r, int64_t got, int64_t expected)
+{
+    return got == expected || (may_drop_more(r) && got > expected && got <= expected + 2);
+}
+
 void compare_event(run_t *r, size_t index, const json_t *got, const json_t *expected)
 {
     char *what = need_format("event %zu, calls", index);
@@ -244,7 +258,7 @@ void compare_event(run_t *r, size_t index, const json_t *got, const json_t *expe
     compare_topics(r, index, json_object_get(got, "out"), json_object_get(expected, "out"));
     compare_lists(r, what, json_object_get(got, "calls"), json_object_get(expected, "calls"));
     free(what);
-    if (get_int(got, "dropped", 0) != get_int(expected, "dropped", 0))
+    if (!is_dropped_right(r, get_int(got, "dropped", 0), get_int(expected, "dropped", 0)))
         differ(r, "event %zu: %lld dropped, expected %lld", index,
             (long long)get_int(got, "dropped", 0), (long long)get_int(expected, "dropped", 0));
 }

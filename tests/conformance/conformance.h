@@ -57,6 +57,7 @@ typedef struct run_t {
     leat_test_t *test;
     char *unsupported; /* what is missing */
     type_t *types;     /* interned */
+    bool joins_streams; /* within windows */
     named_t *stores;   /* → store_t */
     named_t *steps;    /* → step_t: results of DSL steps, nodes of the Processor API */
     named_t *topics;   /* → topic_t: types of source topics */
@@ -216,6 +217,8 @@ const topic_t *topic_of(const run_t *r, const char *name);
 /* ---- comparing ---- */
 
 void compare_describe(run_t *r, const char *text);
+/** Of a join in memory whose answer is of RocksDB; each event is looked at by itself. */
+bool may_drop_more(const run_t *r);
 /** From the JSON description: internal topics, and the stores of the topology. */
 void compare_internal(run_t *r, const char *json);
 json_t *observe_event(

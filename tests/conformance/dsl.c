@@ -769,6 +769,7 @@ static void join_streams(building_t *b, const step_t *with)
     leat_join_opts_t opts = join_opts(b, with);
     const json_t *window = json_object_get(b->step, "window");
 
+    b->run->joins_streams = true;
     opts.store.name = text(b, "store_name", NULL);
     if (!opts.store.name && b->as)
         opts.store.name = LEAT_AUTO;
