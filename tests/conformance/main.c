@@ -3,7 +3,9 @@
  *
  * Runs scenarios (FORMAT.md) on leat's test driver and compares all that Kafka Streams' answers
  * record. A FILE is a scenario (x.json with x.expected.json beside it) or JSON lines (.jsonl,
- * .jsonl.gz: an object with "scenario" and "expected" a line); a DIR is searched for both. One line
+ * .jsonl.gz: an object with "scenario" and "expected" a line); a DIR is searched for both. Where
+ * Kafka Streams answers otherwise with its stores in memory, x.memory.expected.json says so: it
+ * counts with --store memory, unless the scenario names a store of its own. One line
  * a scenario: ok, deviates (a documented quirk of Kafka Streams that leat does not share), FAIL
  * with the first difference, or unsupported with what is missing. --verbose shows all differences.
  * Exit status: 0 nothing failed, 1 something did, 2 wrong usage or unreadable input.
@@ -88,10 +90,24 @@ static json_t *load(totals_t *t, const char *path)
     return NULL;
 }
 
+/* [own] */
+static char *expectation_of(const totals_t *t, const char *path, const json_t *scenario)
+{
+    char *memory = need_format("%.*s.memory.expected.json", (int)(strlen(path) - 5), path);
+    bool named = json_object_get(json_object_get(scenario, "config"), "store") != NULL;
+    struct stat st;
+
+    if (t->store && strcmp(t->store, "memory") == 0 && !named && stat(memory, &st) == 0)
+        return memory;
+    free(memory);
+    return need_format("%.*s.expected.json", (int)(strlen(path) - 5), path);
+}
+
 static void run_file(totals_t *t, const char *path)
 {
-    char *expected_path = need_format("%.*s.expected.json", (int)(strlen(path) - 5), path);
-    json_t *scenario = load(t, path), *expected = scenario ? load(t, expected_path) : NULL;
+    json_t *scenario = load(t, path);
+    char *expected_path = expectation_of(t, path, scenario);
+    json_t *expected = scenario ? load(t, expected_path) : NULL;
 
     if (expected)
         run_pair(t, path, scenario, expected);
