@@ -260,7 +260,7 @@ static const leat__property_t properties[] = {
         .sentence =
             "Where stores are kept, in a folder named application.id. One process at a time may "
             "use that folder. A restart needs only the changelog's tail if it is still there."},
-    {INT("statestore.buffer.max.bytes", 1048576, BYTES_MAX, "67108864"), .importance = LEAT__MEDIUM,
+    {INT("statestore.buffer.max.bytes", 1048576, BYTES_MAX, "100663296"), .importance = LEAT__MEDIUM,
         .sentence =
             "All entries of write buffers in this process: changed, committed and cached ones."},
     {INT("statestore.cache.max.bytes", 0, BYTES_MAX, "10485760"), .importance = LEAT__MEDIUM,

@@ -38,6 +38,13 @@ configure_package_config_file(cmake/leat-config.cmake.in "${PROJECT_BINARY_DIR}/
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/leat-config-version.cmake" COMPATIBILITY SameMinorVersion)
 install(FILES "${PROJECT_BINARY_DIR}/leat-config.cmake" "${PROJECT_BINARY_DIR}/leat-config-version.cmake"
   DESTINATION "${CMAKE_INSTALL_LIBDIR}/cmake/leat")
+# libleat.a is linked with the shared libraries that it needs, so a program names them; libleat.so names them itself.
+set(LEAT_PC_REQUIRES "Requires.private: rdkafka rocksdb jansson")
+set(LEAT_PC_LIBS "")
+if(NOT BUILD_SHARED_LIBS)
+  set(LEAT_PC_REQUIRES "Requires: rdkafka rocksdb jansson")
+  set(LEAT_PC_LIBS " -pthread -lm")
+endif()
 foreach(module leat leat_testing)
   configure_file(cmake/${module}.pc.in "${PROJECT_BINARY_DIR}/${module}.pc" @ONLY)
   install(FILES "${PROJECT_BINARY_DIR}/${module}.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")

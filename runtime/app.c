@@ -20,7 +20,8 @@
 #include <string.h>
 #include <time.h>
 
-static leat_app_t nil_app = { .nil = true, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+static leat_app_t nil_app = {
+    .nil = true, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 /* ---- states ---- */
 
@@ -95,7 +96,8 @@ static void on_control_stopped(void *user)
 
 /* ---- making and freeing ---- */
 
-leat_app_t *leat_app_new(leat_topology_t *topology, leat_config_t *config, const leat_app_opts_t *opts)
+leat_app_t *leat_app_new(
+    leat_topology_t *topology, leat_config_t *config, const leat_app_opts_t *opts)
 {
     leat_app_t *app = leat__alloc(sizeof *app);
     pthread_condattr_t attr;
@@ -213,8 +215,11 @@ static void fill_worker(leat_app_t *app)
 
 static int start(leat_app_t *app, leat_error_t *err)
 {
-    leat__control_hooks_t hooks = { .state = on_control_state, .thread_failed = on_thread_failed,
-        .failed = on_control_failed, .stopped = on_control_stopped, .user = app };
+    leat__control_hooks_t hooks = {.state = on_control_state,
+        .thread_failed = on_thread_failed,
+        .failed = on_control_failed,
+        .stopped = on_control_stopped,
+        .user = app};
     int rc = leat_topology_check(app->topology, app->config, err);
 
     if (rc == 0)
@@ -229,7 +234,8 @@ static int start(leat_app_t *app, leat_error_t *err)
     }
     if (rc != 0)
         return rc;
-    app->worker.application_id = leat__must_strdup(leat__config_text(app->config, "application.id"));
+    app->worker.application_id =
+        leat__must_strdup(leat__config_text(app->config, "application.id"));
     leat__mailbox_init(&app->worker.control);
     rc = leat__app_topics(app, err);
     if (rc != 0)
@@ -238,8 +244,8 @@ static int start(leat_app_t *app, leat_error_t *err)
     rc = leat__globals_start(app, err);
     if (rc != 0)
         return rc;
-    app->control = leat__control_new(&app->worker, &hooks, app->log_start, (const char *const *)app->created,
-        app->created_count, err);
+    app->control = leat__control_new(&app->worker, &hooks, app->log_start,
+        (const char *const *)app->created, app->created_count, err);
     if (app->control == NULL)
         return err->code;
     change_state(app, 1u << LEAT_STATE_CREATED, LEAT_STATE_REBALANCING);
@@ -327,15 +333,26 @@ static int failure_of(leat_app_t *app, leat_error_t *err)
 /* Until it is over; a signal, if waited for, stops it cleanly. */
 static int run(leat_app_t *app, leat_error_t *err, bool signals)
 {
+    leat_error_t local;
     int rc;
 
+    if (err == NULL)
+        err = &local;
     if (signals)
         leat__signals_begin();
+    if (app != NULL && !app->nil)
+        app->until_signal = signals;
     rc = leat_app_start(app, err);
+    if (rc != 0 && signals && leat__signals_seen() && (err->flags & LEAT_RETRIABLE)) {
+        leat__log(LEAT_LOG_INFO, "app", NULL, "stopped before it had started");
+        leat__signals_end();
+        leat__error_clear(err);
+        return 0;
+    }
     bool asked = false;
     while (rc == 0 && !is_final(leat_app_state(app))) {
         if (signals) {
-            struct pollfd p = { .fd = leat__signals_fd(), .events = POLLIN };
+            struct pollfd p = {.fd = leat__signals_fd(), .events = POLLIN};
             poll(&p, asked ? 0 : 1, 50);
             if (leat__signals_seen() && !asked) {
                 asked = true;
@@ -368,7 +385,7 @@ int leat_app_run_until_signal(leat_app_t *app, leat_error_t *err)
 int leat_app_run_to_end(leat_app_t *app, leat_error_t *err)
 {
     leat_error_t local;
-    leat__ends_t ends = { 0 };
+    leat__ends_t ends = {0};
     int rc;
 
     if (err == NULL)
@@ -394,7 +411,8 @@ int leat_app_run_to_end(leat_app_t *app, leat_error_t *err)
 
 int leat_app_stop(leat_app_t *app, const leat_stop_opts_t *opts)
 {
-    struct timespec until = after_ms(opts != NULL && opts->timeout_ms > 0 ? opts->timeout_ms : LEAT_DAYS(10000));
+    struct timespec until =
+        after_ms(opts != NULL && opts->timeout_ms > 0 ? opts->timeout_ms : LEAT_DAYS(10000));
     int rc = 0;
 
     if (app == NULL || app->nil || app->state == LEAT_STATE_CREATED)
@@ -453,13 +471,14 @@ void leat_app_resume(leat_app_t *app)
 
 int leat_app_clean_up(leat_app_t *app, leat_error_t *err)
 {
-    leat__state_dir_t dir = { .lock = -1 };
+    leat__state_dir_t dir = {.lock = -1};
     leat_state_t state = leat_app_state(app);
     int rc;
 
     leat__error_clear(err);
     if (state != LEAT_STATE_CREATED && !is_final(state))
-        return leat__error(err, LEAT_ESTATE, 0, "app", "local state is deleted only while the app does not run");
+        return leat__error(
+            err, LEAT_ESTATE, 0, "app", "local state is deleted only while the app does not run");
     rc = app->nil ? LEAT_ENOMEM : check_config(app, err);
     if (rc == 0)
         rc = leat__state_dir_open(&dir, app->config, err);
@@ -471,7 +490,7 @@ int leat_app_clean_up(leat_app_t *app, leat_error_t *err)
 
 double leat_app_metric(leat_app_t *app, const char *name)
 {
-    leat__thread_view_t v = { 0 };
+    leat__thread_view_t v = {0};
 
     pthread_mutex_lock(&app->lock);
     if (app->control != NULL)
@@ -481,15 +500,15 @@ double leat_app_metric(leat_app_t *app, const char *name)
         const char *name;
         double value;
     } rows[] = {
-        { "records-total", (double)v.counts.records },
-        { "dropped-records-total", (double)v.counts.dropped },
-        { "sent-total", (double)v.counts.sent },
-        { "punctuations-total", (double)v.counts.punctuations },
-        { "commits-total", (double)v.commits },
-        { "aborts-total", (double)v.aborts },
-        { "tasks", (double)v.task_count },
-        { "restoring-tasks", (double)v.restoring_count },
-        { "restore-records-left", (double)v.restore_left },
+        {"records-total", (double)v.counts.records},
+        {"dropped-records-total", (double)v.counts.dropped},
+        {"sent-total", (double)v.counts.sent},
+        {"punctuations-total", (double)v.counts.punctuations},
+        {"commits-total", (double)v.commits},
+        {"aborts-total", (double)v.aborts},
+        {"tasks", (double)v.task_count},
+        {"restoring-tasks", (double)v.restoring_count},
+        {"restore-records-left", (double)v.restore_left},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (strcmp(rows[i].name, name) == 0)

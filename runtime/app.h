@@ -14,32 +14,38 @@ struct leat_app_t {
     leat_topology_t *topology;
     leat_config_t *config;
     leat_app_opts_t opts;
-    bool nil;                    /* the static one of a failed allocation */
+    bool nil; /* the static one of a failed allocation */
 
     pthread_mutex_t lock;
     pthread_cond_t changed;
     leat_state_t state;
-    bool over;                   /* the control thread has ended */
-    bool taking_down;            /* by one of those who called stop */
-    leat_error_t failure;        /* why it ended by itself */
+    bool over;            /* the control thread has ended */
+    bool taking_down;     /* by one of those who called stop */
+    bool until_signal;    /* a signal ends a start that still waits */
+    leat_error_t failure; /* why it ended by itself */
 
-    leat__broker_t *broker;      /* given by the command line, or opened at start */
+    leat__broker_t *broker; /* given by the command line, or opened at start */
     leat__plan_t *plan;
     leat__state_dir_t dir;
     leat__worker_t worker;
     leat__control_t *control;
     struct leat__globals_run_t *globals; /* NULL: the topology has no global stores */
-    char **created; size_t created_count; /* internal topics made at this start */
-    int64_t log_start;           /* earliest offset of the control topic */
+    char **created;
+    size_t created_count; /* internal topics made at this start */
+    int64_t log_start;    /* earliest offset of the control topic */
 };
 
 /** Before start: use this broker (adopted) in place of what bootstrap.servers names. */
 void leat__app_use(leat_app_t *app, leat__broker_t *broker);
 /** app_topics.c: source topics are looked up, the plan is resolved, internal topics are made. */
 int leat__app_topics(leat_app_t *app, leat_error_t *err);
-/** Wait for an op while retrying what is retriable until `deadline_ms` (steady). 0 or the error. start() begins one. */
-int leat__app_op(leat_app_t *app, int64_t deadline_ms, leat__op_t *(*start)(leat_app_t *app, void *user), void *user,
-    leat__op_t **done, leat_error_t *err);
+/**
+ * Wait for an op while retrying what is retriable until `deadline_ms` (steady), or until a signal if
+ * the app runs until one. 0 or the error. start() begins one.
+ */
+int leat__app_op(leat_app_t *app, int64_t deadline_ms,
+    leat__op_t *(*start)(leat_app_t *app, void *user), void *user, leat__op_t **done,
+    leat_error_t *err);
 
 /** It ends by itself, because of this. Any thread. */
 void leat__app_fail(leat_app_t *app, const leat_error_t *err);

@@ -46,8 +46,8 @@ static void list_inputs(const leat__plan_t *plan, bool internal, leat__ends_t *e
                 continue;
             for (int32_t p = 0; p < group->partition_counts[i]; p++) {
                 LEAT__GROW(ends->of, ends->count, room);
-                ends->of[ends->count++] =
-                    (leat__position_t){ .topic = leat__must_strdup(group->topics[i]), .partition = p };
+                ends->of[ends->count++] = (leat__position_t){
+                    .topic = leat__must_strdup(group->topics[i]), .partition = p};
             }
         }
 }
@@ -65,10 +65,10 @@ static int64_t deadline(const leat_app_t *app)
     return leat__clock_steady_ms(NULL) + leat__config_int(app->config, "task.timeout.ms");
 }
 
-static int ask(leat_app_t *app, leat__op_t *(*start)(leat_app_t *, void *), const leat__ends_t *of, leat__op_t **op,
-    leat_error_t *err)
+static int ask(leat_app_t *app, leat__op_t *(*start)(leat_app_t *, void *), const leat__ends_t *of,
+    leat__op_t **op, leat_error_t *err)
 {
-    struct asked a = { of->of, of->count };
+    struct asked a = {of->of, of->count};
     return leat__app_op(app, deadline(app), start, &a, op, err);
 }
 

@@ -15,8 +15,14 @@
 
 enum { ANSWER_MS = 500, RETRY_MS = 200 };
 
-int leat__app_op(leat_app_t *app, int64_t deadline_ms, leat__op_t *(*start)(leat_app_t *app, void *user), void *user,
-    leat__op_t **done, leat_error_t *err)
+static bool called_off(const leat_app_t *app)
+{
+    return app->until_signal && leat__signals_seen();
+}
+
+int leat__app_op(leat_app_t *app, int64_t deadline_ms,
+    leat__op_t *(*start)(leat_app_t *app, void *user), void *user, leat__op_t **done,
+    leat_error_t *err)
 {
     int64_t said_ms = 0;
 
@@ -25,7 +31,8 @@ int leat__app_op(leat_app_t *app, int64_t deadline_ms, leat__op_t *(*start)(leat
         leat__op_t *op = start(app, user);
         bool answered = false;
 
-        while (!(answered = leat__op_wait(op, ANSWER_MS)) && leat__clock_steady_ms(NULL) < deadline_ms)
+        while (!(answered = leat__op_wait(op, ANSWER_MS)) && !called_off(app) &&
+               leat__clock_steady_ms(NULL) < deadline_ms)
             ;
         if (answered && op->err.code == 0) {
             *done = op;
@@ -38,7 +45,7 @@ int leat__app_op(leat_app_t *app, int64_t deadline_ms, leat__op_t *(*start)(leat
                 leat__config_text(app->config, "bootstrap.servers"));
         leat__op_free(op);
         int64_t now = leat__clock_steady_ms(NULL);
-        if ((err->flags & LEAT_RETRIABLE) == 0 || now >= deadline_ms)
+        if ((err->flags & LEAT_RETRIABLE) == 0 || now >= deadline_ms || called_off(app))
             return err->code;
         if (now - said_ms > 2000) {
             leat__log(LEAT_LOG_WARN, "app", NULL, "%s; trying again", err->text);
@@ -99,7 +106,7 @@ static void expand(leat__plan_t *plan, const leat__op_t *listed)
 static int resolve(leat_app_t *app, int64_t deadline_ms, leat_error_t *err)
 {
     leat__plan_t *plan = app->plan;
-    struct names n = { 0 };
+    struct names n = {0};
     leat__op_t *op = NULL;
     size_t room = 0;
     int rc;
@@ -138,7 +145,8 @@ static leat__op_t *ensure(leat_app_t *app, void *user)
 }
 
 /* An existing internal topic must have the partitions that the topology needs: state would be read from the wrong one else. */
-static int check_made(leat_app_t *app, const struct wanted *w, const leat__op_t *op, leat_error_t *err)
+static int check_made(
+    leat_app_t *app, const struct wanted *w, const leat__op_t *op, leat_error_t *err)
 {
     for (size_t i = 0; i < op->topic_count; i++) {
         const leat__topic_t *t = &op->topics[i];
@@ -150,12 +158,14 @@ static int check_made(leat_app_t *app, const struct wanted *w, const leat__op_t 
             if (strcmp(w->topics[k].name, t->name) == 0 && t->partitions > 0 &&
                 t->partitions != w->topics[k].partitions)
                 return leat__error(err, LEAT_ETOPIC, LEAT_FATAL, t->name,
-                    "has %d partitions, but the topology needs %d: were the input topics widened? Delete the "
+                    "has %d partitions, but the topology needs %d: were the input topics widened? "
+                    "Delete the "
                     "application's internal topics and reset it",
                     t->partitions, w->topics[k].partitions);
         if (t->created) {
             app->created[app->created_count++] = leat__must_strdup(t->name);
-            leat__log(LEAT_LOG_INFO, "app", NULL, "created topic %s with %d partitions", t->name, t->partitions);
+            leat__log(LEAT_LOG_INFO, "app", NULL, "created topic %s with %d partitions", t->name,
+                t->partitions);
         }
     }
     return 0;
@@ -163,28 +173,35 @@ static int check_made(leat_app_t *app, const struct wanted *w, const leat__op_t 
 
 static leat__op_t *earliest(leat_app_t *app, void *user)
 {
-    leat__position_t p = { .topic = user, .partition = 0 };
+    leat__position_t p = {.topic = user, .partition = 0};
     return app->broker->vt->offsets(app->broker, &p, 1, LEAT__EARLIEST);
 }
 
 static int make_internal_topics(leat_app_t *app, int64_t deadline_ms, leat_error_t *err)
 {
-    static leat__setting_t control_settings[] = { { "cleanup.policy", "compact" }, { "segment.ms", "600000" },
-        { "segment.bytes", "1048576" } };
+    static leat__setting_t control_settings[] = {
+        {"cleanup.policy", "compact"}, {"segment.ms", "600000"}, {"segment.bytes", "1048576"}};
     const leat__plan_t *plan = app->plan;
     int32_t replication = (int32_t)leat__config_int(app->config, "replication.factor");
-    struct wanted w = { .topics = leat__must_alloc((plan->internal_topic_count + 1) * sizeof *w.topics) };
+    struct wanted w = {
+        .topics = leat__must_alloc((plan->internal_topic_count + 1) * sizeof *w.topics)};
     char *control = leat__control_topic(app->worker.application_id);
     leat__op_t *op = NULL;
     int rc;
 
-    w.topics[w.count++] = (leat__topic_t){ .name = control, .partitions = 1, .replication = replication,
-        .settings = control_settings, .setting_count = sizeof control_settings / sizeof *control_settings };
+    w.topics[w.count++] = (leat__topic_t){.name = control,
+        .partitions = 1,
+        .replication = replication,
+        .settings = control_settings,
+        .setting_count = sizeof control_settings / sizeof *control_settings};
     for (size_t i = 0; i < plan->internal_topic_count; i++) {
         const leat__internal_topic_t *t = &plan->internal_topics[i];
         if (!t->source_changelog)
-            w.topics[w.count++] = (leat__topic_t){ .name = t->name, .partitions = t->partitions,
-                .replication = replication, .settings = t->settings, .setting_count = t->setting_count };
+            w.topics[w.count++] = (leat__topic_t){.name = t->name,
+                .partitions = t->partitions,
+                .replication = replication,
+                .settings = t->settings,
+                .setting_count = t->setting_count};
     }
     app->created = leat__must_alloc((w.count + 1) * sizeof *app->created);
     rc = leat__app_op(app, deadline_ms, ensure, &w, &op, err);

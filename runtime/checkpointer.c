@@ -1,11 +1,14 @@
 /*
- * runtime/checkpointer.c: the background writer of frozen state: one thread per process, first come, first served.
+ * runtime/checkpointer.c: the background writer of frozen state: one thread per process, first
+ * come, first served.
  *
- *    stream thread: freeze ──submit──▶ queue ──▶ this thread: write ──▶ *result = 1 | -1 ──▶ stream thread: end
+ *    stream thread: freeze ──submit──▶ queue ──▶ this thread: write ──▶ *result = 1 or -1
+ *    stream thread: sees the result, ends the checkpoint
  *
- * A frozen part is immutable, so nothing is locked while it is written. The result is the only thing that goes back; who
- * submitted keeps frozen part and result alive until it is there. A failed write (full disk) is not tried again here: the
- * owner keeps the data, waits, and submits anew (PROTOCOLS.md 18).
+ * A frozen part is immutable, so nothing is locked while it is written. The result is the only
+ * thing that goes back; who submitted keeps frozen part and result alive until it is there. A
+ * failed write (full disk) is not tried again here: the owner keeps the data, waits, and submits
+ * anew (PROTOCOLS.md 18).
  */
 #include "worker.h"
 
@@ -92,8 +95,8 @@ void leat__checkpointer_stop(struct leat__checkpointer_t *c)
     leat__free(c);
 }
 
-void leat__checkpointer_submit(struct leat__checkpointer_t *c, leat__frozen_t *f,
-    _Atomic int *result)
+void leat__checkpointer_submit(
+    struct leat__checkpointer_t *c, leat__frozen_t *f, _Atomic int *result)
 {
     job_t *job = leat__must_alloc(sizeof *job);
 

@@ -1,18 +1,26 @@
 /*
- * runtime/commit.c: one commit at a time: tasks flushed, offsets sent, outcome waited for, without ever blocking.
+ * runtime/commit.c: one commit at a time: tasks flushed, offsets sent, outcome waited for, without
+ * ever blocking.
  *
- *              exactly once                                          at least once
- *    IDLE ──flush tasks──▶ OFFSETS ──▶ END ──▶ IDLE        IDLE ──flush tasks──▶ FLUSH ──▶ GAPS ──▶ ASKED ──▶ OFFSETS ──▶ IDLE
- *      ▲                      │         │                                         │                   │          │
- *      │    abortable ◀───────┴─────────┤                        refused record ◀─┘      not allowed: again later
- *      │        ▼                       │ fenced, unknown outcome          ▼
- *      ├── ABORT ◀── ABORT_FLUSH        └───────────▶ CLOSE_WRITERS ──▶ OPEN_WRITERS ──▶ INIT ──▶ IDLE
- *      └── tasks rewound, in memory                   tasks dropped; they ask anew what was committed, and replay
+ *    exactly once    IDLE ─flush tasks─▶ OFFSETS ──▶ END ──▶ IDLE
+ *                                           │         │
+ *                       abortable ◀─────────┴─────────┤
+ *                           │                         │ fenced, unknown outcome, fatal to the writer
+ *    tasks rewound,         ▼                         ▼
+ *    in memory      IDLE ◀─ ABORT ◀─ ABORT_FLUSH    CLOSE_WRITERS ──▶ OPEN_WRITERS ──▶ INIT ──▶ IDLE
+ *                                                     tasks dropped: they ask anew what was
+ *                                                     committed, and replay
  *
- * What makes it exact: nothing is "committed" here before the broker has said so; a transaction carries the offsets of
- * every task that did anything in it (PROTOCOLS.md 3), with the membership this thread adopted (2); after an outcome that
- * is not known the ids are initialised again, which decides it, before anybody looks (1, 12); the second writer starts
- * only when the first one's commit has returned success (21).
+ *    at least once   IDLE ─flush tasks─▶ FLUSH ──▶ GAPS ──▶ ASKED ──▶ OFFSETS ──▶ IDLE
+ *                                          │                  │          │
+ *                     refused record ◀─────┘                  └──────────┴─▶ not now: IDLE, again later
+ *                     CLOSE_WRITERS, as above
+ *
+ * What makes it exact: nothing is "committed" here before the broker has said so; a transaction
+ * carries the offsets of every task that did anything in it (PROTOCOLS.md 3), with the membership
+ * this thread adopted (2); after an outcome that is not known the ids are initialised again, which
+ * decides it, before anybody looks (1, 12); the second writer starts only when the first one's
+ * commit has returned success (21).
  */
 #include <stdio.h>
 
@@ -27,7 +35,10 @@ bool leat__commit_idle(const leat__thread_t *t)
     return t->commit.state == LEAT__COMMIT_IDLE;
 }
 
-/* Nothing is in flight that could still be committed by itself; or its writers are gone and made anew. */
+/*
+ * Nothing is in flight that could still be committed by itself; or its writers are gone and made
+ * anew.
+ */
 bool leat__commit_quiet(const leat__thread_t *t)
 {
     return leat__commit_idle(t) || t->commit.state >= LEAT__COMMIT_CLOSE_WRITERS;
@@ -53,11 +64,14 @@ bool leat__commit_has_work(const leat__thread_t *t)
     return false;
 }
 
-/* PROTOCOLS.md 8 (i): who was not heard for a session may have been replaced; what he holds stays in memory. */
+/*
+ * PROTOCOLS.md 8 (i): who was not heard for a session may have been replaced; what he holds stays
+ * in memory.
+ */
 bool leat__commit_heard(const leat__thread_t *t)
 {
-    return t->exactly_once || !t->w->heard_ms
-        || t->w->heard_ms(t->w->heard_user) <= (double)t->session_timeout_ms;
+    return t->exactly_once || !t->w->heard_ms ||
+           t->w->heard_ms(t->w->heard_user) <= (double)t->session_timeout_ms;
 }
 
 /* ---- writers ---- */
@@ -78,8 +92,8 @@ static void writers_close(leat__thread_t *t)
 static leat__writer_t *writer_open(leat__thread_t *t, char which, leat_error_t *err)
 {
     char id[512], client[512];
-    leat__writer_opts_t opts = {.client_id = client,
-        .transaction_timeout_ms = t->transaction_timeout_ms};
+    leat__writer_opts_t opts = {
+        .client_id = client, .transaction_timeout_ms = t->transaction_timeout_ms};
 
     leat__transactional_id(id, sizeof id, t->w->application_id, t->w->process_id, t->index, which);
     snprintf(client, sizeof client, "%s-%d-%c", t->w->application_id, t->index, which);
@@ -126,7 +140,10 @@ void leat__commit_open(leat__thread_t *t)
     t->commit.state = LEAT__COMMIT_OPEN_WRITERS;
 }
 
-/* Everything this thread had in hand is void: new writers; the tasks start over from what is committed. */
+/*
+ * Everything this thread had in hand is void: new writers; the tasks start over from what is
+ * committed.
+ */
 static void replace_writers(leat__thread_t *t)
 {
     for (size_t i = 0; i < t->task_count; i++)
@@ -200,7 +217,10 @@ static bool patience_is_over(leat__thread_t *t, const leat_error_t *err)
     return true;
 }
 
-/* PROTOCOLS.md 14: a fence once is a timeout or a restart; twice on young transactions is somebody with our name. */
+/*
+ * PROTOCOLS.md 14: a fence once is a timeout or a restart; twice on young transactions is somebody
+ * with our name.
+ */
 static bool fenced_by_a_twin(leat__thread_t *t)
 {
     leat_error_t fatal;
@@ -212,8 +232,8 @@ static bool fenced_by_a_twin(leat__thread_t *t)
         return false;
     leat__transactional_id(id, sizeof id, t->w->application_id, t->w->process_id, t->index, 'a');
     leat__error(&fatal, LEAT_EFENCED, LEAT_FATAL, id,
-        "fenced twice in a row: another live process uses the process id %s, so the state directory %s was "
-        "copied or is shared; stop one of them, or give it a state.dir of its own",
+        "fenced twice in a row: another live process uses the process id %s, so the state "
+        "directory %s was copied or is shared; stop one of them, or give it a state.dir of its own",
         t->w->process_id, t->w->state_dir ? t->w->state_dir : "");
     leat__thread_fail(t, &fatal);
     return true;
@@ -224,8 +244,8 @@ static bool fails_for_good(const leat_error_t *err)
 {
     if (err->flags & LEAT_FATAL)
         return true;
-    return err->code != LEAT_EFENCED && err->code != LEAT_ETIMEOUT
-        && !(err->flags & (LEAT_ABORT | LEAT_RETRIABLE));
+    return err->code != LEAT_EFENCED && err->code != LEAT_ETIMEOUT &&
+           !(err->flags & (LEAT_ABORT | LEAT_RETRIABLE));
 }
 
 void leat__commit_trouble(leat__thread_t *t, const leat__owned_t *o, const leat_error_t *cause)
@@ -236,12 +256,12 @@ void leat__commit_trouble(leat__thread_t *t, const leat__owned_t *o, const leat_
         err = leat__thread_error(o, &err);
     leat__log(LEAT_LOG_WARN, "commit", t->name, "%s: %s (%s)", err.where, err.text,
         leat_error_name(err.code));
-    if (!t->failing && !(err.code == LEAT_EFENCED && fenced_by_a_twin(t))
-        && !patience_is_over(t, &err) && fails_for_good(&err))
+    if (!t->failing && !(err.code == LEAT_EFENCED && fenced_by_a_twin(t)) &&
+        !patience_is_over(t, &err) && fails_for_good(&err))
         leat__thread_fail(t, &err);
     t->rest_until_ms = t->now_ms + LEAT__AGAIN_MS;
-    if (t->exactly_once && t->writers[t->active] && err.code != LEAT_EFENCED
-        && err.code != LEAT_ETIMEOUT)
+    if (t->exactly_once && t->writers[t->active] && err.code != LEAT_EFENCED &&
+        err.code != LEAT_ETIMEOUT)
         leat__commit_abort(t);
     else
         replace_writers(t); /* at least once: PROTOCOLS.md 8 (iii), replay to the changelog's end */
@@ -260,7 +280,10 @@ static void rolled_back(leat__thread_t *t)
         leat__owned_rewind(t->tasks[i]);
 }
 
-/* Flush first: an abort on top of unsent records is fatal to the producer (librdkafka.md I, row 1). */
+/*
+ * Flush first: an abort on top of unsent records is fatal to the producer (librdkafka.md I, row
+ * 1).
+ */
 void leat__commit_abort(leat__thread_t *t)
 {
     leat__commit_t *c = &t->commit;
@@ -288,7 +311,8 @@ static void step_abort(leat__thread_t *t)
         return;
     err = c->op->err;
     leat__op_drop(&c->op);
-    if (c->state == LEAT__COMMIT_ABORT_FLUSH) { /* what could not be flushed is aborted all the same */
+    /* what could not be flushed is aborted all the same */
+    if (c->state == LEAT__COMMIT_ABORT_FLUSH) {
         c->state = LEAT__COMMIT_ABORT;
         c->op = t->vt->writer_abort(t->writers[t->active]);
         t->busy = true;
@@ -296,8 +320,8 @@ static void step_abort(leat__thread_t *t)
     }
     if (!err.code) {
         rolled_back(t);
-    } else if ((err.flags & LEAT_RETRIABLE) && err.code != LEAT_ETIMEOUT
-        && t->now_ms - t->transaction_since_ms < t->transaction_timeout_ms) {
+    } else if ((err.flags & LEAT_RETRIABLE) && err.code != LEAT_ETIMEOUT &&
+               t->now_ms - t->transaction_since_ms < t->transaction_timeout_ms) {
         c->retry_at_ms = t->now_ms + LEAT__AGAIN_MS;
     } else { /* fatal to the writer: new ones abort it by their init */
         leat__log(LEAT_LOG_WARN, "commit", t->name, "abort failed (%s), new writers", err.text);
@@ -341,8 +365,8 @@ static bool flush_tasks(leat__thread_t *t)
     for (size_t i = 0; i < t->task_count; i++) {
         leat__owned_t *o = t->tasks[i];
 
-        if (o->phase == LEAT__PHASE_RUNNING && leat__task_touched(o->task)
-            && leat__task_flush(o->task, &err)) {
+        if (o->phase == LEAT__PHASE_RUNNING && leat__task_touched(o->task) &&
+            leat__task_flush(o->task, &err)) {
             leat__commit_trouble(t, o, &err);
             return false;
         }
@@ -354,7 +378,10 @@ static bool flush_tasks(leat__thread_t *t)
     return true;
 }
 
-/* PROTOCOLS.md 20: what has no changelog is written down as prepared, with the offsets that will say whether it counts. */
+/*
+ * PROTOCOLS.md 20: what has no changelog is written down as prepared, with the offsets that will
+ * say whether it counts.
+ */
 static bool prepare(leat__thread_t *t)
 {
     leat__buf_t token = {0};
@@ -436,8 +463,8 @@ void leat__commit_start(leat__thread_t *t)
 /* Offset after the last record of each store, as the broker acknowledged it. */
 static void task_committed(leat__thread_t *t, leat__owned_t *o)
 {
-    int64_t some[16], *next = o->store_count <= 16 ? some
-                                                   : leat__must_alloc(o->store_count * sizeof *next);
+    int64_t some[16],
+        *next = o->store_count <= 16 ? some : leat__must_alloc(o->store_count * sizeof *next);
 
     for (size_t i = 0; i < o->store_count; i++) {
         leat__changelog_t *c = &o->stores[i];
@@ -494,7 +521,8 @@ static void succeeded(leat__thread_t *t)
         t->active = !t->active; /* PROTOCOLS.md 21: only now */
     t->transaction = false;
     t->trouble_since_ms = -1;
-    t->work_since_ms = leat__commit_has_work(t) ? t->now_ms : -1; /* PROTOCOLS.md 22: a second pass */
+    /* PROTOCOLS.md 22: a second pass */
+    t->work_since_ms = leat__commit_has_work(t) ? t->now_ms : -1;
     t->fenced_in_row = 0;
     t->commits++;
     t->busy = true;
@@ -502,7 +530,10 @@ static void succeeded(leat__thread_t *t)
     leat__keep_purge(t);
 }
 
-/* At least once: nothing is lost by trying again later; only positions of another time must not be sent (epoch). */
+/*
+ * At least once: nothing is lost by trying again later; only positions of another time must not be
+ * sent (epoch).
+ */
 static void postponed(leat__thread_t *t, const char *why)
 {
     leat__log(LEAT_LOG_DEBUG, "commit", t->name, "not committed (%s); again later", why);
@@ -572,15 +603,16 @@ static void operation_ended(leat__thread_t *t, const leat_error_t *err)
             postponed(t, err->text);
         return;
     }
-    if ((err->flags & LEAT_RETRIABLE) && !(err->flags & LEAT_ABORT) && err->code != LEAT_ETIMEOUT
-        && t->now_ms - c->began_ms < t->transaction_timeout_ms / 2) {
+    if ((err->flags & LEAT_RETRIABLE) && !(err->flags & LEAT_ABORT) && err->code != LEAT_ETIMEOUT &&
+        t->now_ms - c->began_ms < t->transaction_timeout_ms / 2) {
         c->retry_at_ms = t->now_ms + LEAT__AGAIN_MS;
         return;
     }
     if (err->code) {
         refused = *err;
         if (c->state == LEAT__COMMIT_END && !(refused.flags & (LEAT_ABORT | LEAT_FATAL)))
-            refused.code = refused.code == LEAT_EFENCED ? LEAT_EFENCED : LEAT_ETIMEOUT; /* not known */
+            /* not known */
+            refused.code = refused.code == LEAT_EFENCED ? LEAT_EFENCED : LEAT_ETIMEOUT;
         else if (!(refused.flags & LEAT_FATAL))
             refused.flags |= LEAT_ABORT;
         leat__commit_trouble(t, NULL, &refused);
@@ -653,7 +685,10 @@ void leat__commit_step(leat__thread_t *t)
     } while (c->state != before);
 }
 
-/* Over the cache's share: forwarded and logged between two records, as Kafka Streams does; not committed. */
+/*
+ * Over the cache's share: forwarded and logged between two records, as Kafka Streams does; not
+ * committed.
+ */
 void leat__commit_flush_early(leat__thread_t *t, leat__owned_t *o)
 {
     leat_error_t err;
@@ -669,6 +704,16 @@ bool leat__commit_close(leat__thread_t *t)
     else if (t->commit.state == LEAT__COMMIT_OPEN_WRITERS)
         t->commit.state = LEAT__COMMIT_IDLE;
     return t->commit.state == LEAT__COMMIT_IDLE;
+}
+
+bool leat__commit_renew(leat__thread_t *t)
+{
+    if (!t->exactly_once || t->stop)
+        return true;
+    if (!t->renewed && leat__commit_idle(t))
+        writers_close(t);
+    t->renewed = true;
+    return leat__commit_idle(t);
 }
 
 void leat__commit_release(leat__thread_t *t)

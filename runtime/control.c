@@ -3,13 +3,8 @@
  *
  *   FENCE ─▶ MEASURE ─▶ READ ─▶ MEMBER ──stop──▶ RELEASE ─▶ LEAVE ─▶ CLOSE ─▶ OVER
  *
- *   in MEMBER:   ASSIGNED(g) ──▶ settled: MEMBERSHIP to all threads, status written, placements of g obeyed
- *                REVOKED     ──▶ BARRIER to all threads; answered when all have committed, or after transaction.timeout.ms/4
- *                LOST        ──▶ LOST to all threads; answered when all have let go: then the process joins as a new member
- *                fenced      ──▶ as LOST, and a new join after REJOIN_MS unless a double shows itself in the control topic
- *
- * Ownership starts when a placement gives a task and ends only when its thread said RELEASED (or LOST_DONE): it survives
- * rebalances. A placement is obeyed only while settled, and only if generation and own member id stand in it (PROTOCOLS.md 7).
+ * Here are its mail, its phases and its life; control_member.c has the group's events, control_tasks.c the placements,
+ * leader.c what only the leader does.
  */
 #include "control_inside.h"
 
@@ -22,352 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { IDLE_MS = 20, BUSY_MS = 1, POLL_MS = 50, REJOIN_MS = 2000 };
-
-/* ---- threads ---- */
-
-static void tell(leat__control_t *c, int thread, leat__message_t *m)
-{
-    if (c->seats[thread].stopped) {
-        leat__message_free(m);
-        return;
-    }
-    leat__mailbox_post(leat__thread_mail(c->seats[thread].thread), m);
-}
-
-static void tell_all(leat__control_t *c, leat__say_t say, int64_t number)
-{
-    for (int i = 0; i < c->seat_count; i++) {
-        leat__message_t *m = leat__message_new(say);
-        m->from = -1;
-        m->number = number;
-        tell(c, i, m);
-    }
-}
-
-static leat__holding_t *find_owned(leat__control_t *c, leat__task_ref_t ref)
-{
-    for (size_t i = 0; i < c->owned_count; i++)
-        if (leat__task_ref_compare(&c->owned[i].ref, &ref) == 0)
-            return &c->owned[i];
-    return NULL;
-}
-
-static void disown(leat__control_t *c, leat__task_ref_t ref)
-{
-    leat__holding_t *o = find_owned(c, ref);
-
-    if (o != NULL)
-        *o = c->owned[--c->owned_count];
-}
-
-/* The thread with fewest tasks of that sub-topology, then with fewest at all. */
-static int choose_thread(const leat__control_t *c, leat__task_ref_t ref)
-{
-    int best = -1;
-    size_t best_group = 0, best_all = 0;
-
-    for (int i = 0; i < c->seat_count; i++) {
-        size_t group = 0, all = 0;
-        if (c->seats[i].stopped)
-            continue;
-        for (size_t k = 0; k < c->owned_count; k++) {
-            all += c->owned[k].thread == i;
-            group += c->owned[k].thread == i && c->owned[k].ref.group == ref.group;
-        }
-        if (best < 0 || group < best_group || (group == best_group && all < best_all)) {
-            best = i;
-            best_group = group;
-            best_all = all;
-        }
-    }
-    return best;
-}
-
-static leat__message_t *about(leat__say_t say, const leat__task_ref_t *refs, size_t count, int64_t epoch)
-{
-    leat__message_t *m = leat__message_new(say);
-
-    m->from = -1;
-    m->epoch = epoch;
-    m->task_count = count;
-    if (count > 0) {
-        m->tasks = leat__must_alloc(count * sizeof *m->tasks);
-        memcpy(m->tasks, refs, count * sizeof *refs);
-    }
-    return m;
-}
-
-static void tell_membership(leat__control_t *c, int thread)
-{
-    leat__message_t *m = about(LEAT__SAY_MEMBERSHIP, NULL, 0, c->epoch);
-
-    m->membership = leat__membership_ref(c->membership);
-    m->tasks = leat__must_alloc((c->owned_count + 1) * sizeof *m->tasks);
-    for (size_t i = 0; i < c->owned_count; i++)
-        if (c->owned[i].thread == thread)
-            m->tasks[m->task_count++] = c->owned[i].ref;
-    tell(c, thread, m);
-}
-
-static void give(leat__control_t *c, leat__task_ref_t ref)
-{
-    int thread = choose_thread(c, ref);
-
-    if (thread < 0)
-        return;
-    LEAT__GROW(c->owned, c->owned_count, c->owned_room);
-    c->owned[c->owned_count++] = (leat__holding_t){ .ref = ref, .thread = thread };
-    tell(c, thread, about(LEAT__SAY_GIVE, &ref, 1, c->epoch));
-}
-
-static void take(leat__control_t *c, leat__holding_t *o, const leat__placement_t *p)
-{
-    leat__message_t *m = about(LEAT__SAY_TAKE, &o->ref, 1, c->epoch);
-
-    m->generation = p->generation;
-    m->number = p->revision;
-    o->releasing = true;
-    tell(c, o->thread, m);
-}
-
-/* ---- obeying ---- */
-
-static bool placement_counts(const leat__control_t *c)
-{
-    const leat__control_log_t *l = &c->log;
-
-    return c->settled && c->membership != NULL && l->placement_offset >= 0 &&
-        l->placement.generation == leat__membership_generation(c->membership) && l->claim.member_id != NULL &&
-        l->claim.generation == l->placement.generation && strcmp(l->claim.member_id, l->placement.leader) == 0 &&
-        leat__placement_member(&l->placement, leat__membership_member_id(c->membership)) >= 0;
-}
-
-static bool ref_exists(const leat__control_t *c, leat__task_ref_t ref)
-{
-    return ref.group >= 0 && (size_t)ref.group < c->w->plan->group_count && ref.partition >= 0 &&
-        ref.partition < c->w->plan->groups[ref.group].task_count;
-}
-
-static void obey(leat__control_t *c)
-{
-    const leat__placement_t *p = &c->log.placement;
-
-    if (c->stopping || !placement_counts(c) || c->obeyed == c->log.placement_offset)
-        return;
-    int me = leat__placement_member(p, leat__membership_member_id(c->membership));
-    for (size_t i = 0; i < p->task_count; i++) {
-        const leat__placed_task_t *t = &p->tasks[i];
-        leat__holding_t *o = find_owned(c, t->ref);
-
-        if (t->owner == me && !t->release) {
-            if (o == NULL && ref_exists(c, t->ref))
-                give(c, t->ref);
-            else if (o == NULL)
-                leat__log(LEAT_LOG_ERROR, "control", NULL,
-                    "task %d_%d is not in this program's topology: do all processes run the same version?",
-                    t->ref.group, t->ref.partition);
-        } else if (o != NULL && !o->releasing) {
-            if (t->owner != me)
-                leat__log(LEAT_LOG_ERROR, "control", NULL,
-                    "task %d_%d is placed elsewhere without having been asked for: letting go", t->ref.group,
-                    t->ref.partition);
-            take(c, o, p);
-        }
-    }
-    c->obeyed = c->log.placement_offset;
-    leat__log(LEAT_LOG_INFO, "control", NULL, "placement %d.%" PRId64 " obeyed: %zu tasks here", p->generation,
-        p->revision, c->owned_count);
-}
-
-/* ---- status ---- */
-
-static void write_status(leat__control_t *c)
-{
-    const leat__placement_t *p = &c->log.placement;
-    leat__status_t s = { .process_id = c->w->process_id, .threads = c->w->thread_count };
-    leat__buf_t text = { 0 };
-
-    if (c->membership == NULL)
-        return;
-    s.member_id = (char *)(uintptr_t)leat__membership_member_id(c->membership);
-    s.state = c->shutdown_all ? LEAT__PROCESS_SHUTDOWN : c->stopping ? LEAT__PROCESS_LEAVING : LEAT__PROCESS_RUNNING;
-    s.held = leat__must_alloc((c->owned_count + 1) * sizeof *s.held);
-    for (size_t i = 0; i < c->owned_count; i++)
-        s.held[s.held_count++] = c->owned[i].ref;
-    qsort(s.held, s.held_count, sizeof *s.held, leat__task_ref_compare);
-    if (c->obeyed >= 0 && c->obeyed == c->log.placement_offset) {
-        int me = leat__placement_member(p, s.member_id);
-        s.released = leat__must_alloc((p->task_count + 1) * sizeof *s.released);
-        for (size_t i = 0; i < p->task_count; i++)
-            if (p->tasks[i].owner == me && p->tasks[i].release && find_owned(c, p->tasks[i].ref) == NULL)
-                s.released[s.released_count++] = p->tasks[i].ref;
-        if (s.released_count > 0) {
-            s.released_generation = p->generation;
-            s.released_revision = p->revision;
-        }
-    }
-    leat__status_encode(&s, &text);
-    if (c->status_text == NULL || strcmp(c->status_text, leat__buf_text(&text)) != 0) {
-        leat__control_log_status(&c->log, &s);
-        leat__free(c->status_text);
-        c->status_text = leat__must_strdup(leat__buf_text(&text));
-        leat__free(c->own_member_id);
-        c->own_member_id = leat__must_strdup(s.member_id);
-    }
-    leat__buf_release(&text);
-    leat__free(s.held);
-    leat__free(s.released);
-}
-
-/* ---- membership ---- */
-
-static bool all_let_go(const leat__control_t *c)
-{
-    for (int i = 0; i < c->seat_count; i++)
-        if (c->seats[i].lost_due)
-            return false;
-    return true;
-}
-
-static bool barrier_passed(const leat__control_t *c)
-{
-    for (int i = 0; i < c->seat_count; i++)
-        if (c->seats[i].barrier_due)
-            return false;
-    return true;
-}
-
-static void adopt(leat__control_t *c)
-{
-    leat__membership_t *before = c->membership;
-
-    c->membership = c->next;
-    c->next = NULL;
-    if (before == NULL ||
-        strcmp(leat__membership_member_id(before), leat__membership_member_id(c->membership)) != 0)
-        c->epoch++;
-    leat__membership_unref(before);
-    c->settled = true;
-    c->leads = c->next_leads;
-    c->obeyed = -1;
-    leat__log(LEAT_LOG_INFO, "control", NULL, "generation %d, member %s%s",
-        leat__membership_generation(c->membership), leat__membership_member_id(c->membership),
-        c->leads ? ", leads" : "");
-    for (int i = 0; i < c->seat_count; i++)
-        tell_membership(c, i);
-    if (c->leads)
-        leat__lead_begin(c);
-}
-
-static void lose(leat__control_t *c)
-{
-    if (c->losing)
-        return;
-    leat__log(LEAT_LOG_WARN, "control", NULL,
-        "membership lost: its tasks may run elsewhere already; aborting and joining again");
-    leat__lead_end(c);
-    c->settled = false;
-    c->revoking = false;
-    c->losing = true;
-    for (int i = 0; i < c->seat_count; i++)
-        c->seats[i].lost_due = !c->seats[i].stopped;
-    tell_all(c, LEAT__SAY_LOST, 0);
-}
-
-static void revoke(leat__control_t *c)
-{
-    int64_t share = leat__config_int(c->w->config, "transaction.timeout.ms") / 4;
-
-    leat__lead_end(c);
-    c->settled = false;
-    c->revoking = true;
-    c->revoke_deadline_ms = c->now_ms + share;
-    c->barrier++;
-    for (int i = 0; i < c->seat_count; i++)
-        c->seats[i].barrier_due = !c->seats[i].stopped;
-    tell_all(c, LEAT__SAY_BARRIER, c->barrier);
-}
-
-/* Another live process writes statuses under our process id: the state directory was copied, or is shared. */
-static bool has_double(const leat__control_t *c)
-{
-    const leat__status_t *s = leat__control_log_process(&c->log, c->w->process_id);
-
-    return s != NULL && c->own_member_id != NULL && c->log.next > c->target &&
-        strcmp(s->member_id, c->own_member_id) != 0;
-}
-
-/* A fenced static member need not have a double: a join that was sent twice, over a broker that went away, does it too. So it
- * lets go, waits long enough for a double to show itself in the control topic, and joins again (PROTOCOLS.md 14). */
-static void fenced(leat__control_t *c, const leat_error_t *err)
-{
-    leat__log(LEAT_LOG_WARN, "control", NULL, "%s: letting go, and joining again if nobody else shows up", err->text);
-    c->fenced = *err;
-    c->rejoin_at_ms = c->now_ms + REJOIN_MS;
-    lose(c);
-    leat__membership_unref(c->next);
-    c->next = NULL;
-    leat__op_free(c->op);
-    c->op = c->w->broker->vt->member_close(c->member, false);
-    c->member = NULL;
-}
-
-static void member_step(leat__control_t *c)
-{
-    leat__member_event_t e;
-
-    while (c->member != NULL && memset(&e, 0, sizeof e) != NULL &&
-        c->w->broker->vt->member_poll(c->member, &e) != LEAT__MEMBER_NOTHING) {
-        switch (e.what) {
-        case LEAT__MEMBER_ASSIGNED:
-            leat__membership_unref(c->next);
-            c->next = e.membership;
-            c->next_leads = e.leads;
-            if (c->membership != NULL && strcmp(leat__membership_member_id(c->membership),
-                                             leat__membership_member_id(c->next)) != 0)
-                lose(c); /* another life in the group: what was held under the old one is not ours */
-            break;
-        case LEAT__MEMBER_REVOKED:
-            revoke(c);
-            break;
-        case LEAT__MEMBER_LOST:
-            lose(c);
-            break;
-        case LEAT__MEMBER_FAILED:
-            if (e.err.code == LEAT_EFENCED && !c->stopping)
-                fenced(c, &e.err);
-            else
-                leat__control_fail(c, &e.err);
-            break;
-        case LEAT__MEMBER_NOTHING:
-            break;
-        }
-    }
-    if (c->member != NULL)
-        atomic_store(&c->heard_at_ms, c->now_ms - (int64_t)c->w->broker->vt->member_heard_ms(c->member));
-}
-
-static void settle(leat__control_t *c)
-{
-    if (c->losing && all_let_go(c)) {
-        c->losing = false;
-        c->owned_count = 0;
-        leat__membership_unref(c->membership);
-        c->membership = NULL;
-        if (c->next == NULL && c->member != NULL)
-            c->w->broker->vt->member_answer_revoke(c->member);
-    }
-    if (c->revoking && (barrier_passed(c) || c->now_ms >= c->revoke_deadline_ms)) {
-        if (!barrier_passed(c))
-            leat__log(LEAT_LOG_WARN, "control", NULL,
-                "a thread did not commit within transaction.timeout.ms/4: going on without it, its commit will be refused");
-        c->revoking = false;
-        c->w->broker->vt->member_answer_revoke(c->member);
-    }
-    if (c->next != NULL && !c->losing && !c->revoking)
-        adopt(c);
-}
+enum { IDLE_MS = 20, BUSY_MS = 1, POLL_MS = 50 };
 
 /* ---- mail ---- */
 
@@ -379,8 +29,9 @@ static void commit_for(leat__control_t *c, leat__message_t *m)
     answer->number = m->number;
     answer->epoch = m->epoch;
     if (c->membership != NULL && m->epoch == c->epoch && !c->losing && (c->settled || c->revoking))
-        answer->op = c->w->broker->vt->member_commit(c->member, c->membership, m->positions, m->position_count);
-    tell(c, m->from, answer);
+        answer->op = c->w->broker->vt->member_commit(
+            c->member, c->membership, m->positions, m->position_count);
+    leat__control_tell(c, m->from, answer);
 }
 
 static void replace_thread(leat__control_t *c, int i)
@@ -395,16 +46,17 @@ static void replace_thread(leat__control_t *c, int i)
     }
     pthread_mutex_lock(&c->seats_lock);
     leat__thread_t *old = c->seats[i].thread;
-    c->seats[i] = (leat__seat_t){ .thread = fresh };
+    c->seats[i] = (leat__seat_t){.thread = fresh};
     pthread_mutex_unlock(&c->seats_lock);
     leat__thread_join(old);
     leat__thread_free(old);
     if (c->membership != NULL)
-        tell_membership(c, i);
+        leat__control_tell_membership(c, i);
     for (size_t k = 0; k < c->owned_count; k++)
         if (c->owned[k].thread == i) {
             c->owned[k].restored = false;
-            tell(c, i, about(LEAT__SAY_GIVE, &c->owned[k].ref, 1, c->epoch));
+            leat__control_tell(
+                c, i, leat__message_about(LEAT__SAY_GIVE, &c->owned[k].ref, 1, c->epoch));
         }
 }
 
@@ -415,7 +67,8 @@ static void thread_failed(leat__control_t *c, const leat__message_t *m)
 
     seat->stopped = true;
     seat->barrier_due = seat->lost_due = false;
-    leat__log(LEAT_LOG_ERROR, "control", NULL, "thread %d failed: %s: %s", m->from, m->err.where, m->err.text);
+    leat__log(LEAT_LOG_ERROR, "control", NULL, "thread %d failed: %s: %s", m->from, m->err.where,
+        m->err.text);
     if (c->hooks.thread_failed != NULL && !c->stopping)
         rescue = c->hooks.thread_failed(c->hooks.user, &m->err);
     if (rescue == LEAT_REPLACE_THREAD && !c->stopping) {
@@ -443,12 +96,12 @@ static void handle(leat__control_t *c, leat__message_t *m)
         break;
     case LEAT__SAY_RELEASED:
         for (size_t i = 0; i < m->task_count; i++)
-            disown(c, m->tasks[i]);
+            leat__control_disown(c, m->tasks[i]);
         c->obeyed = -1; /* the placement in force may have changed its mind meanwhile */
         break;
     case LEAT__SAY_RESTORED:
         for (size_t i = 0; i < m->task_count; i++)
-            if ((o = find_owned(c, m->tasks[i])) != NULL)
+            if ((o = leat__control_find_owned(c, m->tasks[i])) != NULL)
                 o->restored = true;
         break;
     case LEAT__SAY_COMMIT:
@@ -463,14 +116,14 @@ static void handle(leat__control_t *c, leat__message_t *m)
         break;
     case LEAT__SAY_STOP:
         c->stopping = true;
-        tell_all(c, LEAT__SAY_STOP, 0);
+        leat__control_tell_all(c, LEAT__SAY_STOP, 0);
         break;
     case LEAT__SAY_PAUSE:
     case LEAT__SAY_RESUME:
-        tell_all(c, m->say, 0);
+        leat__control_tell_all(c, m->say, 0);
         break;
     default:
-        LEAT_ASSERT(!"a message for the control thread");
+        LEAT_ASSERT(false && "a message for the control thread");
     }
     leat__message_free(m);
 }
@@ -485,7 +138,7 @@ void leat__control_fail(leat__control_t *c, const leat_error_t *err)
     }
     if (!c->stopping) {
         c->stopping = true;
-        tell_all(c, LEAT__SAY_STOP, 0);
+        leat__control_tell_all(c, LEAT__SAY_STOP, 0);
     }
 }
 
@@ -493,13 +146,14 @@ void leat__control_fail(leat__control_t *c, const leat_error_t *err)
 
 static void start_fencing(leat__control_t *c)
 {
-    char (*ids)[600] = leat__must_alloc((size_t)c->w->thread_count * 2 * sizeof *ids);
+    char(*ids)[600] = leat__must_alloc((size_t)c->w->thread_count * 2 * sizeof *ids);
     const char **list = leat__must_alloc((size_t)c->w->thread_count * 2 * sizeof *list);
     size_t count = 0;
 
     for (int i = 0; i < c->w->thread_count; i++)
         for (char which = 'a'; which <= 'b'; which++) {
-            leat__transactional_id(ids[count], sizeof *ids, c->w->application_id, c->w->process_id, i, which);
+            leat__transactional_id(
+                ids[count], sizeof *ids, c->w->application_id, c->w->process_id, i, which);
             list[count] = ids[count];
             count++;
         }
@@ -510,7 +164,7 @@ static void start_fencing(leat__control_t *c)
 
 static void start_measuring(leat__control_t *c)
 {
-    leat__position_t p = { .topic = c->log.topic, .partition = 0 };
+    leat__position_t p = {.topic = c->log.topic, .partition = 0};
 
     c->op = c->w->broker->vt->offsets(c->w->broker, &p, 1, LEAT__HIGH_WATERMARK);
 }
@@ -519,56 +173,8 @@ static bool op_over(leat__control_t *c, leat_error_t *err)
 {
     if (c->op != NULL && !leat__op_done(c->op))
         return false;
-    *err = c->op == NULL ? (leat_error_t){ .code = LEAT_OK } : c->op->err;
+    *err = c->op == NULL ? (leat_error_t){.code = LEAT_OK} : c->op->err;
     return true;
-}
-
-static void join_group(leat__control_t *c)
-{
-    const leat_config_t *config = c->w->config;
-    const leat__plan_t *plan = c->w->plan;
-    const char **topics;
-    size_t count = 1, room = 2;
-    leat_error_t err;
-
-    for (size_t g = 0; g < plan->group_count; g++)
-        room += plan->groups[g].topic_count;
-    topics = leat__must_alloc(room * sizeof *topics);
-    topics[0] = c->log.topic;
-    for (size_t g = 0; g < plan->group_count; g++)
-        for (size_t i = 0; !plan->groups[g].global && i < plan->groups[g].topic_count; i++)
-            topics[count++] = plan->groups[g].topics[i];
-    const char *instance = leat__config_text(config, "group.instance.id");
-    leat__member_opts_t o = {
-        .group = c->w->application_id,
-        .instance_id = instance[0] != '\0' ? instance : c->w->process_id,
-        .client_id = c->w->application_id,
-        .topics = topics,
-        .topic_count = count,
-        .session_timeout_ms = leat__config_int(config, "session.timeout.ms"),
-        .heartbeat_interval_ms = leat__config_int(config, "heartbeat.interval.ms"),
-        .max_poll_interval_ms = leat__config_int(config, "max.poll.interval.ms"),
-    };
-    if (strcmp(leat__config_text(config, "group.membership"), "dynamic") == 0)
-        o.instance_id = NULL;
-    c->member = c->w->broker->vt->member_open(c->w->broker, &o, &err);
-    leat__free(topics);
-    if (c->member == NULL)
-        leat__control_fail(c, &err);
-    c->phase = LEAT__CONTROL_MEMBER;
-}
-
-static void rejoin_step(leat__control_t *c)
-{
-    if (c->stopping || c->losing || c->now_ms < c->rejoin_at_ms || (c->op != NULL && !leat__op_done(c->op)))
-        return;
-    leat__op_free(c->op);
-    c->op = NULL;
-    c->rejoin_at_ms = 0;
-    if (has_double(c))
-        leat__control_fail(c, &c->fenced);
-    else
-        join_group(c);
 }
 
 static void renew_incarnations(leat__control_t *c)
@@ -604,7 +210,7 @@ static bool starting_step(leat__control_t *c)
         if (c->log.next < c->target)
             return true;
         renew_incarnations(c);
-        join_group(c);
+        leat__control_join_group(c);
         return true;
     }
     if (!op_over(c, &err))
@@ -612,7 +218,7 @@ static bool starting_step(leat__control_t *c)
     if (err.code != 0 && c->phase == LEAT__CONTROL_MEASURE && (err.flags & LEAT_RETRIABLE) == 0) {
         leat__control_fail(c, &err);
     } else if (err.code != 0 && c->phase == LEAT__CONTROL_FENCE && err.code != LEAT_EFENCED &&
-        (err.flags & LEAT_RETRIABLE) == 0) {
+               (err.flags & LEAT_RETRIABLE) == 0) {
         leat__control_fail(c, &err);
     } else if (err.code != 0 && err.code != LEAT_EFENCED) {
         leat__op_free(c->op);
@@ -650,15 +256,14 @@ static void leave_step(leat__control_t *c)
     if (c->phase == LEAT__CONTROL_MEMBER) {
         c->owned_count = 0;
         if (c->member != NULL)
-            write_status(c);
+            leat__control_write_status(c);
         c->phase = LEAT__CONTROL_RELEASE;
         c->target = c->now_ms + 5000;
     }
     if (c->phase == LEAT__CONTROL_RELEASE) {
-        const leat__status_t *own;
+        leat__control_log_poll(&c->log); /* first: it replaces what statuses there are */
+        const leat__status_t *own = leat__control_log_process(&c->log, c->w->process_id);
 
-        leat__control_log_poll(&c->log); /* frees statuses that newer ones take the place of */
-        own = leat__control_log_process(&c->log, c->w->process_id);
         if (c->status_text != NULL && (own == NULL || own->state == LEAT__PROCESS_RUNNING) &&
             c->now_ms < c->target)
             return;
@@ -680,7 +285,8 @@ static void leave_step(leat__control_t *c)
         c->phase = LEAT__CONTROL_CLOSE;
         c->target = c->now_ms + 10000;
     }
-    if (c->phase == LEAT__CONTROL_CLOSE && (c->op == NULL || leat__op_done(c->op) || c->now_ms >= c->target)) {
+    if (c->phase == LEAT__CONTROL_CLOSE &&
+        (c->op == NULL || leat__op_done(c->op) || c->now_ms >= c->target)) {
         leat__op_free(c->op);
         c->op = NULL;
         c->phase = LEAT__CONTROL_OVER;
@@ -689,9 +295,19 @@ static void leave_step(leat__control_t *c)
     }
 }
 
+/* Everybody's tasks have somebody who works on them: not just "none are mine" while the dead are waited for. */
+static bool all_placed(const leat__placement_t *p)
+{
+    for (size_t i = 0; i < p->task_count; i++)
+        if (p->tasks[i].owner < 0 || p->members[p->tasks[i].owner].threads == 0)
+            return false;
+    return true;
+}
+
 static void report(leat__control_t *c)
 {
-    bool running = c->settled && c->obeyed >= 0 && c->obeyed == c->log.placement_offset && !c->stopping;
+    bool running = c->settled && c->obeyed >= 0 && c->obeyed == c->log.placement_offset &&
+                   !c->stopping && (c->owned_count > 0 || all_placed(&c->log.placement));
 
     for (size_t i = 0; running && i < c->owned_count; i++)
         running = c->owned[i].restored && !c->owned[i].releasing;
@@ -713,10 +329,11 @@ static void hear_shutdown(leat__control_t *c)
         const leat__status_t *s = value;
         leat_error_t err;
 
-        if (s->state != LEAT__PROCESS_SHUTDOWN || strcmp(key, c->w->process_id) == 0 || c->stopping ||
-            leat__placement_member(&c->log.placement, s->member_id) < 0)
+        if (s->state != LEAT__PROCESS_SHUTDOWN || strcmp(key, c->w->process_id) == 0 ||
+            c->stopping || leat__placement_member(&c->log.placement, s->member_id) < 0)
             continue;
-        leat__error(&err, LEAT_EFAILED, LEAT_FATAL, "application", "process %s asked all processes to stop", key);
+        leat__error(&err, LEAT_EFAILED, LEAT_FATAL, "application",
+            "process %s asked all processes to stop", key);
         leat__control_fail(c, &err);
     }
 }
@@ -736,13 +353,13 @@ int64_t leat__control_step(leat__control_t *c)
         if (c->log.failure.code != 0)
             leat__control_fail(c, &c->log.failure);
         if (c->member != NULL)
-            member_step(c);
-        settle(c);
+            leat__control_member_step(c);
+        leat__control_settle(c);
         if (c->rejoin_at_ms != 0)
-            rejoin_step(c);
+            leat__control_rejoin_step(c);
         hear_shutdown(c);
-        obey(c);
-        write_status(c);
+        leat__control_obey(c);
+        leat__control_write_status(c);
         busy = leat__lead_step(c) || busy || !c->settled || !c->running;
         report(c);
     }
@@ -769,8 +386,8 @@ static double heard_ms(void *user)
     return (double)(leat__clock_steady_ms(c->w->clock) - atomic_load(&c->heard_at_ms));
 }
 
-leat__control_t *leat__control_new(leat__worker_t *w, const leat__control_hooks_t *hooks, int64_t log_start,
-    const char *const *created, size_t created_count, leat_error_t *err)
+leat__control_t *leat__control_new(leat__worker_t *w, const leat__control_hooks_t *hooks,
+    int64_t log_start, const char *const *created, size_t created_count, leat_error_t *err)
 {
     leat__control_t *c = leat__must_alloc(sizeof *c);
 
@@ -877,7 +494,8 @@ void leat__control_stop(leat__control_t *c)
 
 void leat__control_pause(leat__control_t *c, bool pause)
 {
-    leat__mailbox_post(&c->w->control, leat__message_new(pause ? LEAT__SAY_PAUSE : LEAT__SAY_RESUME));
+    leat__mailbox_post(
+        &c->w->control, leat__message_new(pause ? LEAT__SAY_PAUSE : LEAT__SAY_RESUME));
 }
 
 void leat__control_view(leat__control_t *c, leat__thread_view_t *sum)

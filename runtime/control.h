@@ -8,17 +8,18 @@
 
 /** What the app wants to hear; called on the control thread. */
 typedef struct leat__control_hooks_t {
-    void (*state)(void *user, bool running);                     /* RUNNING or REBALANCING */
+    void (*state)(void *user, bool running); /* RUNNING or REBALANCING */
     leat_rescue_t (*thread_failed)(void *user, const leat_error_t *err);
-    void (*failed)(void *user, const leat_error_t *err);         /* for good; the control thread stops everything */
-    void (*stopped)(void *user);                                 /* all threads are gone, the group is left */
+    void (*failed)(
+        void *user, const leat_error_t *err); /* for good; the control thread stops everything */
+    void (*stopped)(void *user);              /* all threads are gone, the group is left */
     void *user;
 } leat__control_hooks_t;
 
 /** created: internal topics that this process has just made (their incarnation is renewed). Texts copied. */
-leat__control_t *leat__control_new(leat__worker_t *w, const leat__control_hooks_t *hooks, int64_t log_start,
-    const char *const *created, size_t created_count, leat_error_t *err);
-int64_t leat__control_step(leat__control_t *c);    /* ms it may wait for mail; -1: it is over */
+leat__control_t *leat__control_new(leat__worker_t *w, const leat__control_hooks_t *hooks,
+    int64_t log_start, const char *const *created, size_t created_count, leat_error_t *err);
+int64_t leat__control_step(leat__control_t *c); /* ms it may wait for mail; -1: it is over */
 int leat__control_start(leat__control_t *c, leat_error_t *err);
 void leat__control_join(leat__control_t *c);
 void leat__control_free(leat__control_t *c);

@@ -1,4 +1,4 @@
-/* runtime/control_inside.h: shared by control.c (membership, obeying) and leader.c (placing). */
+/* runtime/control_inside.h: what the files of the control thread share. */
 #ifndef LEAT__RUNTIME_CONTROL_INSIDE_H
 #define LEAT__RUNTIME_CONTROL_INSIDE_H
 
@@ -18,14 +18,17 @@ typedef struct leat__lead_t {
     leat__lead_state_t state;
     leat__op_t *op;
     int64_t target, retry_ms;
-    leat__group_member_t *members; size_t member_count; /* as described */
-    uint64_t changes;            /* log->changes that the last placement knew */
+    leat__group_member_t *members;
+    size_t member_count; /* as described */
+    uint64_t changes;    /* log->changes that the last placement knew */
+    uint64_t asked_at;   /* log->changes when the group was asked for */
     int64_t revision;
-    char *published;             /* the last placement's text but for its revision */
-    leat__op_t *fence;           /* under way, for `fencing` */
-    char **fencing; size_t fencing_count;
-    leat__map_t fenced;          /* process ids that can commit nothing any more, in this term */
-    bool again;                  /* compute once more */
+    char *published;   /* the last placement's text but for its revision */
+    leat__op_t *fence; /* under way, for `fencing` */
+    char **fencing;
+    size_t fencing_count;
+    leat__map_t fenced; /* process ids that can commit nothing any more, in this term */
+    bool again;         /* compute once more */
 } leat__lead_t;
 
 typedef struct leat__holding_t { /* a task that this process owns */
@@ -47,7 +50,7 @@ typedef enum leat__control_phase_t {
 
 typedef struct leat__seat_t { /* a stream thread */
     leat__thread_t *thread;
-    bool stopped;          /* or failed: no more mail to it */
+    bool stopped; /* or failed: no more mail to it */
     bool barrier_due, lost_due;
 } leat__seat_t;
 
@@ -55,13 +58,14 @@ struct leat__control_t {
     leat__worker_t *w;
     leat__control_hooks_t hooks;
     leat__control_log_t log;
-    char **created; size_t created_count;
+    char **created;
+    size_t created_count;
     pthread_t pthread;
     bool started;
 
     leat__control_phase_t phase;
     leat__op_t *op;
-    int64_t target;        /* of the first reading */
+    int64_t target; /* of the first reading */
     int64_t now_ms;
     _Atomic int64_t heard_at_ms; /* steady time when the group was last heard */
 
@@ -73,18 +77,19 @@ struct leat__control_t {
     leat__membership_t *membership; /* adopted; NULL before the first and after LOST */
     leat__membership_t *next;       /* assigned, but threads still let go */
     bool next_leads, leads;
-    bool settled;                   /* between ASSIGN and the answer to the revoke */
+    bool settled; /* between ASSIGN and the answer to the revoke */
     int64_t epoch;
-    int64_t barrier;                /* number of the last one */
+    int64_t barrier; /* number of the last one */
     bool revoking, losing;
     int64_t revoke_deadline_ms;
-    int64_t rejoin_at_ms;           /* fenced: joins again then, unless another process has our id; 0 */
+    int64_t rejoin_at_ms; /* fenced: joins again then, unless another process has our id; 0 */
     leat_error_t fenced;
 
-    leat__holding_t *owned; size_t owned_count, owned_room;
-    int64_t obeyed;                 /* offset of the placement obeyed in this generation; -1 */
-    char *status_text;              /* the last one written */
-    char *own_member_id;            /* in it */
+    leat__holding_t *owned;
+    size_t owned_count, owned_room;
+    int64_t obeyed;      /* offset of the placement obeyed in this generation; -1 */
+    char *status_text;   /* the last one written */
+    char *own_member_id; /* in it */
     bool running_said, running;
 
     leat__lead_t lead;
@@ -98,6 +103,23 @@ void leat__lead_end(leat__control_t *c);
 bool leat__lead_step(leat__control_t *c); /* true: busy */
 /** Clean stop of the leader: give its tasks to the others before it goes. */
 void leat__lead_hand_over(leat__control_t *c);
+
+/* control_tasks.c */
+leat__message_t *leat__message_about(
+    leat__say_t say, const leat__task_ref_t *refs, size_t count, int64_t epoch);
+void leat__control_tell(leat__control_t *c, int thread, leat__message_t *m); /* [adopt] */
+void leat__control_tell_all(leat__control_t *c, leat__say_t say, int64_t number);
+void leat__control_tell_membership(leat__control_t *c, int thread);
+leat__holding_t *leat__control_find_owned(leat__control_t *c, leat__task_ref_t ref);
+void leat__control_disown(leat__control_t *c, leat__task_ref_t ref);
+void leat__control_obey(leat__control_t *c);
+void leat__control_write_status(leat__control_t *c); /* if it changed */
+
+/* control_member.c */
+void leat__control_join_group(leat__control_t *c);
+void leat__control_member_step(leat__control_t *c); /* the group's events */
+void leat__control_settle(leat__control_t *c); /* answers and adopts when the threads are ready */
+void leat__control_rejoin_step(leat__control_t *c);
 
 /* control.c */
 void leat__control_fail(leat__control_t *c, const leat_error_t *err);

@@ -22,7 +22,7 @@ char *leat__control_topic(const char *application_id)
 
 static int open_writer(leat__control_log_t *l, leat_error_t *err)
 {
-    leat__writer_opts_t o = { .client_id = "leat-control" };
+    leat__writer_opts_t o = {.client_id = "leat-control"};
 
     l->writer = l->vt->writer_open(l->broker, &o, err);
     if (l->writer == NULL)
@@ -31,10 +31,10 @@ static int open_writer(leat__control_log_t *l, leat_error_t *err)
     return l->out == NULL ? err->code : 0;
 }
 
-int leat__control_log_open(leat__control_log_t *l, leat__broker_t *broker, const char *application_id,
-    int64_t earliest, leat_error_t *err)
+int leat__control_log_open(leat__control_log_t *l, leat__broker_t *broker,
+    const char *application_id, int64_t earliest, leat_error_t *err)
 {
-    leat__reader_opts_t o = { .client_id = "leat-control", .tail = true };
+    leat__reader_opts_t o = {.client_id = "leat-control", .tail = true};
     leat_error_t local;
 
     if (err == NULL)
@@ -99,15 +99,15 @@ static void see_placement(leat__control_log_t *l, leat_slice_t value, int64_t of
     leat__placement_t p;
 
     if (!leat__placement_decode(value, &p)) {
-        leat__log(LEAT_LOG_WARN, "control", NULL, "%s@%" PRId64 ": unreadable placement ignored", l->topic,
-            offset);
+        leat__log(LEAT_LOG_WARN, "control", NULL, "%s@%" PRId64 ": unreadable placement ignored",
+            l->topic, offset);
         return;
     }
     if (l->claim.member_id != NULL &&
         (l->claim.generation != p.generation || strcmp(l->claim.member_id, p.leader) != 0)) {
         leat__log(LEAT_LOG_INFO, "control", NULL,
-            "%s@%" PRId64 ": placement of generation %d ignored: its leader's claim was over", l->topic,
-            offset, p.generation);
+            "%s@%" PRId64 ": placement of generation %d ignored: its leader's claim was over",
+            l->topic, offset, p.generation);
         leat__placement_release(&p);
         return;
     }
@@ -129,7 +129,8 @@ static void see_status(leat__control_log_t *l, const char *process_id, leat_slic
     }
     s = leat__must_alloc(sizeof *s);
     if (!leat__status_decode(value, process_id, s)) {
-        leat__log(LEAT_LOG_WARN, "control", NULL, "unreadable status of process %s ignored", process_id);
+        leat__log(
+            LEAT_LOG_WARN, "control", NULL, "unreadable status of process %s ignored", process_id);
         leat__free(s);
         return;
     }
@@ -198,16 +199,17 @@ bool leat__control_log_poll(leat__control_log_t *l)
 
 /* ---- writing ---- */
 
-static void write_record(leat__control_log_t *l, const char *prefix, const char *name, const leat__buf_t *value)
+static void write_record(
+    leat__control_log_t *l, const char *prefix, const char *name, const leat__buf_t *value)
 {
     char *key = leat__must_format("%s%s", prefix, name);
-    leat_slice_t bytes = { value == NULL ? NULL : value->data, value == NULL ? 0 : value->size };
+    leat_slice_t bytes = {value == NULL ? NULL : value->data, value == NULL ? 0 : value->size};
     leat_error_t err;
     int rc;
 
     leat__error_clear(&err);
-    rc = l->vt->produce(l->writer, l->out, 0, leat_slice(key), bytes, leat__clock_wall_ms(l->vt->clock(l->broker)),
-        NULL, &err);
+    rc = l->vt->produce(l->writer, l->out, 0, leat_slice(key), bytes,
+        leat__clock_wall_ms(l->vt->clock(l->broker)), NULL, &err);
     if (rc != 0) {
         err.code = (leat_code_t)rc;
         leat__error_keep(&l->failure, &err);
@@ -219,7 +221,7 @@ static void write_record(leat__control_log_t *l, const char *prefix, const char 
 
 void leat__control_log_claim(leat__control_log_t *l, const leat__claim_t *c)
 {
-    leat__buf_t value = { 0 };
+    leat__buf_t value = {0};
 
     leat__claim_encode(c, &value);
     write_record(l, "claim", "", &value);
@@ -228,7 +230,7 @@ void leat__control_log_claim(leat__control_log_t *l, const leat__claim_t *c)
 
 void leat__control_log_place(leat__control_log_t *l, const leat__placement_t *p)
 {
-    leat__buf_t value = { 0 };
+    leat__buf_t value = {0};
 
     leat__placement_encode(p, &value);
     write_record(l, "placement", "", &value);
@@ -237,7 +239,7 @@ void leat__control_log_place(leat__control_log_t *l, const leat__placement_t *p)
 
 void leat__control_log_status(leat__control_log_t *l, const leat__status_t *s)
 {
-    leat__buf_t value = { 0 };
+    leat__buf_t value = {0};
 
     leat__status_encode(s, &value);
     write_record(l, status_prefix, s->process_id, &value);
@@ -251,7 +253,7 @@ void leat__control_log_forget(leat__control_log_t *l, const char *process_id)
 
 void leat__control_log_incarnate(leat__control_log_t *l, const char *topic)
 {
-    leat__buf_t value = { 0 };
+    leat__buf_t value = {0};
     char id[40];
 
     leat__random_id(id);
@@ -265,7 +267,8 @@ bool leat__control_log_written(leat__control_log_t *l)
     return l->flush == NULL || leat__op_done(l->flush);
 }
 
-const leat__status_t *leat__control_log_process(const leat__control_log_t *l, const char *process_id)
+const leat__status_t *leat__control_log_process(
+    const leat__control_log_t *l, const char *process_id)
 {
     return leat__map_get(&l->statuses, process_id);
 }

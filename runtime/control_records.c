@@ -96,7 +96,8 @@ int leat__task_ref_compare(const void *a, const void *b)
 
 void leat__claim_encode(const leat__claim_t *c, leat__buf_t *out)
 {
-    leat__buf_format(out, "leat-claim 1\ngeneration %" PRId32 "\nmember %s\n", c->generation, c->member_id);
+    leat__buf_format(
+        out, "leat-claim 1\ngeneration %" PRId32 "\nmember %s\n", c->generation, c->member_id);
 }
 
 bool leat__claim_decode(leat_slice_t text, leat__claim_t *c)
@@ -125,11 +126,12 @@ void leat__claim_release(leat__claim_t *c)
 
 void leat__placement_encode(const leat__placement_t *p, leat__buf_t *out)
 {
-    leat__buf_format(out, "leat-placement 1\ngeneration %" PRId32 "\nrevision %" PRId64 "\nleader %s\n",
+    leat__buf_format(out,
+        "leat-placement 1\ngeneration %" PRId32 "\nrevision %" PRId64 "\nleader %s\n",
         p->generation, p->revision, p->leader);
     for (size_t i = 0; i < p->member_count; i++)
-        leat__buf_format(out, "member %s %s %d\n", p->members[i].member_id, p->members[i].process_id,
-            p->members[i].threads);
+        leat__buf_format(out, "member %s %s %d\n", p->members[i].member_id,
+            p->members[i].process_id, p->members[i].threads);
     for (size_t i = 0; i < p->task_count; i++)
         leat__buf_format(out, "task %" PRId32 "_%" PRId32 " %d%s\n", p->tasks[i].ref.group,
             p->tasks[i].ref.partition, p->tasks[i].owner, p->tasks[i].release ? " release" : "");
@@ -168,7 +170,7 @@ bool leat__placement_decode(leat_slice_t text, leat__placement_t *p)
         }
     }
     for (size_t i = 0; i < p->task_count; i++)
-        if (p->tasks[i].owner >= (int)p->member_count)
+        if (p->tasks[i].owner < 0 || p->tasks[i].owner >= (int)p->member_count)
             p->tasks[i].owner = -1;
     if (p->leader != NULL)
         return true;
@@ -213,16 +215,16 @@ int leat__placement_member(const leat__placement_t *p, const char *member_id)
 
 /* ---- status ---- */
 
-static const char *const state_words[] = { "running", "leaving", "shutdown" };
+static const char *const state_words[] = {"running", "leaving", "shutdown"};
 
 void leat__status_encode(const leat__status_t *s, leat__buf_t *out)
 {
-    leat__buf_format(out, "leat-status 1\nmember %s\nthreads %d\nstate %s\n", s->member_id, s->threads,
-        state_words[s->state]);
+    leat__buf_format(out, "leat-status 1\nmember %s\nthreads %d\nstate %s\n", s->member_id,
+        s->threads, state_words[s->state]);
     put_refs(out, "held", s->held, s->held_count);
     if (s->released_revision > 0) {
-        leat__buf_format(out, "answer %" PRId32 " %" PRId64 "\n", s->released_generation,
-            s->released_revision);
+        leat__buf_format(
+            out, "answer %" PRId32 " %" PRId64 "\n", s->released_generation, s->released_revision);
         put_refs(out, "released", s->released, s->released_count);
     }
 }

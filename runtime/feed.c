@@ -1,12 +1,12 @@
 /*
  * runtime/feed.c: records from the reader to the tasks, and the slices in which they are processed.
  *
- *    reader ──batch──▶ task's queue (bounded in records and bytes) ──▶ step, step, step ... ──▶ punctuations
+ *    reader ──batch──▶ task's queue (bounded) ──▶ step, step, step ... ──▶ punctuations
  *
- * A slice ends after LEAT__STEP_RECORDS records, so that mail, clock and commits are looked at every few milliseconds at
- * most; the wall clock is read once per slice. Budgets are looked at after each record and never inside one
- * (PROTOCOLS.md 17): a store over its cache's share is flushed early, dirty entries over half the buffer's share end the
- * slice with a commit.
+ * A slice ends after LEAT__STEP_RECORDS records, so that mail, clock and commits are looked at
+ * every few milliseconds at most; the wall clock is read once per slice. Budgets are looked at
+ * after each record and never inside one (PROTOCOLS.md 17): a store over its cache's share is
+ * flushed early, dirty entries over half the buffer's share end the slice with a commit.
  */
 #include <stdio.h>
 
@@ -14,7 +14,13 @@
 #include "base/log.h"
 #include "thread_inside.h"
 
-enum { TAKE_RECORDS = 1000, TASK_RECORDS = 500 };
+enum { TAKE_RECORDS = 1000, TASK_RECORDS = 500, SLICE_MS = 5, LOOK_RECORDS = 64 };
+
+/* How far a slice has come; the clock is looked at more seldom while records are fast. */
+typedef struct slice_t {
+    int left, until_look, stride;
+    int64_t end_ms;
+} slice_t;
 
 /* ---- feeding ---- */
 
@@ -47,9 +53,9 @@ static void feed_input(leat__owned_t *o, int index)
             leat__starts_lost(o, in);
         return;
     }
-    while (leat__task_queued(o->task, index) < t->queue_records
-        && leat__task_queued_bytes(o->task, index) < t->queue_bytes
-        && t->vt->reader_take(t->reader, in->slot, TAKE_RECORDS, &batch)) {
+    while (leat__task_queued(o->task, index) < t->queue_records &&
+           leat__task_queued_bytes(o->task, index) < t->queue_bytes &&
+           t->vt->reader_take(t->reader, in->slot, TAKE_RECORDS, &batch)) {
         bool at_end = batch.at_end;
 
         t->busy = true;
@@ -61,7 +67,8 @@ static void feed_input(leat__owned_t *o, int index)
         leat__task_feed(o->task, index, batch);
         leat__task_set_at_end(o->task, index, at_end);
         if (t->work_since_ms < 0 && leat__task_touched(o->task))
-            t->work_since_ms = t->now_ms; /* the position moved past markers: the lag shall read 0 */
+            /* the position moved past markers: the lag shall read 0 */
+            t->work_since_ms = t->now_ms;
     }
 }
 
@@ -93,36 +100,52 @@ static void worked(leat__thread_t *t)
         t->work_since_ms = t->now_ms;
 }
 
+static bool time_is_up(const leat__thread_t *t, slice_t *slice)
+{
+    int64_t now;
+
+    if (--slice->until_look > 0)
+        return false;
+    now = leat__clock_steady_ms(t->w->clock);
+    if (now >= slice->end_ms)
+        slice->left = 0;
+    slice->stride = now > slice->end_ms - SLICE_MS ? 1 : slice->stride * 2;
+    if (slice->stride > LOOK_RECORDS)
+        slice->stride = LOOK_RECORDS;
+    slice->until_look = slice->stride;
+    return slice->left == 0;
+}
+
+/* Between two records. False: enough for now. */
+static bool goes_on(leat__thread_t *t, leat__owned_t *o, slice_t *slice)
+{
+    if (over_cache(t))
+        leat__commit_flush_early(t, o);
+    if (over_dirty(t))
+        t->commit_wanted = true;
+    return leat__commit_idle(t) && !t->failing && !t->commit_wanted &&
+           t->budget.entry_bytes <= t->room_bytes && !time_is_up(t, slice);
+}
+
 /* False: the slice is over for the whole thread. */
-static bool process_task(leat__thread_t *t, leat__owned_t *o, int *left)
+static bool process_task(leat__thread_t *t, leat__owned_t *o, slice_t *slice)
 {
     leat_error_t err = {0};
+    bool well = true;
     int rc = 0, done = 0;
 
-    while (done < TASK_RECORDS && *left > 0 && (rc = leat__task_step(o->task, &err)) == 1) {
+    while (well && done < TASK_RECORDS && slice->left > 0 &&
+           (rc = leat__task_step(o->task, &err)) == 1) {
         done++;
-        (*left)--;
-        if (over_cache(t)) {
-            leat__commit_flush_early(t, o);
-            if (!leat__commit_idle(t) || t->failing)
-                return false;
-        }
-        if (over_dirty(t)) {
-            t->commit_wanted = true;
-            break;
-        }
-        if (t->budget.entry_bytes > t->buffer_bytes)
-            break; /* the next step makes room */
+        slice->left--;
+        t->processed++;
+        well = goes_on(t, o, slice);
     }
     if (done)
         worked(t);
-    if (done == TASK_RECORDS)
-        t->busy = true;
-    if (rc < 0) {
+    if (rc < 0)
         leat__commit_trouble(t, o, &err);
-        return false;
-    }
-    return !t->commit_wanted && t->budget.entry_bytes <= t->buffer_bytes;
+    return well && rc >= 0;
 }
 
 static bool punctuate(leat__thread_t *t, leat__owned_t *o)
@@ -143,7 +166,9 @@ static bool punctuate(leat__thread_t *t, leat__owned_t *o)
 
 void leat__process(leat__thread_t *t)
 {
-    int left = LEAT__STEP_RECORDS;
+    slice_t slice = {
+        .left = LEAT__STEP_RECORDS, .until_look = 1, .stride = 1, .end_ms = t->now_ms + SLICE_MS};
+    uint64_t before = t->processed;
 
     for (size_t i = 0; i < t->task_count; i++) {
         leat__owned_t *o = t->tasks[(t->turn + i) % t->task_count];
@@ -151,10 +176,10 @@ void leat__process(leat__thread_t *t)
         if (o->phase != LEAT__PHASE_RUNNING)
             continue;
         leat__task_set_wall(o->task, t->wall_ms);
-        if (!process_task(t, o, &left) || !punctuate(t, o))
+        if (!process_task(t, o, &slice) || !punctuate(t, o))
             break;
     }
-    if (left == LEAT__STEP_RECORDS)
+    if (t->processed == before)
         return;
     t->busy = true;
     t->turn = (t->turn + 1) % t->task_count;

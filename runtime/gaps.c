@@ -1,11 +1,15 @@
 /*
- * runtime/gaps.c: at least once: a stranger's records among ours in a changelog (PROTOCOLS.md 8 ii).
+ * runtime/gaps.c: at least once: a stranger's records among ours in a changelog
+ * (PROTOCOLS.md 8 ii).
  *
- *    flushed ──▶ delivery offsets show a gap? ──▶ read [gap, end) ──▶ log our own value of each key again ──▶ flush ──▶ gap? ...
+ *    flushed ──▶ delivery offsets show a gap? ──no──▶ done
+ *       ▲           │ yes
+ *       └── log our own value of each key in [gap, end) again
  *
- * A process that slept through the loss of its tasks may wake and write old values into their changelogs: nothing fences
- * it without transactions. The owner sees it, since offsets that are not its own then stand between its acknowledged
- * ones. Logging its own value of the keys there makes the newest record of each key right again, and so a later restore.
+ * A process that slept through the loss of its tasks may wake and write old values into their
+ * changelogs: nothing fences it without transactions. The owner sees it, since offsets that are
+ * not its own then stand between its acknowledged ones. Logging its own value of the keys there
+ * makes the newest record of each key right again, and so a later restore.
  */
 #include "base/log.h"
 #include "thread_inside.h"
@@ -37,8 +41,8 @@ static int open_gap(leat__thread_t *t, leat__owned_t *o, leat__changelog_t *stor
     leat_error_t err;
 
     leat__log(LEAT_LOG_WARN, "commit", o->id,
-        "another process wrote to %s-%d at offset %lld: logging our own values over it", store->topic,
-        (int)o->ref.partition, (long long)gap);
+        "another process wrote to %s-%d at offset %lld: logging our own values over it",
+        store->topic, (int)o->ref.partition, (long long)gap);
     c->gap_end = t->vt->out_delivered(store->target->out[t->active], o->ref.partition);
     c->gap_reader = t->vt->reader_open(t->b, &opts, &err);
     if (!c->gap_reader)
@@ -62,8 +66,8 @@ static int log_over(leat__owned_t *o, size_t index, const leat__batch_t *batch, 
             continue;
         if (!leat__store_get_logged(store->store, raw->key, raw->time_ms, &value, &time_ms))
             value = (leat_slice_t){0};
-        rc = leat__output_log(o, index, raw->key, value, time_ms >= 0 ? time_ms : raw->time_ms, NULL,
-            err);
+        rc = leat__output_log(
+            o, index, raw->key, value, time_ms >= 0 ? time_ms : raw->time_ms, NULL, err);
     }
     return rc;
 }

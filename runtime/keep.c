@@ -1,11 +1,13 @@
 /*
- * runtime/keep.c: what a thread does beside its records: checkpoints, room in the buffers, repartition topics cleared.
+ * runtime/keep.c: what a thread does beside its records: checkpoints, room in the buffers,
+ * repartition topics cleared.
  *
- *    due, or memory wanted ──begin──▶ frozen ──background writer──▶ written ──end──▶ clean, may be evicted
- *                                        └── failed (full disk): kept; again after 1 s, 2 s ... 30 s (PROTOCOLS.md 18)
+ *    due, or room wanted ──▶ frozen ──background writer──▶ written ──▶ clean, may be evicted
+ *                                          └── failed (full disk): kept; again after 1 s, 2 s ... 30 s
+ *                                              (PROTOCOLS.md 18)
  *
- * Checkpoints are apart from commits and hold only what is committed. A thread that has no room waits here, between two
- * steps and with no transaction open, and goes on answering messages (17).
+ * Checkpoints are apart from commits and hold only what is committed. A thread that has no room
+ * waits here, between two steps and with no transaction open, and goes on answering messages (17).
  */
 #include <stdio.h>
 
@@ -59,8 +61,9 @@ bool leat__keep_checkpoint_done(leat__owned_t *o)
         o->checkpoint_backoff_ms = BACKOFF_MAX_MS;
     o->checkpoint_retry_ms = o->thread->now_ms + o->checkpoint_backoff_ms;
     leat__log(LEAT_LOG_ERROR, "checkpoint", o->id,
-        "the state could not be written to %s; nothing is lost, it is kept in memory and tried again in %lld ms: "
-        "is the disk full?", o->dir ? o->dir : "", (long long)o->checkpoint_backoff_ms);
+        "the state could not be written to %s; nothing is lost, it is kept in memory and tried "
+        "again in %lld ms: is the disk full?",
+        o->dir ? o->dir : "", (long long)o->checkpoint_backoff_ms);
     return true;
 }
 
@@ -68,21 +71,20 @@ static bool due(const leat__owned_t *o, size_t bytes)
 {
     const leat__thread_t *t = o->thread;
 
-    return t->now_ms >= o->checkpoint_retry_ms
-        && (t->full
-            || leat__checkpoint_due(o->state, t->wall_ms, t->checkpoint_interval_ms, bytes,
-                CHECKPOINT_RECORDS));
+    return t->now_ms >= o->checkpoint_retry_ms &&
+           (t->full || t->crowded ||
+               leat__checkpoint_due(
+                   o->state, t->wall_ms, t->checkpoint_interval_ms, bytes, CHECKPOINT_RECORDS));
 }
 
 void leat__keep_step(leat__thread_t *t)
 {
     size_t bytes = t->buffer_bytes / 4;
 
-    if (t->now_ms < t->keep_at_ms && !t->full) {
-        if (t->budget.entry_bytes > t->buffer_bytes)
-            leat__keep_room(t);
+    if (t->budget.entry_bytes > t->room_bytes || t->full)
+        leat__keep_room(t);
+    if (t->now_ms < t->keep_at_ms && !t->full && !t->crowded)
         return;
-    }
     t->keep_at_ms = t->now_ms + PAUSE_MS;
     for (size_t i = 0; i < t->task_count; i++) {
         leat__owned_t *o = t->tasks[i];
@@ -92,7 +94,6 @@ void leat__keep_step(leat__thread_t *t)
         if (leat__keep_checkpoint_done(o) && due(o, bytes))
             leat__keep_checkpoint(o);
     }
-    leat__keep_room(t);
 }
 
 /* ---- room ---- */
@@ -107,15 +108,25 @@ static void evict(leat__thread_t *t, size_t bytes)
     }
 }
 
+/*
+ * What is clean leaves; what is not is made clean by a checkpoint. Entries that can do neither (a
+ * store in memory) may hold more than the budget for good: then one looks again only after some
+ * growth, not after each record.
+ */
 void leat__keep_room(leat__thread_t *t)
 {
     leat__budget_t *b = &t->budget;
-    size_t least = t->buffer_bytes / 10 * 9;
+    size_t some = t->buffer_bytes / 16, least = t->buffer_bytes / 10 * 9;
+    size_t kept = b->dirty_bytes + b->frozen_bytes; /* without what the tables take */
     bool was_full = t->full;
 
     if (b->entry_bytes > t->buffer_bytes)
         evict(t, b->entry_bytes - least);
-    t->full = b->dirty_bytes + b->frozen_bytes > t->buffer_bytes;
+    t->crowded = b->entry_bytes > t->buffer_bytes && b->frozen_bytes > some;
+    t->room_bytes =
+        b->entry_bytes + some > t->buffer_bytes ? b->entry_bytes + some : t->buffer_bytes;
+    t->full = kept > t->buffer_bytes ||
+              (kept > t->buffer_bytes / 2 && b->entry_bytes > t->buffer_bytes + 2 * some);
     if (t->full && !was_full)
         leat__log(LEAT_LOG_DEBUG, "thread", t->name,
             "waits for the background writer: %zu bytes in buffers, %zu allowed", b->entry_bytes,
@@ -123,8 +134,9 @@ void leat__keep_room(leat__thread_t *t)
     if (b->dirty_bytes > t->buffer_bytes && !t->overshot) {
         t->overshot = true;
         leat__log(LEAT_LOG_WARN, "thread", t->name,
-            "one record changed more state (%zu bytes) than the thread's share of statestore.buffer.max.bytes "
-            "(%zu): it is committed at once, but memory was exceeded", b->dirty_bytes, t->buffer_bytes);
+            "one record changed more state (%zu bytes) than the thread's share of "
+            "statestore.buffer.max.bytes (%zu): it is committed at once, but memory was exceeded",
+            b->dirty_bytes, t->buffer_bytes);
     }
 }
 
@@ -135,11 +147,15 @@ static void purge_ended(leat__thread_t *t)
     if (!t->purge || !leat__op_done(t->purge))
         return;
     if (t->purge->err.code)
-        leat__log(LEAT_LOG_DEBUG, "thread", t->name, "records were not deleted: %s", t->purge->err.text);
+        leat__log(
+            LEAT_LOG_DEBUG, "thread", t->name, "records were not deleted: %s", t->purge->err.text);
     leat__op_drop(&t->purge);
 }
 
-/* After a commit that succeeded, and below what it committed: nobody needs these any more (PROTOCOLS.md 24). */
+/*
+ * After a commit that succeeded, and below what it committed: nobody needs these any more
+ * (PROTOCOLS.md 24).
+ */
 void leat__keep_purge(leat__thread_t *t)
 {
     leat__position_t *below = NULL;

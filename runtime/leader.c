@@ -54,8 +54,8 @@ void leat__lead_end(leat__control_t *c)
 
 void leat__lead_begin(leat__control_t *c)
 {
-    leat__claim_t claim = { .generation = leat__membership_generation(c->membership),
-        .member_id = (char *)(uintptr_t)leat__membership_member_id(c->membership) };
+    leat__claim_t claim = {.generation = leat__membership_generation(c->membership),
+        .member_id = (char *)(uintptr_t)leat__membership_member_id(c->membership)};
 
     leat__lead_end(c);
     c->lead.revision = 0;
@@ -70,7 +70,8 @@ static void list_members(const leat__control_t *c, leat__placement_t *p, const c
 {
     const leat__lead_t *d = &c->lead;
 
-    p->members = leat__must_alloc((d->member_count + c->log.placement.member_count + 1) * sizeof *p->members);
+    p->members = leat__must_alloc(
+        (d->member_count + c->log.placement.member_count + 1) * sizeof *p->members);
     for (size_t i = 0; i < d->member_count; i++) {
         const leat__status_t *s = leat__control_log_member(&c->log, d->members[i].member_id);
         if (s == NULL)
@@ -117,24 +118,24 @@ static bool has_released(const leat__control_t *c, const leat__status_t *s, leat
 
     if (s->state != LEAT__PROCESS_RUNNING)
         return !lists(s->held, s->held_count, ref);
-    return s->released_generation == before->generation && s->released_revision == before->revision &&
-        lists(s->released, s->released_count, ref);
+    return s->released_generation == before->generation &&
+           s->released_revision == before->revision && lists(s->released, s->released_count, ref);
 }
 
 /* What is known of one task before it is placed. */
 struct standing {
-    int holder;  /* present member that owns it; -1 */
-    int sticky;  /* free, but this member has its state; -1 */
+    int holder;                           /* present member that owns it; -1 */
+    int sticky;                           /* free, but this member has its state; -1 */
     const leat__placed_member_t *blocked; /* owner that is not in the group and not fenced yet */
 };
 
-static struct standing standing_of(leat__control_t *c, const leat__placement_t *p, size_t present,
-    leat__task_ref_t ref)
+static struct standing standing_of(
+    leat__control_t *c, const leat__placement_t *p, size_t present, leat__task_ref_t ref)
 {
     const leat__placement_t *before = &c->log.placement;
     const leat__placed_task_t *t =
         c->log.placement_offset >= 0 ? leat__placement_find(before, ref) : NULL;
-    struct standing s = { .holder = -1, .sticky = -1 };
+    struct standing s = {.holder = -1, .sticky = -1};
 
     if (t != NULL && t->owner >= 0) {
         const leat__placed_member_t *owner = &before->members[t->owner];
@@ -148,7 +149,8 @@ static struct standing standing_of(leat__control_t *c, const leat__placement_t *
         } else if (reborn >= 0) {
             s.sticky = reborn;
         } else if (in_group(&c->lead, owner->process_id, owner->member_id) ||
-            (c->w->exactly_once && leat__map_get(&c->lead.fenced, owner->process_id) == NULL)) {
+                   (c->w->exactly_once &&
+                       leat__map_get(&c->lead.fenced, owner->process_id) == NULL)) {
             s.blocked = owner;
         }
     }
@@ -183,7 +185,7 @@ static size_t all_tasks(const leat__plan_t *plan, leat__task_ref_t **refs)
     count = 0;
     for (size_t g = 0; g < plan->group_count; g++)
         for (int32_t i = 0; i < plan->groups[g].task_count; i++)
-            (*refs)[count++] = (leat__task_ref_t){ .group = (int32_t)g, .partition = i };
+            (*refs)[count++] = (leat__task_ref_t){.group = (int32_t)g, .partition = i};
     return count;
 }
 
@@ -260,17 +262,20 @@ static void fence_absent(leat__control_t *c, const leat__placement_t *p)
 
         for (size_t k = 0; k < p->task_count; k++)
             owns = owns || p->tasks[k].owner == (int)i;
-        if (!owns || in_group(d, m->process_id, m->member_id) || leat__map_get(&d->fenced, m->process_id) != NULL)
+        if (!owns || in_group(d, m->process_id, m->member_id) ||
+            leat__map_get(&d->fenced, m->process_id) != NULL)
             continue;
         for (int t = 0; t < threads_of(c, m); t++)
             for (char which = 'a'; which <= 'b'; which++) {
-                leat__transactional_id(id, sizeof id, c->w->application_id, m->process_id, t, which);
+                leat__transactional_id(
+                    id, sizeof id, c->w->application_id, m->process_id, t, which);
                 LEAT__GROW(ids, count, room);
                 ids[count++] = leat__must_strdup(id);
             }
         LEAT__GROW(d->fencing, d->fencing_count, fencing_room);
         d->fencing[d->fencing_count++] = leat__must_strdup(m->process_id);
-        leat__log(LEAT_LOG_INFO, "control", NULL, "process %s is gone: fencing its transactions", m->process_id);
+        leat__log(LEAT_LOG_INFO, "control", NULL, "process %s is gone: fencing its transactions",
+            m->process_id);
     }
     if (count > 0)
         d->fence = c->w->broker->vt->fence(c->w->broker, (const char *const *)ids, count);
@@ -301,7 +306,7 @@ static void fence_step(leat__control_t *c)
 
 static char *text_of(const leat__placement_t *p)
 {
-    leat__buf_t text = { 0 };
+    leat__buf_t text = {0};
     leat__placement_t same = *p;
 
     same.revision = 0;
@@ -320,7 +325,8 @@ static void publish(leat__control_t *c, const char *without)
     char *text = text_of(&p);
     if (d->published == NULL || strcmp(d->published, text) != 0) {
         const leat__placement_t *before = &c->log.placement;
-        if (c->log.placement_offset >= 0 && before->generation == p.generation && before->revision >= d->revision)
+        if (c->log.placement_offset >= 0 && before->generation == p.generation &&
+            before->revision >= d->revision)
             d->revision = before->revision;
         p.revision = ++d->revision;
         leat__control_log_place(&c->log, &p);
@@ -336,7 +342,10 @@ static void publish(leat__control_t *c, const char *without)
 
 void leat__lead_hand_over(leat__control_t *c)
 {
-    if (c->lead.state == LEAT__LEAD_PLACED && c->lead.member_count > 1)
+    const leat__lead_t *d = &c->lead;
+    bool placed = d->state == LEAT__LEAD_PLACED || (d->state == LEAT__LEAD_DESCRIBE && d->published);
+
+    if (placed && d->member_count > 1)
         publish(c, leat__membership_member_id(c->membership));
 }
 
@@ -372,6 +381,36 @@ static void described(leat__control_t *c)
     d->op = NULL;
 }
 
+static void ask_who_is_here(leat__control_t *c)
+{
+    c->lead.asked_at = c->log.changes;
+    c->lead.op = c->w->broker->vt->describe_group(c->w->broker, c->w->application_id);
+}
+
+/*
+ * A static member that comes back does not change the generation, only its member id: the first
+ * that is heard of it is a status under an id that was not in the group when it was asked for.
+ */
+static bool somebody_is_new(const leat__control_t *c)
+{
+    const leat__lead_t *d = &c->lead;
+    const char *key;
+    void *value;
+
+    if (d->asked_at == c->log.changes)
+        return false;
+    for (size_t i = 0; leat__map_next(&c->log.statuses, &i, &key, &value);) {
+        const leat__status_t *s = value;
+        bool known = s->state != LEAT__PROCESS_RUNNING;
+
+        for (size_t k = 0; !known && k < d->member_count; k++)
+            known = strcmp(d->members[k].member_id, s->member_id) == 0;
+        if (!known)
+            return true;
+    }
+    return false;
+}
+
 static void measured(leat__control_t *c)
 {
     leat__lead_t *d = &c->lead;
@@ -389,21 +428,21 @@ static void measured(leat__control_t *c)
 static bool claim_is_mine(const leat__control_t *c)
 {
     return c->log.claim.member_id != NULL &&
-        c->log.claim.generation == leat__membership_generation(c->membership) &&
-        strcmp(c->log.claim.member_id, leat__membership_member_id(c->membership)) == 0;
+           c->log.claim.generation == leat__membership_generation(c->membership) &&
+           strcmp(c->log.claim.member_id, leat__membership_member_id(c->membership)) == 0;
 }
 
 /* The last placement published here stands in the log as the one that counts. */
 static bool read_back(const leat__control_t *c)
 {
     return c->log.placement.generation == leat__membership_generation(c->membership) &&
-        c->log.placement.revision >= c->lead.revision;
+           c->log.placement.revision >= c->lead.revision;
 }
 
 bool leat__lead_step(leat__control_t *c)
 {
     leat__lead_t *d = &c->lead;
-    leat__position_t end = { .topic = c->log.topic, .partition = 0 };
+    leat__position_t end = {.topic = c->log.topic, .partition = 0};
 
     if (d->state == LEAT__LEAD_NO || c->stopping)
         return false;
@@ -426,7 +465,8 @@ bool leat__lead_step(leat__control_t *c)
         if (claim_is_mine(c)) {
             d->state = LEAT__LEAD_DESCRIBE;
         } else {
-            leat__log(LEAT_LOG_INFO, "control", NULL, "another process claimed to lead: giving way");
+            leat__log(
+                LEAT_LOG_INFO, "control", NULL, "another process claimed to lead: giving way");
             leat__lead_end(c);
             return false;
         }
@@ -435,12 +475,16 @@ bool leat__lead_step(leat__control_t *c)
         if (d->op != NULL)
             described(c);
         else if (c->now_ms >= d->retry_ms)
-            d->op = c->w->broker->vt->describe_group(c->w->broker, c->w->application_id);
+            ask_who_is_here(c);
         return true;
     case LEAT__LEAD_PLACED:
         fence_step(c);
         if (d->changes != c->log.changes)
             d->again = true;
+        if (somebody_is_new(c)) {
+            d->state = LEAT__LEAD_DESCRIBE;
+            return true;
+        }
         /* the next one is computed from the last one, so that must have been read back */
         if (d->again && c->now_ms >= d->retry_ms && (d->revision == 0 || read_back(c)))
             publish(c, NULL);

@@ -11,9 +11,10 @@
  *              ▼                                                                     ▼
  *            GONE ◀─────────────── CLOSING: the last checkpoint ◀── clean, after a commit
  *
- * The order is the rule: `committed` has answered before the changelog's end is taken (PROTOCOLS.md 1), and no record is
- * processed before every start position is a number that is committed (3, 4). Local state is never wiped because of a
- * crash; it is emptied only where restore.c finds that it does not belong to its changelog.
+ * The order is the rule: `committed` has answered before the changelog's end is taken
+ * (PROTOCOLS.md 1), and no record is processed before every start position is a number that is
+ * committed (3, 4). Local state is never wiped because of a crash; it is emptied only where
+ * restore.c finds that it does not belong to its changelog.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,8 +45,8 @@ static int64_t age_max_ms(const leat__group_t *group)
         const leat__store_spec_t *s = group->stores[i];
 
         for (size_t k = 0; k < s->setting_count; k++)
-            if (!strcmp(s->settings[k].key, "delete.retention.ms")
-                && strtoll(s->settings[k].value, NULL, 10) < least)
+            if (!strcmp(s->settings[k].key, "delete.retention.ms") &&
+                strtoll(s->settings[k].value, NULL, 10) < least)
                 least = strtoll(s->settings[k].value, NULL, 10);
     }
     return least / 2 > 0 ? least / 2 : 1;
@@ -185,7 +186,7 @@ static int open_stores(leat__owned_t *o, leat_error_t *err)
             .spec = spec,
             .slot = -1,
             .topic = spec->source_topic ? spec->source_topic
-                : spec->logged          ? spec->changelog
+                     : spec->logged     ? spec->changelog
                                         : NULL};
     }
     return 0;
@@ -197,10 +198,24 @@ static bool waits_for_twin(const leat__owned_t *o)
     const leat__thread_t *t = o->thread;
 
     for (size_t i = 0; i < t->task_count; i++)
-        if (t->tasks[i] != o && t->tasks[i]->ref.group == o->ref.group
-            && t->tasks[i]->ref.partition == o->ref.partition)
+        if (t->tasks[i] != o && t->tasks[i]->ref.group == o->ref.group &&
+            t->tasks[i]->ref.partition == o->ref.partition)
             return true;
     return false;
+}
+
+/* A full disk passes (PROTOCOLS.md 18); what does not pass fails the thread. */
+static void not_opened(leat__owned_t *o, const leat_error_t *cause)
+{
+    leat_error_t err = leat__thread_error(o, cause);
+
+    if (!(err.flags & LEAT_RETRIABLE)) {
+        leat__thread_fail(o->thread, &err);
+        return;
+    }
+    if (o->unanswered_since_ms < 0)
+        leat__log(LEAT_LOG_WARN, "task", o->id, "local state cannot be opened: %s", err.text);
+    leat__starts_refused(o, cause, "opening the local state");
 }
 
 static void step_created(leat__owned_t *o)
@@ -208,14 +223,13 @@ static void step_created(leat__owned_t *o)
     leat__thread_t *t = o->thread;
     leat_error_t err = {0};
 
-    if (t->commit.state >= LEAT__COMMIT_CLOSE_WRITERS || t->now_ms < o->retry_at_ms
-        || waits_for_twin(o))
+    if (t->commit.state >= LEAT__COMMIT_CLOSE_WRITERS || t->now_ms < o->retry_at_ms ||
+        waits_for_twin(o))
         return; /* our own last transaction is not decided yet, or our stores are still open */
     if (!o->task && open_stores(o, &err)) {
-        err = leat__thread_error(o, &err);
         close_task(o);
         close_state(o);
-        leat__thread_fail(t, &err);
+        not_opened(o, &err);
         return;
     }
     t->busy = true;
@@ -312,8 +326,8 @@ void leat__life_run(leat__owned_t *o)
         leat__lane_t *in = &o->inputs[i];
 
         in->fresh = false;
-        leat__task_set_position(o->task, (int)i, in->present ? in->committed : 0,
-            in->committed_time_ms);
+        leat__task_set_position(
+            o->task, (int)i, in->present ? in->committed : 0, in->committed_time_ms);
         if (!in->present) {
             leat__task_set_at_end(o->task, (int)i, true);
             continue;
@@ -403,7 +417,8 @@ static void step_closing(leat__owned_t *o)
     }
     close_state(o);
     o->thread->busy = true;
-    o->phase = o->phase == LEAT__PHASE_DRAINING && o->again ? LEAT__PHASE_CREATED : LEAT__PHASE_GONE;
+    o->phase =
+        o->phase == LEAT__PHASE_DRAINING && o->again ? LEAT__PHASE_CREATED : LEAT__PHASE_GONE;
 }
 
 void leat__owned_step(leat__owned_t *o)

@@ -1,16 +1,17 @@
 /*
  * runtime/mail.c: what the control thread says to a stream thread, and when it is answered.
  *
- *    BARRIER ──▶ commit ──▶ BARRIER_DONE, held: goes on processing, commits nothing ──▶ MEMBERSHIP: adopted, not held
+ *    BARRIER ──▶ commit ──▶ BARRIER_DONE, held: processes, commits nothing until MEMBERSHIP
  *    TAKE    ──▶ commit ──▶ close, last checkpoint ──▶ RELEASED
  *    STOP    ──▶ commit ──▶ close all, close writers ──▶ STOPPED, over
- *    LOST    ──▶ abort  ──▶ close all ──▶ LOST_DONE
+ *    LOST    ──▶ abort  ──▶ close all ──▶ ids initialised anew ──▶ LOST_DONE
  *    failure ──▶ abort  ──▶ drop all, close writers ──▶ FAILED, over
  *
- * Mail is read in every step, also while operations are pending; what cannot be done yet is remembered. A membership is
- * adopted only between two commits, and under an open transaction only if that transaction is all of kept tasks under an
- * unchanged member id (then ownership never ended, PROTOCOLS.md 7, and the old generation could commit it no more); in
- * every other case the transaction is aborted first (2). Messages that came behind it wait for it, in their order.
+ * Mail is read in every step, also while operations are pending; what cannot be done yet is
+ * remembered. A membership is adopted only between two commits, and under an open transaction only
+ * if that transaction is all of kept tasks under an unchanged member id (then ownership never
+ * ended, PROTOCOLS.md 7, and the old generation could commit it no more); in every other case the
+ * transaction is aborted first (2). Messages that came behind it wait for it, in their order.
  */
 #include <string.h>
 
@@ -29,8 +30,9 @@ static bool among(const leat__message_t *m, const leat__owned_t *o)
 
 static bool same_member(const leat__thread_t *t, const leat__message_t *m)
 {
-    return t->membership && m->membership
-        && !strcmp(leat__membership_member_id(t->membership), leat__membership_member_id(m->membership));
+    return t->membership && m->membership &&
+           !strcmp(leat__membership_member_id(t->membership),
+               leat__membership_member_id(m->membership));
 }
 
 static bool survives(const leat__thread_t *t, const leat__message_t *m)
@@ -38,8 +40,8 @@ static bool survives(const leat__thread_t *t, const leat__message_t *m)
     if (!t->transaction)
         return true;
     for (size_t i = 0; i < t->task_count; i++)
-        if (t->tasks[i]->phase == LEAT__PHASE_RUNNING && leat__task_touched(t->tasks[i]->task)
-            && !among(m, t->tasks[i]))
+        if (t->tasks[i]->phase == LEAT__PHASE_RUNNING && leat__task_touched(t->tasks[i]->task) &&
+            !among(m, t->tasks[i]))
             return false;
     return same_member(t, m);
 }
@@ -93,15 +95,16 @@ static void give(leat__thread_t *t, const leat__message_t *m)
         leat__owned_t *o = find(t, m->tasks[i]);
         leat_error_t err;
 
-        if (o && o->phase != LEAT__PHASE_CLOSING && o->phase != LEAT__PHASE_GONE
-            && (o->phase != LEAT__PHASE_DRAINING || o->again)) {
+        if (o && o->phase != LEAT__PHASE_CLOSING && o->phase != LEAT__PHASE_GONE &&
+            (o->phase != LEAT__PHASE_DRAINING || o->again)) {
             o->taken = false;
             continue;
         }
         o = leat__owned_new(t, m->tasks[i]); /* the old one may still close: see waits_for_twin */
         if (!o) {
             leat__error(&err, LEAT_ETOPOLOGY, LEAT_FATAL, t->name,
-                "task %d_%d is not in this program's topology: all members of a group must run the same one",
+                "task %d_%d is not in this program's topology: all members of a group must run the "
+                "same one",
                 (int)m->tasks[i].group, (int)m->tasks[i].partition);
             leat__thread_fail(t, &err);
             return;
@@ -154,8 +157,8 @@ static void lost(leat__thread_t *t)
 
 static bool in_order(leat__say_t say)
 {
-    return say == LEAT__SAY_GIVE || say == LEAT__SAY_TAKE || say == LEAT__SAY_MEMBERSHIP
-        || say == LEAT__SAY_BARRIER;
+    return say == LEAT__SAY_GIVE || say == LEAT__SAY_TAKE || say == LEAT__SAY_MEMBERSHIP ||
+           say == LEAT__SAY_BARRIER;
 }
 
 /* False: not yet. True: done with, and freed or kept. */
@@ -192,7 +195,8 @@ static bool read_message(leat__thread_t *t, leat__message_t *m)
         t->stop = true;
         break;
     default:
-        leat__log(LEAT_LOG_ERROR, "thread", t->name, "a message that is not for threads: %d", (int)m->say);
+        leat__log(LEAT_LOG_ERROR, "thread", t->name, "a message that is not for threads: %d",
+            (int)m->say);
         break;
     }
     leat__message_free(m);
@@ -301,18 +305,20 @@ static void settle_loss(leat__thread_t *t)
         return;
     }
     close_tasks(t, false);
-    if (t->task_count)
+    if (t->task_count || !leat__commit_renew(t))
         return;
     leat__membership_unref(t->membership);
     t->membership = NULL;
-    t->lost = t->held = t->waits_for_membership = false;
+    t->lost = t->held = t->waits_for_membership = t->renewed = false;
     t->barrier = -1;
     t->work_since_ms = -1;
     answer(t, LEAT__SAY_LOST_DONE);
     read_waiting(t);
 }
 
-/* A stop commits; what cannot be committed in the time of a transaction is left to the next start. */
+/*
+ * A stop commits; what cannot be committed in the time of a transaction is left to the next start.
+ */
 static bool stop_gives_up(leat__thread_t *t)
 {
     if (t->membership && t->now_ms - t->stop_since_ms <= t->transaction_timeout_ms)

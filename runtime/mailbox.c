@@ -1,10 +1,11 @@
 /*
- * runtime/mailbox.c: messages between the control thread and the stream threads, and the boxes they wait in.
+ * runtime/mailbox.c: messages between the control thread and the stream threads, and the boxes
+ * they wait in.
  *
- * A message is one heap block with its lists; who posts gives it away, who takes frees it. Order is kept per box. The box
- * is bounded by its users' protocol, not by refusing: each side sends at most a few messages per task and question, and
- * a message that could be refused would need a second protocol for that. The waker runs outside the lock, so that it may
- * take locks of its own.
+ * A message is one heap block with its lists; who posts gives it away, who takes frees it. Order
+ * is kept per box. The box is bounded by its users' protocol, not by refusing: each side sends at
+ * most a few messages per task and question, and a message that could be refused would need a
+ * second protocol for that. The waker runs outside the lock, so that it may take locks of its own.
  */
 #include "worker.h"
 
@@ -93,17 +94,30 @@ static struct timespec deadline(int64_t wait_ms)
     return at;
 }
 
+static void wait_locked(leat__mailbox_t *m, int64_t wait_ms)
+{
+    struct timespec until;
+
+    if (m->first || wait_ms <= 0)
+        return;
+    until = deadline(wait_ms);
+    while (!m->first && pthread_cond_timedwait(&m->more, &m->lock, &until) != ETIMEDOUT)
+        continue;
+}
+
+void leat__mailbox_wait(leat__mailbox_t *m, int64_t wait_ms)
+{
+    pthread_mutex_lock(&m->lock);
+    wait_locked(m, wait_ms);
+    pthread_mutex_unlock(&m->lock);
+}
+
 leat__message_t *leat__mailbox_take(leat__mailbox_t *m, int64_t wait_ms)
 {
     leat__message_t *message;
 
     pthread_mutex_lock(&m->lock);
-    if (!m->first && wait_ms > 0) {
-        struct timespec until = deadline(wait_ms);
-
-        while (!m->first && pthread_cond_timedwait(&m->more, &m->lock, &until) != ETIMEDOUT)
-            continue;
-    }
+    wait_locked(m, wait_ms);
     message = m->first;
     if (message) {
         m->first = message->next;

@@ -44,19 +44,22 @@ static void print_help(const struct line *l)
         else
             printf(" (required)\n");
     }
-    printf("\nof every program:\n"
-           "  --bootstrap-servers HOST:PORT,...  Kafka's brokers\n"
-           "  --embedded                         no broker: records from standard input, results to standard output\n"
-           "  --eos                              exactly once (processing.guarantee=exactly_once_v2)\n"
-           "  --threads N                        stream threads of this process\n"
-           "  --to-end                           stop when the inputs' ends, as of now, are reached\n"
-           "  --application-id ID                group, prefix of internal topics, folder of the state\n"
-           "  --state-dir DIR                    where local state is kept\n"
-           "  --config FILE                      a properties file\n"
-           "  --set KEY=VALUE                    one property\n"
-           "  --describe[=text|json|dot]         print the topology and stop\n"
-           "  --log error|warn|info|debug|trace  what is logged to standard error\n"
-           "  --version, --help\n");
+    printf(
+        "\nof every program:\n"
+        "  --bootstrap-servers HOST:PORT,...  Kafka's brokers\n"
+        "  --embedded                         no broker: records from standard input, results to "
+        "standard output\n"
+        "  --eos                              exactly once (processing.guarantee=exactly_once_v2)\n"
+        "  --threads N                        stream threads of this process\n"
+        "  --to-end                           stop when the inputs' ends, as of now, are reached\n"
+        "  --application-id ID                group, prefix of internal topics, folder of the "
+        "state\n"
+        "  --state-dir DIR                    where local state is kept\n"
+        "  --config FILE                      a properties file\n"
+        "  --set KEY=VALUE                    one property\n"
+        "  --describe[=text|json|dot]         print the topology and stop\n"
+        "  --log error|warn|info|debug|trace  what is logged to standard error\n"
+        "  --version, --help\n");
 }
 
 static void wrong(struct line *l, const char *text, const char *what)
@@ -67,7 +70,7 @@ static void wrong(struct line *l, const char *text, const char *what)
 
 static void set_log(struct line *l, const char *value)
 {
-    static const char *const levels[] = { "error", "warn", "info", "debug", "trace" };
+    static const char *const levels[] = {"error", "warn", "info", "debug", "trace"};
 
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
         if (strcmp(levels[i], value) == 0) {
@@ -148,8 +151,8 @@ static void take_value(struct line *l, const char *name, const char *value)
 {
     static const struct {
         const char *option, *property;
-    } rows[] = { { "bootstrap-servers", "bootstrap.servers" }, { "application-id", "application.id" },
-        { "threads", "num.stream.threads" }, { "state-dir", "state.dir" } };
+    } rows[] = {{"bootstrap-servers", "bootstrap.servers"}, {"application-id", "application.id"},
+        {"threads", "num.stream.threads"}, {"state-dir", "state.dir"}};
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (strcmp(rows[i].option, name) == 0) {
@@ -168,8 +171,8 @@ static void take_value(struct line *l, const char *name, const char *value)
 
 static bool takes_value(const struct line *l, const char *name)
 {
-    static const char *const names[] = { "bootstrap-servers", "application-id", "threads", "state-dir", "config",
-        "set", "log" };
+    static const char *const names[] = {
+        "bootstrap-servers", "application-id", "threads", "state-dir", "config", "set", "log"};
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(names[i], name) == 0)
@@ -214,7 +217,8 @@ static void set_defaults(struct line *l, const char *application_id)
 
 static void check_required(struct line *l)
 {
-    for (const leat_option_t *o = l->opts->options; l->status < 0 && o != NULL && o->name != NULL; o++) {
+    for (const leat_option_t *o = l->opts->options; l->status < 0 && o != NULL && o->name != NULL;
+         o++) {
         char *key = leat__must_format("program.%s", o->name);
         if (o->value == NULL && !leat__config_is_set(l->config, key))
             wrong(l, "required: --", o->name);
@@ -244,7 +248,8 @@ static int run(struct line *l, leat_build_fn build)
     leat_error_t err;
     int rc;
 
-    if (l->embedded && strncmp(leat__config_text(l->config, "bootstrap.servers"), "embedded:", 9) != 0)
+    if (l->embedded &&
+        strncmp(leat__config_text(l->config, "bootstrap.servers"), "embedded:", 9) != 0)
         leat_config_set(l->config, "bootstrap.servers", "embedded:");
     leat_topology_t *t = leat_topology_build(build, l->config);
     if (l->describe)
@@ -258,15 +263,19 @@ static int run(struct line *l, leat_build_fn build)
         leat_app_free(app);
     }
     if (rc != 0)
-        fprintf(stderr, "%s: %s%s%s\n", l->program, err.where, err.where[0] != '\0' ? ": " : "", err.text);
+        fprintf(stderr, "%s: %s%s%s\n", l->program, err.where, err.where[0] != '\0' ? ": " : "",
+            err.text);
     return rc == 0 ? WELL : FAILED;
 }
 
-int leat_main(int argc, char **argv, const char *application_id, leat_build_fn build, const leat_main_opts_t *opts)
+int leat_main(int argc, char **argv, const char *application_id, leat_build_fn build,
+    const leat_main_opts_t *opts)
 {
     static const leat_main_opts_t none;
-    struct line l = { .program = base_name(argc > 0 ? argv[0] : NULL), .opts = opts != NULL ? opts : &none,
-        .config = leat_config_new(), .status = -1 };
+    struct line l = {.program = base_name(argc > 0 ? argv[0] : NULL),
+        .opts = opts != NULL ? opts : &none,
+        .config = leat_config_new(),
+        .status = -1};
 
     set_defaults(&l, application_id);
     parse(&l, argc, argv);

@@ -1,15 +1,19 @@
 /*
  * runtime/output.c: what a task says to the world: the thread's side of leat__task_env_t.
  *
- *    sink ──send──┐                         ┌─ writer a
- *                 ├──▶ target (topic) ──▶ out ┤            under exactly once: a transaction is begun at the first record
- *    store ─log───┘                         └─ writer b
+ *    sink ──send──┐                            ┌─ writer a
+ *                 ├──▶ target (topic) ──▶ out ─┤
+ *    store ─log───┘                            └─ writer b
  *
- * An error that belongs to the transaction or the writer rather than to one record is kept until the transaction has
- * ended: a bad-record policy may let a record go, it may not let a commit pass that lacks what a task has said.
+ * Under exactly once a transaction is begun at the first record.
+ *
+ * An error that belongs to the transaction or the writer rather than to one record is kept until
+ * the transaction has ended: a bad-record policy may let a record go, it may not let a commit pass
+ * that lacks what a task has said.
  */
-#include <stdio.h>
+#include <string.h>
 
+#include "base/config.h"
 #include "base/log.h"
 #include "thread_inside.h"
 
@@ -73,7 +77,10 @@ void leat__output_forget(leat__thread_t *t)
     leat__error_clear(&t->output_error);
 }
 
-/* The writer's room is used up: serve it until there is some, but not beyond what its transaction may last. */
+/*
+ * The writer's room is used up: serve it until there is some, but not beyond what its transaction
+ * may last.
+ */
 static int produce_patiently(leat__thread_t *t, leat__out_t *out, int32_t partition,
     leat_slice_t key, leat_slice_t value, int64_t time_ms, const leat_headers_t *headers,
     leat_error_t *err)
@@ -83,7 +90,8 @@ static int produce_patiently(leat__thread_t *t, leat__out_t *out, int32_t partit
 
     do {
         t->vt->writer_poll(t->writers[t->active]);
-        rc = t->vt->produce(t->writers[t->active], out, partition, key, value, time_ms, headers, err);
+        rc = t->vt->produce(
+            t->writers[t->active], out, partition, key, value, time_ms, headers, err);
     } while (rc == LEAT_EFULL && leat__clock_steady_ms(NULL) < until);
     if (rc == LEAT_EFULL)
         err->flags |= LEAT_ABORT;
@@ -149,6 +157,27 @@ int leat__output_log(leat__owned_t *o, size_t store, leat_slice_t key, leat_slic
     return 0;
 }
 
+static bool is_changelog(const leat__thread_t *t, const char *topic)
+{
+    for (size_t i = 0; i < t->task_count; i++)
+        for (size_t k = 0; k < t->tasks[i]->store_count; k++)
+            if (t->tasks[i]->stores[k].topic && !strcmp(t->tasks[i]->stores[k].topic, topic))
+                return true;
+    return false;
+}
+
+/*
+ * A record of a sink that the broker refused for good may be let go, if the program says so and no
+ * transaction is spoiled by it. State is never let go.
+ */
+static bool may_let_go(const leat__thread_t *t, const leat__failure_t *f)
+{
+    return !t->exactly_once && !(f->err.flags & (LEAT_RETRIABLE | LEAT_ABORT | LEAT_FATAL)) &&
+           f->err.code != LEAT_ETIMEOUT && f->err.code != LEAT_EFENCED &&
+           !strcmp(leat__config_text(t->w->config, "production.exception.handler"), "continue") &&
+           !is_changelog(t, f->topic);
+}
+
 bool leat__output_failed(leat__thread_t *t, leat_error_t *err)
 {
     leat__failure_t f;
@@ -159,6 +188,10 @@ bool leat__output_failed(leat__thread_t *t, leat_error_t *err)
     while (t->writers[t->active] && t->vt->writer_failure(t->writers[t->active], &f)) {
         leat__log(LEAT_LOG_WARN, "thread", t->name, "a record to %s-%d was refused: %s", f.topic,
             (int)f.partition, f.err.text);
+        if (may_let_go(t, &f)) {
+            t->closed.dropped++;
+            continue;
+        }
         if (!failed)
             *err = f.err;
         failed = true;
@@ -189,8 +222,8 @@ static int32_t env_partitions(void *user, leat__target_t *target)
 static int env_send(void *user, leat__target_t *target, int32_t partition, leat_slice_t key,
     leat_slice_t value, int64_t time_ms, const leat_headers_t *headers, leat_error_t *err)
 {
-    return produce(((leat__owned_t *)user)->thread, target, partition, key, value, time_ms, headers,
-        err);
+    return produce(
+        ((leat__owned_t *)user)->thread, target, partition, key, value, time_ms, headers, err);
 }
 
 static int env_log(void *user, leat__task_t *task, size_t store, leat_slice_t key,
@@ -200,8 +233,8 @@ static int env_log(void *user, leat__task_t *task, size_t store, leat_slice_t ke
     return leat__output_log(user, store, key, value, time_ms, headers, err);
 }
 
-static const leat_headers_t *env_headers(void *user, int input, const leat__raw_t *raw,
-    leat__arena_t *scratch)
+static const leat_headers_t *env_headers(
+    void *user, int input, const leat__raw_t *raw, leat__arena_t *scratch)
 {
     leat__thread_t *t = ((leat__owned_t *)user)->thread;
 

@@ -14,8 +14,8 @@ struct share {
 
 /* Largest-remainder shares: floor(tasks x threads / all), and one more for those who already hold most, so that a balanced
  * placement stays as it is. */
-static void set_quotas(struct share *shares, const int *threads, size_t member_count, size_t task_count,
-    const size_t *held)
+static void set_quotas(struct share *shares, const int *threads, size_t member_count,
+    size_t task_count, const size_t *held)
 {
     size_t all = 0, given = 0;
 
@@ -43,8 +43,8 @@ static void set_quotas(struct share *shares, const int *threads, size_t member_c
     }
 }
 
-static size_t roomiest(const struct share *shares, const int *threads, size_t member_count,
-    const size_t *of_group)
+static size_t roomiest(
+    const struct share *shares, const int *threads, size_t member_count, const size_t *of_group)
 {
     size_t best = member_count;
 
@@ -59,8 +59,8 @@ static size_t roomiest(const struct share *shares, const int *threads, size_t me
     return best;
 }
 
-void leat__place(const int *threads, size_t member_count, const leat__task_ref_t *refs, size_t task_count,
-    const int *current, int *target)
+void leat__place(const int *threads, size_t member_count, const leat__task_ref_t *refs,
+    size_t task_count, const int *current, int *target)
 {
     struct share *shares = leat__must_alloc((member_count + 1) * sizeof *shares);
     size_t *counts = leat__must_alloc((member_count + 1) * sizeof *counts);

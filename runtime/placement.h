@@ -28,29 +28,36 @@ typedef struct leat__placed_member_t {
 
 typedef struct leat__placed_task_t {
     leat__task_ref_t ref;
-    int owner;      /* index in members; -1: nobody yet */
-    bool release;   /* the owner is asked to let go */
+    int owner;    /* index in members; -1: nobody yet */
+    bool release; /* the owner is asked to let go */
 } leat__placed_task_t;
 
 typedef struct leat__placement_t {
     int32_t generation;
     int64_t revision;
     char *leader; /* member id */
-    leat__placed_member_t *members; size_t member_count;
-    leat__placed_task_t *tasks; size_t task_count; /* sorted by group, partition */
+    leat__placed_member_t *members;
+    size_t member_count;
+    leat__placed_task_t *tasks;
+    size_t task_count; /* sorted by group, partition */
 } leat__placement_t;
 
 typedef enum leat__process_state_t {
-    LEAT__PROCESS_RUNNING, LEAT__PROCESS_LEAVING, LEAT__PROCESS_SHUTDOWN /* asks all to stop */
+    LEAT__PROCESS_RUNNING,
+    LEAT__PROCESS_LEAVING,
+    LEAT__PROCESS_SHUTDOWN /* asks all to stop */
 } leat__process_state_t;
 
 typedef struct leat__status_t {
     char *process_id, *member_id;
     int threads;
     leat__process_state_t state;
-    leat__task_ref_t *held; size_t held_count;
-    int32_t released_generation; int64_t released_revision; /* 0: no answer */
-    leat__task_ref_t *released; size_t released_count;
+    leat__task_ref_t *held;
+    size_t held_count;
+    int32_t released_generation;
+    int64_t released_revision; /* 0: no answer */
+    leat__task_ref_t *released;
+    size_t released_count;
 } leat__status_t;
 
 void leat__claim_encode(const leat__claim_t *c, leat__buf_t *out);
@@ -76,7 +83,7 @@ int leat__placement_member(const leat__placement_t *p, const char *member_id); /
  * @param current  member that has the task or its local state; -1 nobody
  * @param target   [out] per task; -1 only if no member takes any
  */
-void leat__place(const int *threads, size_t member_count, const leat__task_ref_t *refs, size_t task_count,
-    const int *current, int *target);
+void leat__place(const int *threads, size_t member_count, const leat__task_ref_t *refs,
+    size_t task_count, const int *current, int *target);
 
 #endif

@@ -6,10 +6,12 @@
  *          ▼
  *    read_committed batches ──▶ straight into the backend ──▶ position ≥ high watermark ──▶ RUNNING
  *
- * The target is the high watermark taken after `committed` had answered, not the stable end: a transaction whose offsets
- * are committed may not have its markers in the changelog yet, and its records count (PROTOCOLS.md 1). So it is waited
- * for, however long it takes; fencing the dead writer is the leader's work. A source topic that serves as changelog is
- * replayed to the committed offset only (23). Fits means: same making of the topic, offset inside it, young enough (9).
+ * The target is the high watermark taken after `committed` had answered, not the stable end: a
+ * transaction whose offsets are committed may not have its markers in the changelog yet, and its
+ * records count (PROTOCOLS.md 1). So it is waited for, however long it takes; fencing the dead
+ * writer is the leader's work. A source topic that serves as changelog is replayed to the
+ * committed offset only (23). Fits means: same making of the topic, offset inside it, young enough
+ * (9).
  */
 #include <stdio.h>
 
@@ -85,8 +87,16 @@ static bool begin_store(leat__owned_t *o, leat__changelog_t *c)
             (long long)c->end, why);
     if (why || meta.changelog_next < 0)
         leat__store_clear(c->store);
+    if (leat__store_failed(c->store, &err)) { /* not emptied: a full disk, which passes */
+        leat__starts_refused(o, &err, "emptying the local state");
+        return false;
+    }
     c->start = why || meta.changelog_next < 0 ? c->low : meta.changelog_next;
-    leat__store_set_meta(c->store, made ? made : why ? 0 : meta.incarnation, why ? -1 : meta.observed_ms);
+    leat__store_set_meta(c->store,
+        made  ? made
+        : why ? 0
+              : meta.incarnation,
+        why ? -1 : meta.observed_ms);
     c->at = c->start;
     c->records = 0;
     c->since_ms = leat__clock_steady_ms(t->w->clock);
@@ -120,8 +130,7 @@ void leat__restore_begin(leat__owned_t *o)
         if (!c->topic) {
             c->restored = true;
         } else if (!begin_store(o, c)) {
-            leat__restore_stop(o);
-            o->phase = LEAT__PHASE_CREATED;
+            leat__owned_drop(o, true); /* what failed once stays failed until it is opened anew */
             return;
         }
     }
@@ -179,7 +188,10 @@ static bool apply(leat__owned_t *o, leat__changelog_t *c, const leat__batch_t *b
     return true;
 }
 
-/* The part of a batch that lies before the end: a source topic goes on behind the committed offset. */
+/*
+ * The part of a batch that lies before the end: a source topic goes on behind the committed
+ * offset.
+ */
 static void cut(const leat__changelog_t *c, leat__batch_t *batch)
 {
     if (!c->spec->source_topic || batch->next <= c->end)
@@ -201,8 +213,9 @@ static bool take(leat__owned_t *o, leat__changelog_t *c)
     if (batch.code) {
         leat_error_t err;
 
-        leat__error(&err, batch.code, batch.code == LEAT_EAUTH ? LEAT_FATAL : LEAT_RETRIABLE, c->topic,
-            "offset %lld cannot be read: %s", (long long)c->at, leat_error_text(batch.code));
+        leat__error(&err, batch.code, batch.code == LEAT_EAUTH ? LEAT_FATAL : LEAT_RETRIABLE,
+            c->topic, "offset %lld cannot be read: %s", (long long)c->at,
+            leat_error_text(batch.code));
         leat__starts_refused(o, &err, "reading the changelog");
         well = false;
     } else {

@@ -9,10 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
-static int ends[2] = { -1, -1 };
+static int ends[2] = {-1, -1};
 static volatile sig_atomic_t seen;
 static struct sigaction before[2];
-static const int signals[2] = { SIGINT, SIGTERM };
+static const int signals[2] = {SIGINT, SIGTERM};
 
 static void on_signal(int number)
 {

@@ -3,10 +3,12 @@
  *
  *    committed offsets ──all there──▶ start there
  *          │ some missing: those by reset policy, committed before the first record
- *          │ none at all, but a changelog or the local notes say that there was a past: ask again, for task.timeout.ms
+ *          │ none at all, but a changelog or the local notes say that there was a past:
+ *          │ ask again, for task.timeout.ms
  *          ▼ then fail: starting anew would count everything twice
  *
- * Also: positions as bytes ("token"), which tell later whether something that was prepared had been committed.
+ * Also: positions as bytes ("token"), which tell later whether something that was prepared had
+ * been committed.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -34,8 +36,9 @@ void leat__starts_refused(leat__owned_t *o, const leat_error_t *cause, const cha
         leat__log(LEAT_LOG_DEBUG, "task", err.where, "%s: %s; again", what, err.text);
         return;
     }
-    leat__error(&err, err.code, LEAT_FATAL, err.where, "%s failed for %lld ms (task.timeout.ms): %.200s",
-        what, (long long)(t->now_ms - o->unanswered_since_ms), cause->text);
+    leat__error(&err, err.code, LEAT_FATAL, err.where,
+        "%s failed for %lld ms (task.timeout.ms): %.200s", what,
+        (long long)(t->now_ms - o->unanswered_since_ms), cause->text);
     leat__thread_fail(t, &err);
 }
 
@@ -77,7 +80,8 @@ static bool answered(leat__owned_t *o, leat__op_t *op, const char *what)
         if (!p->code)
             continue;
         snprintf(where, sizeof where, "%s-%d", p->topic, (int)p->partition);
-        leat__error(&err, p->code, LEAT_RETRIABLE, where, "%s: %s", where, leat_error_text(p->code));
+        leat__error(
+            &err, p->code, LEAT_RETRIABLE, where, "%s: %s", where, leat_error_text(p->code));
         leat__starts_refused(o, &err, what);
         return false;
     }
@@ -123,9 +127,9 @@ static const char *past(const leat__owned_t *o)
         if (c->topic && !c->spec->source_topic && c->end > c->low)
             return c->topic;
     }
-    if (o->state && o->dir
-        && ((leat__task_state_noted(o->state, "inputs", &note) && note.size)
-            || leat__task_state_prepared(o->state, &note)))
+    if (o->state && o->dir &&
+        ((leat__task_state_noted(o->state, "inputs", &note) && note.size) ||
+            leat__task_state_prepared(o->state, &note)))
         return o->dir;
     return NULL;
 }
@@ -143,25 +147,26 @@ static bool doubted(leat__owned_t *o)
     if (o->doubt_since_ms < 0) {
         o->doubt_since_ms = t->now_ms;
         leat__log(LEAT_LOG_WARN, "task", o->id,
-            "group %s has no committed offset for any input of this task, but %s holds its past: asking again",
+            "group %s has no committed offset for any input of this task, but %s holds its past: "
+            "asking again",
             t->w->application_id, sign);
     }
     o->retry_at_ms = t->now_ms + DOUBT_AGAIN_MS;
     if (t->now_ms - o->doubt_since_ms <= t->task_timeout_ms)
         return true;
     leat__error(&err, LEAT_EFAILED, LEAT_FATAL, o->id,
-        "the committed offsets of group %s are gone (expired or deleted), but %s holds state made from them: "
-        "starting anew would count all of it twice. Set the group's offsets, or delete the application's "
-        "internal topics and local state (reset), then start again", t->w->application_id, sign);
+        "the committed offsets of group %s are gone (expired or deleted), but %s holds state made "
+        "from them: starting anew would count all of it twice. Set the group's offsets, or delete "
+        "the application's internal topics and local state (reset), then start again",
+        t->w->application_id, sign);
     leat__thread_fail(t, &err);
     return true;
 }
 
 bool leat__starts_measured(leat__owned_t *o)
 {
-    if (o->ops[0]
-        && (!answered(o, o->ops[0], "asking for the changelogs' starts")
-            || !answered(o, o->ops[1], "asking for the changelogs' ends")))
+    if (o->ops[0] && (!answered(o, o->ops[0], "asking for the changelogs' starts") ||
+                         !answered(o, o->ops[1], "asking for the changelogs' ends")))
         return false;
     for (size_t i = 0; i < o->store_count; i++) {
         leat__changelog_t *c = &o->stores[i];
@@ -200,13 +205,14 @@ static const char *policy_name(policy_t policy)
     return policy == EARLIEST ? "earliest" : policy == LATEST ? "latest" : "by time";
 }
 
-static leat__op_t *ask_offsets(leat__owned_t *o, policy_t policy, leat__position_t *of, size_t count)
+static leat__op_t *ask_offsets(
+    leat__owned_t *o, policy_t policy, leat__position_t *of, size_t count)
 {
     leat__thread_t *t = o->thread;
-    leat__where_t where = policy == EARLIEST ? LEAT__EARLIEST
-        : policy == BACK                     ? LEAT__AT_TIME
-        : t->read_committed                  ? LEAT__STABLE_END
-                                             : LEAT__HIGH_WATERMARK;
+    leat__where_t where = policy == EARLIEST  ? LEAT__EARLIEST
+                          : policy == BACK    ? LEAT__AT_TIME
+                          : t->read_committed ? LEAT__STABLE_END
+                                              : LEAT__HIGH_WATERMARK;
 
     return t->vt->offsets(t->b, of, count, where);
 }
@@ -225,8 +231,8 @@ static void no_policy(leat__owned_t *o, const leat__lane_t *in, const char *why)
     snprintf(where, sizeof where, "%s-%d", in->topic, (int)o->ref.partition);
     leat__error(&err, LEAT_ETOPIC, LEAT_FATAL, where,
         "%s, and the reset policy of %s is none: set auto.offset.reset (or the source's .reset) to "
-        "earliest or latest, or commit an offset for group %s", why, in->topic,
-        o->thread->w->application_id);
+        "earliest or latest, or commit an offset for group %s",
+        why, in->topic, o->thread->w->application_id);
     leat__thread_fail(o->thread, &err);
 }
 
@@ -265,13 +271,17 @@ bool leat__starts_resolved(leat__owned_t *o)
         if (!p)
             continue;
         in->committed = p->offset;
-        leat__log(LEAT_LOG_INFO, "task", o->id, "%s-%d has no committed offset: starting at %lld (%s)",
-            in->topic, (int)o->ref.partition, (long long)p->offset, policy_name(policy));
+        leat__log(LEAT_LOG_INFO, "task", o->id,
+            "%s-%d has no committed offset: starting at %lld (%s)", in->topic,
+            (int)o->ref.partition, (long long)p->offset, policy_name(policy));
     }
     return true;
 }
 
-/* Out of range while running: what was fetched before is processed first, then the input is placed anew. */
+/*
+ * Out of range while running: what was fetched before is processed first, then the input is placed
+ * anew.
+ */
 void leat__starts_lost(leat__owned_t *o, leat__lane_t *in)
 {
     leat__thread_t *t = o->thread;
@@ -294,7 +304,8 @@ void leat__starts_lost(leat__owned_t *o, leat__lane_t *in)
     }
     offset = in->reset->positions[0].offset;
     leat__op_drop(&in->reset);
-    leat__log(LEAT_LOG_WARN, "task", o->id, "offset %lld of %s-%d is out of range: going on at %lld (%s)",
+    leat__log(LEAT_LOG_WARN, "task", o->id,
+        "offset %lld of %s-%d is out of range: going on at %lld (%s)",
         (long long)leat__task_position(o->task, index), in->topic, (int)o->ref.partition,
         (long long)offset, policy_name(policy));
     o->unanswered_since_ms = -1;
@@ -322,15 +333,16 @@ bool leat__token_reached(const leat__owned_t *o, leat_slice_t token)
     char *text = leat__must_strndup(token.data, token.size), *rest = NULL;
     bool reached = token.size >= 2 && !strncmp(text, "1\n", 2);
 
-    for (char *line = strtok_r(text, "\n", &rest); reached && line; line = strtok_r(NULL, "\n", &rest)) {
+    for (char *line = strtok_r(text, "\n", &rest); reached && line;
+         line = strtok_r(NULL, "\n", &rest)) {
         char *blank = strchr(line, ' ');
 
         if (!blank)
             continue; /* the format's line */
         *blank = '\0';
         for (size_t i = 0; i < o->input_count; i++)
-            if (!strcmp(o->inputs[i].topic, line)
-                && o->inputs[i].committed < strtoll(blank + 1, NULL, 10))
+            if (!strcmp(o->inputs[i].topic, line) &&
+                o->inputs[i].committed < strtoll(blank + 1, NULL, 10))
                 reached = false;
     }
     leat__free(text);

@@ -48,8 +48,8 @@ static int make_folders(const char *path, leat_error_t *err)
         *at = '\0';
         if (mkdir(copy, 0777) != 0 && errno != EEXIST)
             rc = leat__error(err, LEAT_EIO, LEAT_FATAL, "state.dir",
-                "cannot make the folder %s: %s; set state.dir to one that this user may write", copy,
-                strerror(errno));
+                "cannot make the folder %s: %s; set state.dir to one that this user may write",
+                copy, strerror(errno));
         *at = end;
         if (end == '\0')
             break;
@@ -80,8 +80,8 @@ static int take_lock(leat__state_dir_t *d, leat_error_t *err)
     }
     int size = snprintf(holder, sizeof holder, "%ld\n", (long)getpid());
     if (ftruncate(d->lock, 0) != 0 || pwrite(d->lock, holder, (size_t)size, 0) != size)
-        return leat__error(err, LEAT_EIO, LEAT_FATAL, "state.dir", "cannot write %s: %s", path,
-            strerror(errno));
+        return leat__error(
+            err, LEAT_EIO, LEAT_FATAL, "state.dir", "cannot write %s: %s", path, strerror(errno));
     return 0;
 }
 
@@ -104,22 +104,24 @@ static int find_process_id(leat__state_dir_t *d, leat_error_t *err)
         fclose(f);
         if (id_looks_right(d->process_id))
             return 0;
-        leat__log(LEAT_LOG_WARN, "state", NULL, "%s is not readable: this process gets a new id", path);
+        leat__log(
+            LEAT_LOG_WARN, "state", NULL, "%s is not readable: this process gets a new id", path);
     }
     leat__random_id(d->process_id);
     snprintf(fresh, sizeof fresh, "%s/process.id.new", d->path);
     f = fopen(fresh, "we");
-    if (f == NULL || fprintf(f, "%s\n", d->process_id) < 0 || fflush(f) != 0 || fsync(fileno(f)) != 0) {
-        int rc = leat__error(err, LEAT_EIO, LEAT_FATAL, "state.dir", "cannot write %s: %s", fresh,
-            strerror(errno));
+    if (f == NULL || fprintf(f, "%s\n", d->process_id) < 0 || fflush(f) != 0 ||
+        fsync(fileno(f)) != 0) {
+        int rc = leat__error(
+            err, LEAT_EIO, LEAT_FATAL, "state.dir", "cannot write %s: %s", fresh, strerror(errno));
         if (f != NULL)
             fclose(f);
         return rc;
     }
     fclose(f);
     if (rename(fresh, path) != 0)
-        return leat__error(err, LEAT_EIO, LEAT_FATAL, "state.dir", "cannot write %s: %s", path,
-            strerror(errno));
+        return leat__error(
+            err, LEAT_EIO, LEAT_FATAL, "state.dir", "cannot write %s: %s", path, strerror(errno));
     return 0;
 }
 
@@ -164,7 +166,8 @@ int leat__state_dir_clean(leat__state_dir_t *d, leat_error_t *err)
     int rc = 0;
 
     if (dir == NULL)
-        return leat__error(err, LEAT_EIO, 0, "state.dir", "cannot read %s: %s", d->path, strerror(errno));
+        return leat__error(
+            err, LEAT_EIO, 0, "state.dir", "cannot read %s: %s", d->path, strerror(errno));
     while (rc == 0 && (e = readdir(dir)) != NULL) {
         char path[PATH_MAX];
 
@@ -172,7 +175,8 @@ int leat__state_dir_clean(leat__state_dir_t *d, leat_error_t *err)
             continue;
         snprintf(path, sizeof path, "%s/%s", d->path, e->d_name);
         if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0)
-            rc = leat__error(err, LEAT_EIO, 0, "state.dir", "cannot remove %s: %s", path, strerror(errno));
+            rc = leat__error(
+                err, LEAT_EIO, 0, "state.dir", "cannot remove %s: %s", path, strerror(errno));
     }
     closedir(dir);
     return rc;

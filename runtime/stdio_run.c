@@ -55,7 +55,8 @@ struct run {
 static const leat__node_t *first_source(const leat__plan_t *plan)
 {
     for (size_t i = 0; i < plan->node_count; i++)
-        if (plan->nodes[i]->kind == LEAT__SOURCE && !plan->nodes[i]->internal && plan->nodes[i]->topic_count > 0)
+        if (plan->nodes[i]->kind == LEAT__SOURCE && !plan->nodes[i]->internal &&
+            plan->nodes[i]->topic_count > 0)
             return plan->nodes[i];
     return NULL;
 }
@@ -63,7 +64,8 @@ static const leat__node_t *first_source(const leat__plan_t *plan)
 static bool is_source_topic(const leat__plan_t *plan, const char *topic)
 {
     for (size_t i = 0; i < plan->node_count; i++)
-        for (size_t k = 0; plan->nodes[i]->kind == LEAT__SOURCE && k < plan->nodes[i]->topic_count; k++)
+        for (size_t k = 0; plan->nodes[i]->kind == LEAT__SOURCE && k < plan->nodes[i]->topic_count;
+             k++)
             if (strcmp(plan->nodes[i]->topics[k], topic) == 0)
                 return true;
     return false;
@@ -78,9 +80,11 @@ static int make_topics(struct run *r, int32_t partitions, leat_error_t *err)
 
     for (size_t i = 0; i < plan->node_count; i++)
         for (size_t k = 0; plan->nodes[i]->kind != LEAT__PROCESSOR && !plan->nodes[i]->internal &&
-             k < plan->nodes[i]->topic_count; k++) {
+                           k < plan->nodes[i]->topic_count;
+             k++) {
             LEAT__GROW(topics, count, room);
-            topics[count++] = (leat__topic_t){ .name = plan->nodes[i]->topics[k], .partitions = partitions };
+            topics[count++] =
+                (leat__topic_t){.name = plan->nodes[i]->topics[k], .partitions = partitions};
         }
     leat__op_t *op = r->client->vt->ensure_topics(r->client, topics, count);
     leat__op_wait(op, 10000);
@@ -94,8 +98,8 @@ static int make_topics(struct run *r, int32_t partitions, leat_error_t *err)
 
 static int connect_input(struct run *r, leat_error_t *err)
 {
-    leat__writer_opts_t o = { .client_id = "stdin" };
-    leat__reader_opts_t ro = { .client_id = "stdout", .read_committed = true, .tail = true };
+    leat__writer_opts_t o = {.client_id = "stdin"};
+    leat__reader_opts_t ro = {.client_id = "stdout", .read_committed = true, .tail = true};
 
     r->writer = r->client->vt->writer_open(r->client, &o, err);
     if (r->writer == NULL)
@@ -146,22 +150,26 @@ static void find_outputs(struct run *r, bool from_end)
     for (size_t i = 0; i < op->topic_count; i++) {
         const leat__topic_t *t = &op->topics[i];
         const leat__node_t *sink = sink_of(r->plan, t->name);
-        bool internal = strncmp(t->name, r->plan->application_id, prefix) == 0 && t->name[prefix] == '-' &&
-            sink != NULL && sink->choose_topic != NULL;
+        bool internal = strncmp(t->name, r->plan->application_id, prefix) == 0 &&
+                        t->name[prefix] == '-' && sink != NULL && sink->choose_topic != NULL;
 
         if (sink == NULL || internal || known(r, t->name) ||
             (sink->choose_topic != NULL && is_source_topic(r->plan, t->name)))
             continue;
         for (int32_t p = 0; p < t->partitions; p++) {
-            leat__position_t at = { .topic = t->name, .partition = p };
-            leat__op_t *end = vt->offsets(r->client, &at, 1, from_end ? LEAT__HIGH_WATERMARK : LEAT__EARLIEST);
+            leat__position_t at = {.topic = t->name, .partition = p};
+            leat__op_t *end =
+                vt->offsets(r->client, &at, 1, from_end ? LEAT__HIGH_WATERMARK : LEAT__EARLIEST);
             leat__op_wait(end, 10000);
             int64_t offset = end->position_count > 0 ? end->positions[0].offset : 0;
             leat__op_free(end);
             LEAT__GROW(r->outputs, r->output_count, r->output_room);
             struct output *o = &r->outputs[r->output_count];
-            *o = (struct output){ .topic = leat__must_strdup(t->name), .partition = p, .key = sink->key,
-                .value = sink->value, .next = offset };
+            *o = (struct output){.topic = leat__must_strdup(t->name),
+                .partition = p,
+                .key = sink->key,
+                .value = sink->value,
+                .next = offset};
             o->slot = vt->reader_add(r->reader, o->topic, p, offset, &err);
             r->output_count++;
         }
@@ -169,9 +177,10 @@ static void find_outputs(struct run *r, bool from_end)
     leat__op_free(op);
 }
 
-static void print_side(struct run *r, const leat_serde_t *serde, leat_slice_t bytes, const char *topic, bool is_key)
+static void print_side(
+    struct run *r, const leat_serde_t *serde, leat_slice_t bytes, const char *topic, bool is_key)
 {
-    leat__codec_env_t env = { .scratch = &r->scratch, .topic = topic, .is_key = is_key };
+    leat__codec_env_t env = {.scratch = &r->scratch, .topic = topic, .is_key = is_key};
     const void *value;
     leat_error_t err;
     leat_slice_t text = leat_slice("null");
@@ -212,15 +221,15 @@ static bool drain(struct run *r)
 
 static int feed_line(struct run *r, leat_slice_t line, leat_error_t *err)
 {
-    leat__codec_env_t env = { .scratch = &r->scratch, .topic = r->source->topics[0] };
-    leat_slice_t key = { NULL, 0 }, value, text = line;
+    leat__codec_env_t env = {.scratch = &r->scratch, .topic = r->source->topics[0]};
+    leat_slice_t key = {NULL, 0}, value, text = line;
     const char *tab = memchr(line.data, '\t', line.size);
     const void *typed;
     int rc = 0;
 
     if (!r->lines_are_values && tab != NULL && leat__serde_has_text(r->source->key)) {
-        leat_slice_t before = { line.data, (size_t)(tab - line.data) };
-        text = (leat_slice_t){ tab + 1, line.size - before.size - 1 };
+        leat_slice_t before = {line.data, (size_t)(tab - line.data)};
+        text = (leat_slice_t){tab + 1, line.size - before.size - 1};
         env.is_key = true;
         rc = leat__parse(r->source->key, before, &r->scratch, &typed, err);
         if (rc == 0)
@@ -232,14 +241,16 @@ static int feed_line(struct run *r, leat_slice_t line, leat_error_t *err)
     if (rc == 0)
         rc = leat__encode(r->source->value, typed, &env, &value, err);
     if (rc != 0) {
-        snprintf(err->where, sizeof err->where, "standard input, line %llu", (unsigned long long)r->fed + 1);
+        snprintf(err->where, sizeof err->where, "standard input, line %llu",
+            (unsigned long long)r->fed + 1);
         return rc;
     }
     int32_t count = r->client->vt->out_partitions(r->in);
     int32_t partition =
         key.data != NULL ? leat__partition_of(key, count) : (int32_t)(r->fed % (uint64_t)count);
     do {
-        rc = r->client->vt->produce(r->writer, r->in, partition, key, value, leat__clock_wall_ms(NULL), NULL, err);
+        rc = r->client->vt->produce(
+            r->writer, r->in, partition, key, value, leat__clock_wall_ms(NULL), NULL, err);
         if (rc == LEAT_EFULL)
             r->client->vt->writer_poll(r->writer);
     } while (rc == LEAT_EFULL);
@@ -264,7 +275,7 @@ static int feed(struct run *r, bool ended, leat_error_t *err)
         at += size + (end != NULL);
         if (size > 0 && start[size - 1] == '\r')
             size--;
-        rc = feed_line(r, (leat_slice_t){ start, size }, err);
+        rc = feed_line(r, (leat_slice_t){start, size}, err);
     }
     memmove(r->line.data, r->line.data + at, r->line.size - at);
     r->line.size -= at;
@@ -304,7 +315,7 @@ static uint64_t purge(struct run *r)
     uint64_t done = 0;
 
     for (int32_t i = 0; i < count; i++)
-        p[i] = (leat__position_t){ .topic = (char *)(uintptr_t)topic, .partition = i };
+        p[i] = (leat__position_t){.topic = (char *)(uintptr_t)topic, .partition = i};
     leat__op_t *op = r->client->vt->committed(r->client, r->plan->application_id, p, (size_t)count);
     if (leat__op_wait(op, 1000) && op->err.code == 0) {
         for (int32_t i = 0; i < count; i++) {
@@ -315,8 +326,9 @@ static uint64_t purge(struct run *r)
     }
     leat__op_free(op);
     for (size_t i = 0; i < r->output_count; i++)
-        p[i] = (leat__position_t){ .topic = r->outputs[i].topic, .partition = r->outputs[i].partition,
-            .offset = r->outputs[i].next };
+        p[i] = (leat__position_t){.topic = r->outputs[i].topic,
+            .partition = r->outputs[i].partition,
+            .offset = r->outputs[i].next};
     if (r->output_count > 0)
         delete_below(r, p, r->output_count);
     leat__free(p);
@@ -334,7 +346,7 @@ static bool alive(const struct run *r)
 
 static int pump(struct run *r, leat_error_t *err)
 {
-    leat__ends_t ends = { 0 };
+    leat__ends_t ends = {0};
     bool reading = true;
     uint64_t done = 0, base = 0, written_before = 0;
     int rc = 0;
@@ -342,8 +354,8 @@ static int pump(struct run *r, leat_error_t *err)
     written_before = purge(r); /* offsets of an earlier run in the same folder */
     base = written_before;
     while (rc == 0 && alive(r)) {
-        struct pollfd p[2] = { { .fd = reading ? STDIN_FILENO : -1, .events = POLLIN },
-            { .fd = leat__signals_fd(), .events = POLLIN } };
+        struct pollfd p[2] = {{.fd = reading ? STDIN_FILENO : -1, .events = POLLIN},
+            {.fd = leat__signals_fd(), .events = POLLIN}};
         bool ahead = base + r->fed > done + AHEAD_MAX;
         bool any = drain(r);
 
@@ -440,7 +452,8 @@ static char *state_for(leat_config_t *config)
     if (leat__config_is_set(config, "state.dir") ||
         strcmp(leat__config_text(config, "bootstrap.servers"), "embedded:") != 0)
         return NULL;
-    dir = leat__must_format("%s/leat-embedded-XXXXXX", base != NULL && *base != '\0' ? base : "/tmp");
+    dir =
+        leat__must_format("%s/leat-embedded-XXXXXX", base != NULL && *base != '\0' ? base : "/tmp");
     if (mkdtemp(dir) == NULL) {
         leat__free(dir);
         return NULL; /* the app says what is wrong with the folder it then uses */
@@ -449,7 +462,8 @@ static char *state_for(leat_config_t *config)
     return dir;
 }
 
-static int prepare(struct run *r, leat_topology_t *topology, leat_config_t *config, leat_error_t *err)
+static int prepare(
+    struct run *r, leat_topology_t *topology, leat_config_t *config, leat_error_t *err)
 {
     int rc = leat_topology_check(topology, config, err);
 
@@ -461,27 +475,30 @@ static int prepare(struct run *r, leat_topology_t *topology, leat_config_t *conf
         return rc;
     r->source = first_source(r->plan);
     if (r->source == NULL)
-        return leat__error(err, LEAT_ETOPOLOGY, 0, "--embedded", "the topology reads no topic by name");
+        return leat__error(
+            err, LEAT_ETOPOLOGY, 0, "--embedded", "the topology reads no topic by name");
     if (!leat__serde_has_text(r->source->value))
         return leat__error(err, LEAT_ESERDE, 0, r->source->topics[0],
-            "--embedded reads values as text, but serde \"%s\" has no parse function", r->source->value->name);
+            "--embedded reads values as text, but serde \"%s\" has no parse function",
+            r->source->value->name);
     rc = open_log(r, config, err);
     if (rc == 0)
         rc = make_topics(r, (int32_t)leat__config_int(config, "num.stream.threads"), err);
     return rc == 0 ? connect_input(r, err) : rc;
 }
 
-int leat__run_on_stdio(leat_topology_t *topology, leat_config_t *config, const leat_app_opts_t *opts, bool lines_are_values,
-    leat_error_t *err)
+int leat__run_on_stdio(leat_topology_t *topology, leat_config_t *config,
+    const leat_app_opts_t *opts, bool lines_are_values, leat_error_t *err)
 {
-    struct run r = { .lines_are_values = lines_are_values };
+    struct run r = {.lines_are_values = lines_are_values};
     char *state;
     int rc;
 
     leat__arena_init(&r.scratch);
     leat__commit_often(config);
     if (!leat__config_is_set(config, "repartition.purge.interval.ms"))
-        leat_config_set(config, "repartition.purge.interval.ms", "1000"); /* it all stays in memory */
+        leat_config_set(
+            config, "repartition.purge.interval.ms", "1000"); /* it all stays in memory */
     state = state_for(config);
     rc = prepare(&r, topology, config, err);
     r.app = leat_app_new(topology, config, opts);

@@ -9,7 +9,7 @@
  * @param topology, config [adopt]
  * @return 0 or the error
  */
-int leat__run_on_stdio(leat_topology_t *topology, leat_config_t *config, const leat_app_opts_t *opts, bool lines_are_values,
-    leat_error_t *err);
+int leat__run_on_stdio(leat_topology_t *topology, leat_config_t *config,
+    const leat_app_opts_t *opts, bool lines_are_values, leat_error_t *err);
 
 #endif

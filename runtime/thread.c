@@ -1,18 +1,19 @@
 /*
  * runtime/thread.c: a stream thread: its life, and one step of it.
  *
- *              GIVE                     (commit.c: IDLE, FLUSH ... INIT; life.c: each task's own way)
- *    new ──▶ WORKING ──┬── mail ─▶ commit ─▶ tasks ─▶ restore ─▶ keep ─▶ feed, process ─▶ commit due? ─┐
- *                ▲     └──────────────────────────── one step ─────────────────────────────────────────┤
- *                │                                                                                      │
- *                ├── held (barrier answered): processes, commits nothing until MEMBERSHIP ◀─────────────┤
- *                ├── lost: aborts, closes all, LOST_DONE ◀──────────────────────────────────────────────┤
- *                └─────────────────────────────────────────────────────────────────────────────────────┘
- *    STOP ──▶ commit ──▶ close all ──▶ STOPPED ──▶ over          failure ──▶ abort ──▶ drop all ──▶ FAILED ──▶ over
+ *            GIVE
+ *    new ──▶ WORKING: mail ─▶ commit ─▶ tasks ─▶ restore ─▶ keep ─▶ feed, process ─▶ commit due? ─┐
+ *               ▲     (commit.c: IDLE, FLUSH ... INIT; life.c: each task's own way)               │
+ *               ├── held (barrier answered): processes, commits nothing until MEMBERSHIP ◀────────┤
+ *               ├── lost: aborts, closes all, says LOST_DONE ◀────────────────────────────────────┤
+ *               └─────────────────────────────────────────────────────────────────────────────────┤
+ *    over ◀── STOPPED ◀── all closed ◀── commit ◀── STOP ◀────────────────────────────────────────┤
+ *    over ◀── FAILED ◀── all dropped ◀── abort ◀── failure ◀──────────────────────────────────────┘
  *
- * A step never waits: what takes time is an operation that later steps look at. So the same code is run by a pthread and,
- * step by step, by tests and the simulator under a clock of theirs. No record is processed while a commit is under way
- * (a transaction must not get records behind its offsets); restoring tasks and mail go on.
+ * A step never waits: what takes time is an operation that later steps look at. So the same code is
+ * run by a pthread and, step by step, by tests and the simulator under a clock of theirs. No record
+ * is processed while a commit is under way (a transaction must not get records behind its offsets);
+ * restoring tasks and mail go on.
  */
 #include <stdio.h>
 #include <string.h>
@@ -51,8 +52,8 @@ leat_error_t leat__thread_error(const leat__owned_t *o, const leat_error_t *err)
     leat_error_t named = *err;
 
     if (!strstr(err->where, o->id))
-        snprintf(named.where, sizeof named.where, "task %s%s%.120s", o->id, err->where[0] ? ": " : "",
-            err->where);
+        snprintf(named.where, sizeof named.where, "task %s%s%.120s", o->id,
+            err->where[0] ? ": " : "", err->where);
     return named;
 }
 
@@ -64,8 +65,8 @@ static void read_settings(leat__thread_t *t)
     size_t threads = t->w->thread_count > 0 ? (size_t)t->w->thread_count : 1;
 
     t->exactly_once = t->w->exactly_once;
-    t->read_committed = t->exactly_once
-        || !strcmp(leat__config_text(c, "consumer.isolation.level"), "read_committed");
+    t->read_committed = t->exactly_once ||
+                        !strcmp(leat__config_text(c, "consumer.isolation.level"), "read_committed");
     t->commit_interval_ms = leat__config_int(c, "commit.interval.ms");
     t->transaction_timeout_ms = leat__config_int(c, "transaction.timeout.ms");
     t->task_timeout_ms = leat__config_int(c, "task.timeout.ms");
@@ -77,6 +78,7 @@ static void read_settings(leat__thread_t *t)
     t->queue_bytes = (size_t)32 * 1024 * 1024;
     t->cache_bytes = (size_t)leat__config_int(c, "statestore.cache.max.bytes") / threads;
     t->buffer_bytes = (size_t)leat__config_int(c, "statestore.buffer.max.bytes") / threads;
+    t->room_bytes = t->buffer_bytes;
     /* Two writers take turns where one would wait for its markers (librdkafka.md I, row 2). */
     t->writer_count = t->exactly_once && t->commit_interval_ms < 50 ? 2 : 1;
 }
@@ -88,8 +90,8 @@ static void wake(void *user)
     t->vt->reader_wake(t->reader);
 }
 
-static leat__reader_t *open_reader(leat__thread_t *t, const char *what, bool committed, bool tail,
-    leat_error_t *err)
+static leat__reader_t *open_reader(
+    leat__thread_t *t, const char *what, bool committed, bool tail, leat_error_t *err)
 {
     char client[512];
     leat__reader_opts_t opts = {.client_id = client,
@@ -218,11 +220,20 @@ static bool allowed(const leat__thread_t *t)
     return t->membership && (!t->held || t->stop) && !t->lost && !t->failing;
 }
 
+/* Tasks to be given back are committed and closed before anything else is processed. */
+static bool any_taken(const leat__thread_t *t)
+{
+    for (size_t i = 0; i < t->task_count; i++)
+        if (t->tasks[i]->taken && t->tasks[i]->phase < LEAT__PHASE_CLOSING)
+            return true;
+    return false;
+}
+
 static bool may_process(const leat__thread_t *t)
 {
-    return leat__commit_idle(t) && t->membership && t->barrier < 0 && !t->stop && !t->lost
-        && !t->failing && !t->paused && !t->full && !t->waits_for_membership && !t->takes
-        && t->now_ms >= t->rest_until_ms && !(t->held && over_dirty(t));
+    return leat__commit_idle(t) && t->membership && t->barrier < 0 && !t->stop && !t->lost &&
+           !t->failing && !t->paused && !t->full && !t->waits_for_membership && !any_taken(t) &&
+           t->now_ms >= t->rest_until_ms && !(t->held && over_dirty(t));
 }
 
 static bool any_placing(const leat__thread_t *t)
@@ -244,7 +255,7 @@ static bool commit_due(leat__thread_t *t)
         return true;
     if (t->work_since_ms >= 0 && t->now_ms - t->work_since_ms >= t->commit_interval_ms)
         return true;
-    if (t->commit_wanted || t->barrier >= 0 || t->stop || t->takes || over_dirty(t))
+    if (t->commit_wanted || t->barrier >= 0 || t->stop || t->full || over_dirty(t) || any_taken(t))
         return leat__commit_has_work(t);
     return half_over(t);
 }
@@ -341,6 +352,10 @@ void leat__thread_wait(leat__thread_t *t, int64_t ms)
         }
         runs = runs || o->phase == LEAT__PHASE_RUNNING;
         restores = restores || o->phase == LEAT__PHASE_RESTORING;
+    }
+    if (!restores && !may_process(t)) { /* records that are there already must not wake it */
+        leat__mailbox_wait(&t->mail, ms);
+        return;
     }
     if (restores && !runs)
         t->vt->reader_wait(t->restorer, ms < RESTORE_MS ? ms : RESTORE_MS);

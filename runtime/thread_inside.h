@@ -12,7 +12,8 @@
  *    restore.c   changelog → backend, beside the tasks that run
  *    keep.c      checkpoints, eviction, purge of repartition topics
  *
- * Invariant: nothing of it is touched by another thread but the mailbox and, under its lock, the view.
+ * Invariant: nothing of it is touched by another thread but the mailbox and, under its lock, the
+ * view.
  */
 #ifndef LEAT__RUNTIME_THREAD_INSIDE_H
 #define LEAT__RUNTIME_THREAD_INSIDE_H
@@ -33,7 +34,7 @@ struct leat__target_t {
 };
 
 typedef struct leat__lane_t { /* a partition that a task reads */
-    const char *topic;         /* [keep: plan] */
+    const char *topic;        /* [keep: plan] */
     const leat__node_t *source;
     bool present;              /* the topic is wide enough to have the task's partition */
     bool fresh;                /* chosen as start and not committed yet */
@@ -48,11 +49,11 @@ typedef struct leat__lane_t { /* a partition that a task reads */
 typedef struct leat__changelog_t { /* a store's way to and from its changelog */
     leat__store_t *store;
     const leat__store_spec_t *spec;
-    const char *topic;             /* NULL: not logged */
-    leat__target_t *target;        /* NULL: not looked up yet */
-    bool wrote;                    /* since the last commit */
-    int slot;                      /* in the restore reader; -1 */
-    int64_t low, start, at, end;   /* log start; replay from, position, high watermark */
+    const char *topic;           /* NULL: not logged */
+    leat__target_t *target;      /* NULL: not looked up yet */
+    bool wrote;                  /* since the last commit */
+    int slot;                    /* in the restore reader; -1 */
+    int64_t low, start, at, end; /* log start; replay from, position, high watermark */
     uint64_t records;
     int64_t since_ms;
     bool restored;
@@ -66,8 +67,8 @@ typedef enum leat__phase_t { /* drawn in life.c */
     LEAT__PHASE_PLACING,   /* those starts are being committed */
     LEAT__PHASE_RESTORING,
     LEAT__PHASE_RUNNING,
-    LEAT__PHASE_CLOSING,   /* closed, its last checkpoint is being written */
-    LEAT__PHASE_DRAINING,  /* closed dirty, a checkpoint under way must end first */
+    LEAT__PHASE_CLOSING,  /* closed, its last checkpoint is being written */
+    LEAT__PHASE_DRAINING, /* closed dirty, a checkpoint under way must end first */
     LEAT__PHASE_GONE
 } leat__phase_t;
 
@@ -78,10 +79,10 @@ typedef struct leat__owned_t { /* a task of this thread */
     char id[32];
     char *dir;
     leat__phase_t phase;
-    bool again;                /* after DRAINING: start over */
-    bool in_commit;            /* its positions are in the commit under way */
-    bool last_checkpoint;      /* CLOSING: begun */
-    bool taken;                /* to be given back after the next commit */
+    bool again;           /* after DRAINING: start over */
+    bool in_commit;       /* its positions are in the commit under way */
+    bool last_checkpoint; /* CLOSING: begun */
+    bool taken;           /* to be given back after the next commit */
     leat__task_t *task;
     leat__task_state_t *state;
     leat__lane_t *inputs;
@@ -122,7 +123,7 @@ typedef struct leat__commit_t {
     size_t count, room;
     int64_t epoch;
     int gap_rounds;
-    bool gap_logged;             /* something to flush since the last look */
+    bool gap_logged; /* something to flush since the last look */
     leat__reader_t *gap_reader;
     int gap_slot;
     size_t gap_task, gap_store;
@@ -134,7 +135,7 @@ struct leat__thread_t {
     const leat__broker_vt_t *vt;
     leat__broker_t *b;
     int index;
-    char name[32];               /* for the log: "thread=0" */
+    char name[32]; /* for the log: "thread=0" */
     leat__mailbox_t mail;
     pthread_t pthread;
     bool started, over;
@@ -148,46 +149,49 @@ struct leat__thread_t {
     /* what the control thread said */
     leat__membership_t *membership;
     int64_t epoch;
-    bool held;                   /* between BARRIER_DONE and MEMBERSHIP: no commits */
-    int64_t barrier;             /* asked for and not answered; -1 */
+    bool held;       /* between BARRIER_DONE and MEMBERSHIP: no commits */
+    int64_t barrier; /* asked for and not answered; -1 */
     bool lost, stop, paused;
     int64_t stop_since_ms;
     leat__message_t *waiting, **waiting_last; /* behind a MEMBERSHIP that cannot be adopted yet */
-    leat__message_t *takes;      /* RELEASED is due when their tasks are gone */
+    leat__message_t *takes;                   /* RELEASED is due when their tasks are gone */
     bool failing;
     leat_error_t failure;
 
     /* time */
-    int64_t now_ms, wall_ms;     /* steady, wall: of this step */
-    int64_t work_since_ms;       /* first uncommitted work; -1 */
-    int64_t trouble_since_ms;    /* first abort or change of writers since a commit; -1 */
-    int64_t rest_until_ms;       /* no processing before: backoff after trouble */
+    int64_t now_ms, wall_ms;  /* steady, wall: of this step */
+    int64_t work_since_ms;    /* first uncommitted work; -1 */
+    int64_t trouble_since_ms; /* first abort or change of writers since a commit; -1 */
+    int64_t rest_until_ms;    /* no processing before: backoff after trouble */
     int64_t purge_at_ms, view_at_ms, keep_at_ms;
-    bool commit_wanted, busy, full; /* full: waits for the background writer */
-    bool waits_for_membership;   /* its transaction had to be given up in the pause */
+    bool commit_wanted, busy;
+    bool full, crowded;        /* waits for the background writer; should write now */
+    size_t room_bytes;         /* entries beyond it end a slice */
+    bool waits_for_membership; /* its transaction had to be given up in the pause */
 
     /* tasks */
     leat__owned_t **tasks;
     size_t task_count, task_room, turn;
     leat__budget_t budget;
-    bool overshot;               /* said once */
+    bool overshot; /* said once */
     leat__task_counts_t closed;
 
     /* in and out */
     leat__reader_t *reader, *restorer;
     leat__writer_t *writers[2];
     int writer_count, active;
-    bool transaction;            /* begun, not ended */
+    bool transaction; /* begun, not ended */
     int64_t transaction_since_ms;
-    leat_error_t output_error;   /* sticky until the transaction ends */
+    leat_error_t output_error; /* sticky until the transaction ends */
     leat__map_t targets;
     leat__commit_t commit;
     int fenced_in_row;
+    bool renewed; /* lost: the ids are, or are being, initialised anew */
     leat__op_t *purge;
 
     pthread_mutex_t view_lock;
     leat__thread_view_t view;
-    uint64_t commits, aborts;
+    uint64_t commits, aborts, processed;
 };
 
 /* thread.c */
@@ -196,30 +200,39 @@ void leat__thread_say(leat__thread_t *t, leat__message_t *m);       /* [adopt] t
 
 /* mail.c */
 void leat__mail_take(leat__thread_t *t);
-void leat__mail_settle(leat__thread_t *t);                          /* answers what can be answered now */
+/* answers what can be answered now */
+void leat__mail_settle(leat__thread_t *t);
 void leat__mail_release(leat__thread_t *t);
 
 /* thread.c */
-leat_error_t leat__thread_error(const leat__owned_t *o, const leat_error_t *err); /* with the task's name */
+/* with the task's name */
+leat_error_t leat__thread_error(const leat__owned_t *o, const leat_error_t *err);
 
 /* life.c */
 leat__owned_t *leat__owned_new(leat__thread_t *t, leat__task_ref_t ref);
 void leat__owned_free(leat__owned_t *o);
 void leat__owned_step(leat__owned_t *o);
-void leat__owned_close(leat__owned_t *o);               /* clean: committed before; ends in GONE */
-void leat__owned_drop(leat__owned_t *o, bool again);    /* dirty: state as last checkpointed; again: from CREATED */
-void leat__owned_rewind(leat__owned_t *o);              /* after an abort: to the committed positions */
-void leat__life_run(leat__owned_t *o);                  /* restored: open and process */
+void leat__owned_close(leat__owned_t *o); /* clean: committed before; ends in GONE */
+/* dirty: state as last checkpointed; again: from CREATED */
+void leat__owned_drop(leat__owned_t *o, bool again);
+/* after an abort: to the committed positions */
+void leat__owned_rewind(leat__owned_t *o);
+void leat__life_run(leat__owned_t *o); /* restored: open and process */
 
 /* starts.c */
-void leat__starts_ask(leat__owned_t *o);                /* committed offsets of its inputs */
-bool leat__starts_take(leat__owned_t *o);               /* false: asked again later, or failed */
-bool leat__starts_measured(leat__owned_t *o);           /* ends of changelogs are known; false as above */
-void leat__starts_resolve(leat__owned_t *o);            /* asks for starts, or goes on if all are known */
+void leat__starts_ask(leat__owned_t *o);  /* committed offsets of its inputs */
+bool leat__starts_take(leat__owned_t *o); /* false: asked again later, or failed */
+/* ends of changelogs are known; false as above */
+bool leat__starts_measured(leat__owned_t *o);
+/* asks for starts, or goes on if all are known */
+void leat__starts_resolve(leat__owned_t *o);
 bool leat__starts_resolved(leat__owned_t *o);
-void leat__starts_lost(leat__owned_t *o, leat__lane_t *in); /* out of range while running: step by step */
-void leat__starts_refused(leat__owned_t *o, const leat_error_t *err, const char *what); /* again, or fail */
-void leat__token_write(const leat__owned_t *o, leat__buf_t *out, bool current); /* positions as bytes */
+/* out of range while running: step by step */
+void leat__starts_lost(leat__owned_t *o, leat__lane_t *in);
+/* again, or fail */
+void leat__starts_refused(leat__owned_t *o, const leat_error_t *err, const char *what);
+/* positions as bytes */
+void leat__token_write(const leat__owned_t *o, leat__buf_t *out, bool current);
 bool leat__token_reached(const leat__owned_t *o, leat_slice_t token);
 
 /* feed.c */
@@ -228,17 +241,19 @@ void leat__process(leat__thread_t *t);
 int64_t leat__feed_wait_ms(const leat__thread_t *t);
 
 /* output.c */
-extern const leat__task_env_t leat__thread_env;         /* user: the leat__owned_t */
+extern const leat__task_env_t leat__thread_env; /* user: the leat__owned_t */
 int leat__output_begin(leat__thread_t *t, leat_error_t *err);
 leat__target_t *leat__output_target(leat__thread_t *t, const char *topic, leat_error_t *err);
 leat__out_t *leat__output_out(leat__thread_t *t, leat__target_t *target, leat_error_t *err);
 int leat__output_log(leat__owned_t *o, size_t store, leat_slice_t key, leat_slice_t value,
     int64_t time_ms, const leat_headers_t *headers, leat_error_t *err);
-void leat__output_forget(leat__thread_t *t);            /* the writers are closed: handles are void */
-bool leat__output_failed(leat__thread_t *t, leat_error_t *err); /* a refused record or a sticky error */
+/* the writers are closed: handles are void */
+void leat__output_forget(leat__thread_t *t);
+/* a refused record or a sticky error */
+bool leat__output_failed(leat__thread_t *t, leat_error_t *err);
 
 /* commit.c */
-void leat__commit_open(leat__thread_t *t);              /* the first writers */
+void leat__commit_open(leat__thread_t *t); /* the first writers */
 void leat__commit_start(leat__thread_t *t);
 void leat__commit_step(leat__thread_t *t);
 void leat__commit_abort(leat__thread_t *t);
@@ -246,11 +261,19 @@ void leat__commit_trouble(leat__thread_t *t, const leat__owned_t *o, const leat_
 void leat__commit_answer(leat__thread_t *t, leat__op_t *op); /* [adopt] COMMITTING came */
 bool leat__commit_idle(const leat__thread_t *t);
 bool leat__commit_has_work(const leat__thread_t *t);
-bool leat__commit_heard(const leat__thread_t *t);       /* at least once: may buffers become records? */
+/* at least once: may buffers become records? */
+bool leat__commit_heard(const leat__thread_t *t);
 void leat__commit_flush_early(leat__thread_t *t, leat__owned_t *o);
-bool leat__commit_quiet(const leat__thread_t *t);       /* nothing of ours is in doubt or it is being made anew */
-bool leat__commit_close(leat__thread_t *t);             /* the writers; true: they are closed */
-void leat__commit_release(leat__thread_t *t);           /* the thread is dropped */
+/* nothing of ours is in doubt or it is being made anew */
+bool leat__commit_quiet(const leat__thread_t *t);
+bool leat__commit_close(leat__thread_t *t);   /* the writers; true: they are closed */
+/**
+ * Of a lost member, which was fenced or will be: its ids are initialised anew before it says that it
+ * let go (PROTOCOLS.md 7 (c)), so that nothing of before can be committed and no fence is met later.
+ * True: done.
+ */
+bool leat__commit_renew(leat__thread_t *t);
+void leat__commit_release(leat__thread_t *t); /* the thread is dropped */
 
 /* gaps.c: 1: all closed, 0: at it, -1: trouble said */
 int leat__gaps_step(leat__thread_t *t);
@@ -264,15 +287,18 @@ uint64_t leat__restore_left(const leat__owned_t *o);
 
 /* keep.c */
 void leat__keep_step(leat__thread_t *t);
-void leat__keep_checkpoint(leat__owned_t *o);           /* begin one if there is something to write */
-bool leat__keep_checkpoint_done(leat__owned_t *o);      /* ends a finished one; false: still being written */
-void leat__keep_room(leat__thread_t *t);                /* evict; sets t->full */
+/* begin one if there is something to write */
+void leat__keep_checkpoint(leat__owned_t *o);
+/* ends a finished one; false: still being written */
+bool leat__keep_checkpoint_done(leat__owned_t *o);
+void leat__keep_room(leat__thread_t *t); /* evict; sets t->full */
 void leat__keep_purge(leat__thread_t *t);
 
 /* Small things. */
 static inline leat__position_t leat__place(const char *topic, int32_t partition, int64_t offset)
 {
-    return (leat__position_t){.topic = (char *)(uintptr_t)topic, .partition = partition, .offset = offset};
+    return (leat__position_t){
+        .topic = (char *)(uintptr_t)topic, .partition = partition, .offset = offset};
 }
 static inline void leat__op_drop(leat__op_t **op)
 {

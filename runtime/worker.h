@@ -65,6 +65,7 @@ void leat__mailbox_init(leat__mailbox_t *m);
 void leat__mailbox_release(leat__mailbox_t *m);
 void leat__mailbox_post(leat__mailbox_t *m, leat__message_t *message); /* [adopt] any thread */
 leat__message_t *leat__mailbox_take(leat__mailbox_t *m, int64_t wait_ms); /* [own] NULL: nothing came */
+void leat__mailbox_wait(leat__mailbox_t *m, int64_t wait_ms);          /* until something is there */
 
 /** Constant after start; shared by all threads of an app. */
 typedef struct leat__worker_t {

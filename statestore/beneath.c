@@ -1,9 +1,11 @@
 /*
- * statestore/beneath.c: what lies beneath the write buffer: a column family of the task's database, a
- * backend of the program's own, or nothing (memory, least recently used: the buffer itself holds all).
+ * statestore/beneath.c: what lies beneath the write buffer: a column family of the task's database,
+ * a backend of the program's own, or nothing (memory, least recently used: the buffer itself holds
+ * all).
  *
- * Rows of timestamped stores begin with 8 bytes of time. A read that fails is kept in the task's state,
- * where runtime looks before it commits: a failure must never pass for "there is no such key".
+ * Rows of timestamped stores begin with 8 bytes of time. A read that fails is kept in the task's
+ * state, where runtime looks before it commits: a failure must never pass for "there is no such
+ * key".
  */
 #include "statestore/inside.h"
 
@@ -11,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "statestore/db.h"
+#include "statestore/filter.h"
 
 /* ---- leat's own backends are known by their address ---- */
 
@@ -77,14 +80,29 @@ bool leat__meta_decode(leat_slice_t bytes, leat__store_meta_t *meta)
 
 static const leat_slice_t backend_meta = {LEAT_BACKEND_META, sizeof LEAT_BACKEND_META - 1};
 
+/* What is not believed leaves "nothing known" behind: runtime empties the store and replays it all.
+ * An old store may have missed tombstones that the changelog has forgotten (PROTOCOLS.md 9); one
+ * whose first restore was cut short has no age at all. */
 static void read_meta(leat__store_t *s, leat_slice_t bytes)
 {
-    if (!leat__meta_decode(bytes, &s->written)) {
+    leat__task_state_t *state = s->state;
+    leat__store_meta_t meta;
+    if (!leat__meta_decode(bytes, &meta)) {
         leat__log(LEAT_LOG_WARN, "store", NULL,
             "%s: metadata of an unknown form: the store is restored from the beginning", s->name);
         return;
     }
-    s->meta = s->written;
+    if (s->has_changelog && state->age_max_ms > 0 &&
+        state->opened_ms - meta.wall_ms > state->age_max_ms) {
+        leat__log(LEAT_LOG_WARN, "store", NULL,
+            "%s: %s, and its changelog may have forgotten deletions since: the store is restored "
+            "from the beginning",
+            s->name, meta.wall_ms ? "its local state is too old" : "its restore was cut short");
+        return;
+    }
+    s->meta = s->written = meta;
+    if (meta.wall_ms < state->checkpoint_ms)
+        state->checkpoint_ms = meta.wall_ms;
 }
 
 /* ---- opening ---- */
@@ -103,8 +121,8 @@ static int open_family(leat__store_t *s, leat_error_t *err)
     leat__db_t *db = s->state->db;
     if (!db)
         return leat__error(err, LEAT_ECONFIG, 0, s->name,
-            "the store is kept in RocksDB, but there is no state directory: set state.dir or give the "
-            "store another backend");
+            "the store is kept in RocksDB, but there is no state directory: set state.dir or give "
+            "the store another backend");
     s->family = family_of(s, err);
     if (!s->family)
         return LEAT_ESTORE;
@@ -115,6 +133,7 @@ static int open_family(leat__store_t *s, leat_error_t *err)
     s->vacant = code == 0;
     if (code < 0)
         return code;
+    s->filter = s->vacant ? leat__filter_new() : NULL;
     char *name = leat__must_format("m%s", s->name);
     void *pin = NULL;
     code = leat__db_get(db, leat__db_meta(db), leat_slice(name), &value, &pin, err);
@@ -128,15 +147,18 @@ static int open_family(leat__store_t *s, leat_error_t *err)
 static int open_backend(leat__store_t *s, const leat__store_def_t *def, leat_error_t *err)
 {
     const leat_backend_t *b = s->backend;
-    if (!b->open || !b->get || !b->write || !b->scan || !b->next || !b->end || !b->unpin || !b->close)
+    if (!b->open || !b->get || !b->write || !b->scan || !b->next || !b->end || !b->unpin ||
+        !b->close)
         return leat__error(err, LEAT_EARGUMENT, 0, s->name,
-            "backend %s lacks a function: all but count are needed", b->name ? b->name : "without name");
+            "backend %s lacks a function: all but count are needed",
+            b->name ? b->name : "without name");
     leat_error_t why = {0};
     int code = b->open(&s->backend_self, s->state->dir, s->name, &def->opts, &why);
     if (code) {
         s->backend_self = NULL;
         return leat__error(err, LEAT_ESTORE, 0, s->name, "backend %s: open returned %d: %s",
-            b->name ? b->name : "without name", code, why.text[0] ? why.text : leat_error_text(code));
+            b->name ? b->name : "without name", code,
+            why.text[0] ? why.text : leat_error_text(code));
     }
     if (!b->persistent)
         return 0;
@@ -162,6 +184,8 @@ int leat__beneath_open(leat__store_t *s, const leat__store_def_t *def, leat_erro
 void leat__beneath_close(leat__store_t *s)
 {
     leat__beneath_unpin(s);
+    leat__filter_free(s->filter);
+    s->filter = NULL;
     if (s->backend_self)
         s->backend->close(s->backend_self);
     s->backend_self = NULL;
@@ -204,6 +228,8 @@ bool leat__beneath_get(leat__store_t *s, leat_slice_t key, leat__view_t *value)
     leat_slice_t row = {NULL, 0};
     int code;
     leat__beneath_unpin(s);
+    if (s->filter && !leat__filter_may_hold(s->filter, key))
+        return false;
     if (s->family) {
         code = leat__db_get(s->state->db, s->family, key, &row, &s->pin, &err);
     } else {
@@ -379,7 +405,10 @@ int leat__beneath_clear(leat__store_t *s, leat_error_t *err)
     if (s->resident)
         return 0;
     int code = s->family ? clear_family(s, err) : clear_backend(s, err);
-    if (!code)
-        s->vacant = s->family != NULL;
-    return code;
+    if (code)
+        return code;
+    s->vacant = s->family != NULL;
+    leat__filter_free(s->filter);
+    s->filter = s->vacant ? leat__filter_new() : NULL;
+    return 0;
 }

@@ -1,11 +1,13 @@
 /*
  * statestore/buffer.c: the table of a store and the versions of an entry.
  *
- * One open-addressing table per store: a slot is a pointer with 16 bits of the hash on top, so a miss
- * seldom touches an entry. An entry is one piece of memory, key and value included; a get and a put of a
- * known key cost one or two cache lines each. Removal shifts backwards, so there are no tombstones.
+ * One open-addressing table per store: a slot is a pointer with 16 bits of the hash on top, so a
+ * miss seldom touches an entry. An entry is one piece of memory, key and value included; a get and
+ * a put of a known key cost one or two cache lines each. Removal shifts backwards, so there are no
+ * tombstones.
  *
- * The invariants stand in inside.h and in leat__store_check below, which the tests run at every step.
+ * The invariants stand in inside.h and in leat__store_check below, which the tests run at every
+ * step.
  */
 #include "statestore/inside.h"
 
@@ -197,7 +199,8 @@ static void set_block(leat__store_t *s, leat__entry_t *e, leat__view_t value)
             memmove(v->current->bytes, value.data, size);
         return;
     }
-    leat__block_t *b = leat__block_new(s, value); /* before the drop: value may lie in the old one */
+    /* before the drop: value may lie in the old one */
+    leat__block_t *b = leat__block_new(s, value);
     leat__block_drop(s, &v->current);
     v->current = b;
     e->flags |= LEAT__MOVED;
@@ -311,7 +314,8 @@ static void place(leat__store_t *s, leat__entry_t *e)
     s->slots[i] = slot_of(e);
 }
 
-/* All entries are touched once: they are fetched some steps ahead, or each would be a wait for memory. */
+/* All entries are touched once: they are fetched some steps ahead, or each would be a wait for
+ * memory. */
 static void grow(leat__store_t *s)
 {
     enum { AHEAD = 12 };
@@ -434,7 +438,8 @@ static void check_entry(const leat__store_t *s, const leat__entry_t *e)
     LEAT_ASSERT(!(e->flags & LEAT__UNFORWARDED) || s->cached);
     LEAT_ASSERT(!(e->flags & (LEAT__AHEAD | LEAT__LISTED | LEAT__FROZEN)) || !s->resident);
     LEAT_ASSERT(!(e->flags & LEAT__AHEAD) || e->flags & (LEAT__LISTED | LEAT__FROZEN));
-    LEAT_ASSERT(!(e->flags & LEAT__UNCOMMITTED) || !(e->flags & LEAT__AHEAD) || (v && v->committed));
+    LEAT_ASSERT(
+        !(e->flags & LEAT__UNCOMMITTED) || !(e->flags & LEAT__AHEAD) || (v && v->committed));
     LEAT_ASSERT(!(v && v->committed) || e->flags & LEAT__UNCOMMITTED);
     LEAT_ASSERT(!(e->flags & LEAT__QUEUED) ||
                 (e->at < s->dirty.count && s->dirty.at[e->at] == e));
@@ -463,7 +468,8 @@ void leat__store_check(const leat__store_t *s)
         const leat__order_node_t *n = leat__order_seek(s->order, (leat_slice_t){"", 0});
         for (; n; n = leat__order_next(n), entries--) {
             const leat__entry_t *e = leat__order_entry(n);
-            LEAT_ASSERT(!last || leat__bytes_compare(leat__entry_key(last), leat__entry_key(e)) < 0);
+            LEAT_ASSERT(
+                !last || leat__bytes_compare(leat__entry_key(last), leat__entry_key(e)) < 0);
             last = e;
         }
         LEAT_ASSERT(entries == 0);

@@ -1,14 +1,16 @@
 /*
- * statestore/checkpoint.c: what is committed goes to the backend, in order of the keys, on any thread.
+ * statestore/checkpoint.c: what is committed goes to the backend, in order of the keys, on any
+ * thread.
  *
  *   begin (owner)  ──▶  write (any thread)  ──▶  end (owner)
  *   the list `committed`      sorted batches,         FROZEN entries become clean,
  *   becomes items             metadata in the last    or go back on the list
  *
- * An item is an entry's inline value, LOCKED for the time being, or a counted block: what the writer reads
- * does not change, and the owner goes on meanwhile. The metadata of all stores of a task stand in the
- * last batch (PROTOCOLS.md 5, 19). After a failed write the database is closed and opened again by the
- * next begin, with growing pauses (PROTOCOLS.md 18): RocksDB 7.8 has no other way out of a full disk.
+ * An item is an entry's inline value, LOCKED for the time being, or a counted block: what the
+ * writer reads does not change, and the owner goes on meanwhile. The metadata of all stores of a
+ * task stand in the last batch (PROTOCOLS.md 5, 19). After a failed write the database is closed
+ * and opened again by the next begin, with growing pauses (PROTOCOLS.md 18): RocksDB 7.8 has no
+ * other way out of a full disk.
  */
 #include "statestore/inside.h"
 
@@ -16,11 +18,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "statestore/db.h"
+#include "statestore/filter.h"
 #include "statestore/shape.h"
 
 #include <stdlib.h>
 
-enum { BATCH_BYTES = 4 << 20, BATCH_CHANGES = 16384, RETRY_MS = 1000, RETRY_MS_MAX = 30000 };
+enum { BATCH_BYTES = 4 << 20, BATCH_CHANGES = 16384, FILE_ROWS = 4096, RETRY_MS = 1000, RETRY_MS_MAX = 30000 };
 
 typedef struct item_t {
     uint64_t prefix; /* first 8 bytes of the key: most comparisons end here */
@@ -83,6 +86,8 @@ static void freeze(leat__store_t *s, part_t *part)
         item_t *item = &part->items[i];
         item->e = e;
         item->prefix = prefix_of(e);
+        if (s->filter)
+            leat__filter_add(s->filter, leat__entry_key(e));
         uint32_t set = LEAT__FROZEN;
         if (e->flags & LEAT__UNCOMMITTED)
             item->block = e->versions->committed;
@@ -106,7 +111,8 @@ static bool changed(const leat__store_t *s)
            (!s->resident && !s->custom &&
                (s->meta.changelog_next != s->written.changelog_next ||
                    s->meta.observed_ms != s->written.observed_ms ||
-                   s->meta.incarnation != s->written.incarnation));
+                   s->meta.incarnation != s->written.incarnation ||
+                   (s->written.changelog_next >= 0 && !s->written.wall_ms))); /* restored: no age */
 }
 
 /* Idle tasks write too, often enough not to look too old at the next open (PROTOCOLS.md 9). */
@@ -132,24 +138,30 @@ static bool pausing(const leat__task_state_t *state, int64_t wall_ms)
     return state->failures && wall_ms < state->retry_ms;
 }
 
-/* After a failed write. False: not now. */
+int leat__state_recover(leat__task_state_t *state, leat_error_t *err)
+{
+    if (!state->reopen)
+        return 0;
+    if (state->cursors)
+        return leat__error(err, LEAT_ESTORE, LEAT_RETRIABLE, state->dir,
+            "the database is opened again after a failed write once no iterator is open");
+    for (size_t i = 0; i < state->count; i++)
+        leat__beneath_unpin(state->stores[i]);
+    int code = leat__db_reopen(state->db, err);
+    state->reopen = code != 0;
+    return code;
+}
+
+/* False: not now. */
 static bool recover(leat__task_state_t *state, int64_t wall_ms)
 {
     leat_error_t err;
-    if (!state->reopen)
+    if (leat__state_recover(state, &err) == 0)
         return true;
-    if (state->cursors)
-        return false;
-    for (size_t i = 0; i < state->count; i++)
-        leat__beneath_unpin(state->stores[i]);
-    if (leat__db_reopen(state->db, &err)) {
-        leat__log(LEAT_LOG_WARN, "store", NULL, "%s: %s", err.where, err.text);
-        state->failures++;
-        state->retry_ms = wall_ms + RETRY_MS_MAX;
-        return false;
-    }
-    state->reopen = false;
-    return true;
+    leat__log(LEAT_LOG_WARN, "store", NULL, "%s: %s", err.where, err.text);
+    state->failures++;
+    state->retry_ms = wall_ms + RETRY_MS_MAX;
+    return false;
 }
 
 static void copy_notes(leat__frozen_t *f)
@@ -221,9 +233,39 @@ static void put_item(leat__batch_t *b, const leat__store_t *s, const item_t *ite
         (leat_slice_t){time, s->timestamped ? 8 : 0}, (leat_slice_t){v.data, v.size});
 }
 
+/* Past the memtable: a file costs a flush to the disk, and then half of what a batch does for each row. */
+static int write_file(leat__db_t *db, const part_t *part, leat_error_t *err)
+{
+    size_t bytes = 0;
+    char time[8];
+    for (size_t i = 0; i < part->count; i++) {
+        leat__view_t v = item_view(&part->items[i]);
+        bytes += part->items[i].e->key_size + 16U + (v.size == LEAT__ABSENT ? 0 : v.size);
+    }
+    leat__db_file_t *file = leat__db_file_new(db, part->s->family, bytes, err);
+    if (!file)
+        return LEAT_ESTORE;
+    for (size_t i = 0; i < part->count; i++) {
+        leat__view_t v = item_view(&part->items[i]);
+        leat_slice_t key = leat__entry_key(part->items[i].e);
+        if (part->items[i].prefix < part->dead)
+            continue;
+        if (v.size == LEAT__ABSENT) {
+            leat__db_file_delete(file, key);
+            continue;
+        }
+        leat__store_be64(time, (uint64_t)v.time_ms);
+        leat__db_file_put(file, key, (leat_slice_t){time, part->s->timestamped ? 8 : 0},
+            (leat_slice_t){v.data, v.size});
+    }
+    return leat__db_file_finish(file, err);
+}
+
 static int write_family(leat__db_t *db, leat__batch_t *b, const part_t *part, leat_error_t *err)
 {
     size_t in_batch = 0;
+    if (part->count >= FILE_ROWS && part->items[part->count - 1].prefix >= part->dead)
+        return write_file(db, part, err); /* sorted: the last one lives, so the file is not empty */
     for (size_t i = 0; i < part->count; i++) {
         if (part->items[i].prefix < part->dead)
             continue;
@@ -301,8 +343,8 @@ static int write_backend(const part_t *part, leat_error_t *err)
                 backend_value(s, item_view(&part->items[at]), &room)};
         if (at == part->count && s->backend->persistent) {
             leat__meta_encode(&part->meta, meta);
-            changes[count++] =
-                (leat_change_t){{LEAT_BACKEND_META, sizeof LEAT_BACKEND_META - 1}, {meta, sizeof meta}};
+            changes[count++] = (leat_change_t){
+                {LEAT_BACKEND_META, sizeof LEAT_BACKEND_META - 1}, {meta, sizeof meta}};
         }
         code = count ? s->backend->write(s->backend_self, changes, count) : 0;
     } while (!code && at < part->count);
@@ -311,8 +353,8 @@ static int write_backend(const part_t *part, leat_error_t *err)
     if (!code)
         code = leat__beneath_forget(part->s, part->dead);
     return code ? leat__error(err, LEAT_ESTORE, LEAT_RETRIABLE, s->name,
-                      "backend %s: write returned %d (%s)", s->backend->name ? s->backend->name : "",
-                      code, leat_error_text(code))
+                      "backend %s: write returned %d (%s)",
+                      s->backend->name ? s->backend->name : "", code, leat_error_text(code))
                 : 0;
 }
 
@@ -338,7 +380,8 @@ static int write_database(leat__frozen_t *f, leat_error_t *err)
             continue;
         forget(b, &f->parts[i]);
         leat__meta_encode(&f->parts[i].meta, bytes);
-        put_named(b, leat__db_meta(db), 'm', f->parts[i].s->name, (leat_slice_t){bytes, sizeof bytes});
+        put_named(
+            b, leat__db_meta(db), 'm', f->parts[i].s->name, (leat_slice_t){bytes, sizeof bytes});
     }
     for (size_t i = 0; !code && i < f->note_count; i++)
         put_named(b, leat__db_meta(db), 'n', f->notes[i].name,
@@ -369,8 +412,8 @@ int leat__checkpoint_write(leat__frozen_t *f, leat_error_t *err)
     int code = 0;
     set_phase(f, FAILED, BEGUN); /* another try */
     if (set_phase(f, BEGUN, WRITING) != BEGUN)
-        return leat__error(err, LEAT_ESTORE, 0, "checkpoint", "cancelled: its stores were closed or "
-                                                              "emptied before it was written");
+        return leat__error(err, LEAT_ESTORE, 0, "checkpoint",
+            "cancelled: its stores were closed or emptied before it was written");
     for (size_t i = 0; i < f->count; i++)
         if (f->parts[i].count)
             qsort(f->parts[i].items, f->parts[i].count, sizeof(item_t), by_key);
@@ -439,6 +482,7 @@ static void detach(leat__frozen_t *f, bool ok)
         part_t *part = &f->parts[i];
         for (size_t k = 0; k < part->count; k++)
             thaw_item(part->s, &part->items[k], ok);
+        part->s->barren = false;
         if (ok)
             part_written(part);
         else

@@ -1,10 +1,12 @@
 /*
- * statestore/commit.c: flush, committed, abort: how entries travel from DIRTY to COMMITTED and back.
+ * statestore/commit.c: flush, committed, abort: how entries travel from DIRTY to COMMITTED and
+ * back.
  *
- * Flush walks the list `dirty` as it stands at its start. A listener may put to the same store again:
- * such an entry moves behind the walk's end and waits for the next flush (PROTOCOLS.md 22), or for
- * leat__store_flush_rest, which only logs it. What a listener sees stays still while it looks (LOCKED).
- * The order and the rules of what is forwarded are those of Kafka's CachingKeyValueStore and NamedCache.
+ * Flush walks the list `dirty` as it stands at its start. A listener may put to the same store
+ * again: such an entry moves behind the walk's end and waits for the next flush (PROTOCOLS.md 22),
+ * or for leat__store_flush_rest, which only logs it. What a listener sees stays still while it
+ * looks (LOCKED). The order and the rules of what is forwarded are those of Kafka's
+ * CachingKeyValueStore and NamedCache.
  */
 #include "statestore/inside.h"
 #include "statestore/shape.h"

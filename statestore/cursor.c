@@ -2,9 +2,9 @@
  * statestore/cursor.c: a range over a store as it is now: the buffer's part copied, merged with the
  * backend's rows.
  *
- * The copy is taken first, the backend's iterator second (PROTOCOLS.md 11), so an entry is in one of
- * them at least, whatever a checkpoint does meanwhile; where it is in both, the copy is newer or the
- * same. Clean entries are left out: the backend has them.
+ * The copy is taken first, the backend's iterator second (PROTOCOLS.md 11), so an entry is in one
+ * of them at least, whatever a checkpoint does meanwhile; where it is in both, the copy is newer or
+ * the same. Clean entries are left out: the backend has them.
  */
 #include "statestore/inside.h"
 
@@ -143,7 +143,8 @@ bool leat__cursor_next(leat__cursor_t *c, leat_slice_t *key, leat_slice_t *value
         int way = which(c);
         leat__view_t v;
         if (way > 0) {
-            leat__buf_t *held = &c->bytes; /* the backend's row goes behind the copies: it may move on */
+            /* the backend's row goes behind the copies: it may move on */
+            leat__buf_t *held = &c->bytes;
             size_t at = held->size;
             leat__buf_put(held, c->row_key.data, c->row_key.size);
             leat__buf_put(held, c->row.data, c->row.size);

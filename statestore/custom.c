@@ -1,9 +1,10 @@
 /*
- * statestore/custom.c: LEAT_CUSTOM: state that is the program's own; leat logs, commits and restores it.
+ * statestore/custom.c: LEAT_CUSTOM: state that is the program's own; leat logs, commits and
+ * restores it.
  *
- * Nothing is coalesced and nothing is kept: each change is one changelog record at once, and waits here,
- * in order, for its commit; then apply sees it. An abort forgets what waits. There is no metadata: after
- * a start the whole changelog is applied again.
+ * Nothing is coalesced and nothing is kept: each change is one changelog record at once, and waits
+ * here, in order, for its commit; then apply sees it. An abort forgets what waits. There is no
+ * metadata: after a start the whole changelog is applied again.
  */
 #include "statestore/inside.h"
 
@@ -65,8 +66,8 @@ void *leat__store_custom_self(const leat__store_t *s)
     return s->custom ? s->custom->self : NULL;
 }
 
-void leat__custom_put(leat__store_t *s, leat_slice_t key, const leat_slice_t *value, int64_t time_ms,
-    const leat_headers_t *headers)
+void leat__custom_put(leat__store_t *s, leat_slice_t key, const leat_slice_t *value,
+    int64_t time_ms, const leat_headers_t *headers)
 {
     leat__custom_state_t *c = s->custom;
     size_t before = c->waiting.size;

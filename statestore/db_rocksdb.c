@@ -2,31 +2,35 @@
  * statestore/db_rocksdb.c: db.h on RocksDB (7.8 and newer, through its C API).
  *
  * WAL on, no fsync: a killed process finds all it wrote, a power cut leaves a consistent prefix
- * (PROTOCOLS.md, "tried, not broken"). max_total_wal_size keeps quiet families from pinning old logs
- * (PROTOCOLS.md 29). Corruption is told by the text, since the C API has no codes.
- * Index and filters are in parts of 4 KiB: whole ones of a large file (1.25 MB of filter for a million
- * keys) do not fit a small cache's shards, and were read anew for each get: 100 us. xxh3 instead of crc32c,
- * which Debian's build computes without the processor's help.
+ * (PROTOCOLS.md, "tried, not broken"). max_total_wal_size keeps quiet families from pinning old
+ * logs (PROTOCOLS.md 29). Corruption is told by the text, since the C API has no codes. Index and
+ * filters are in parts of 4 KiB: whole ones of a large file (1.25 MB of filter for a million keys)
+ * do not fit a small cache's shards, and were read anew for each get: 100 us. xxh3 instead of
+ * crc32c, which Debian's build computes without the processor's help.
  */
 #include "statestore/db.h"
+#include "statestore/disk.h"
 #include "statestore/store.h"
 
+#include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
 
 #include <stdatomic.h>
 #include <string.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include <rocksdb/c.h>
 
 enum {
-    MEMTABLE_BYTES = 16 << 20, /* all families of a database together */
+    MEMTABLE_BYTES = 4 << 20, /* all families of a database together: large checkpoints go past them */
     WAL_BYTES = 64 << 20,
     BLOCK_CACHE_BYTES = 8 << 20, /* where the process gives none */
     BLOOM_BITS = 10,
     OPEN_FILES = 256,
     METADATA_BLOCK_BYTES = 4096,
+    SPARE_BYTES = 1 << 20, /* manifest, options, a new log */
     CHECKSUM_XXH3 = 4,
 };
 
@@ -74,17 +78,18 @@ static int fail(leat__db_t *db, char *text, const char *doing, leat_error_t *err
     if (is_damage(text)) {
         atomic_store(&db->damaged, true);
         leat__error(err, code, 0, db->path, "%s: the database is damaged: %s", doing, text);
-    } else if (strstr(text, "lock")) {
+    } else if (strstr(text, "No space left") || strstr(text, "File too large")) {
+        leat__error(err, code, LEAT_RETRIABLE, db->path,
+            "%s: the disk is full (%s): make room; it goes on by itself", doing, text);
+    } else if (strstr(text, "lock hold by") || strstr(text, "While lock file")) {
         code = LEAT_ELOCKED;
         leat__error(err, code, LEAT_FATAL, db->path,
             "%s: another process, or another task of this one, has the database open (%s): stop it "
             "or give this one a state.dir of its own",
             doing, text);
-    } else if (strstr(text, "No space left") || strstr(text, "File too large")) {
-        leat__error(err, code, LEAT_RETRIABLE, db->path,
-            "%s: the disk is full (%s): make room; it goes on by itself", doing, text);
     } else {
-        leat__error(err, code, LEAT_RETRIABLE, db->path, "%s: %s", doing, text);
+        bool refused = strstr(text, "Permission denied") || strstr(text, "Read-only file");
+        leat__error(err, code, refused ? 0 : LEAT_RETRIABLE, db->path, "%s: %s", doing, text);
     }
     rocksdb_free(text);
     return code;
@@ -194,12 +199,15 @@ int leat__db_open(leat__db_t **out, const char *path, const leat__db_opts_t *opt
     leat_error_t *err)
 {
     leat__db_t *db = leat__must_alloc(sizeof *db);
+    *damaged = false;
     db->path = leat__must_strdup(path);
     db->options = make_options(db, opts);
     db->read = rocksdb_readoptions_create();
     db->write = rocksdb_writeoptions_create();
     atomic_init(&db->damaged, false);
-    int code = open_all(db, err);
+    int code = leat__disk_room(path, SPARE_BYTES, err);
+    if (!code)
+        code = open_all(db, err);
     *damaged = atomic_load(&db->damaged);
     if (code) {
         leat__db_close(db);
@@ -242,12 +250,15 @@ void leat__db_close(leat__db_t *db)
 
 int leat__db_reopen(leat__db_t *db, leat_error_t *err)
 {
+    int code = leat__disk_room(db->path, SPARE_BYTES, err);
+    if (code)
+        return code; /* as it is, it can still be read */
     char **names = leat__must_alloc(db->count * sizeof(char *));
     rocksdb_column_family_handle_t **handles = leat__must_alloc(db->count * sizeof *handles);
     close_handles(db);
     for (size_t i = 0; i < db->count; i++)
         names[i] = db->families[i]->name;
-    int code = open_names(db, db->count, names, false, handles, err);
+    code = open_names(db, db->count, names, false, handles, err);
     if (code) {
         leat_error_t why;
         if (open_names(db, db->count, names, true, handles, &why))
@@ -280,6 +291,8 @@ leat__family_t *leat__db_family(leat__db_t *db, const char *name, leat_error_t *
     for (size_t i = 0; i < db->count; i++)
         if (strcmp(db->families[i]->name, name) == 0)
             return db->families[i];
+    if (leat__disk_room(db->path, SPARE_BYTES, err))
+        return NULL;
     char *text = NULL;
     rocksdb_column_family_handle_t *handle =
         rocksdb_create_column_family(db->db, db->options, name, &text);
@@ -329,8 +342,8 @@ static int closed(const leat__db_t *db, leat_error_t *err)
         "the database could not be opened again after a failed write");
 }
 
-int leat__db_get(leat__db_t *db, leat__family_t *f, leat_slice_t key, leat_slice_t *value, void **pin,
-    leat_error_t *err)
+int leat__db_get(leat__db_t *db, leat__family_t *f, leat_slice_t key, leat_slice_t *value,
+    void **pin, leat_error_t *err)
 {
     char *text = NULL;
     if (!db->db)
@@ -455,14 +468,118 @@ size_t leat__batch_bytes(const leat__batch_t *b)
     return size;
 }
 
+/* The batch in the log and in a table; what is in memtables will be a table too. */
+static size_t needed_bytes(leat__db_t *db, const leat__batch_t *b)
+{
+    size_t needed = SPARE_BYTES + 2 * leat__batch_bytes(b);
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < db->count; i++)
+        if (!rocksdb_property_int_cf(
+                db->db, db->families[i]->handle, "rocksdb.cur-size-all-mem-tables", &bytes))
+            needed += (size_t)bytes;
+    return needed;
+}
+
 int leat__db_write(leat__db_t *db, leat__batch_t *b, leat_error_t *err)
 {
     char *text = NULL;
     if (!db->db)
         return closed(db, err);
+    if (leat__disk_room(db->path, needed_bytes(db, b), err)) {
+        rocksdb_writebatch_clear(b->batch);
+        return LEAT_ESTORE;
+    }
     rocksdb_write(db->db, db->write, b->batch, &text);
     rocksdb_writebatch_clear(b->batch);
     return text ? fail(db, text, "write", err) : 0;
+}
+
+/* ---- whole files ---- */
+
+struct leat__db_file_t {
+    leat__db_t *db;
+    leat__family_t *family;
+    rocksdb_envoptions_t *env;
+    rocksdb_sstfilewriter_t *writer;
+    char *path;
+    leat__buf_t value;
+    char *text; /* the first error */
+};
+
+static void file_free(leat__db_file_t *file)
+{
+    if (file->writer)
+        rocksdb_sstfilewriter_destroy(file->writer);
+    rocksdb_envoptions_destroy(file->env);
+    leat__buf_release(&file->value);
+    leat__free(file->path);
+    leat__free(file);
+}
+
+leat__db_file_t *leat__db_file_new(
+    leat__db_t *db, leat__family_t *f, size_t bytes, leat_error_t *err)
+{
+    char *text = NULL;
+    if (!db->db) {
+        closed(db, err);
+        return NULL;
+    }
+    if (leat__disk_room(db->path, SPARE_BYTES + 2 * bytes, err))
+        return NULL;
+    leat__db_file_t *file = leat__must_alloc(sizeof *file);
+    file->db = db;
+    file->family = f;
+    file->env = rocksdb_envoptions_create();
+    /* one checkpoint at a time, so one name will do; what a crash left there is written over */
+    file->path = leat__must_format("%s/leat-checkpoint.sst", db->path);
+    file->writer = rocksdb_sstfilewriter_create(file->env, db->options);
+    rocksdb_sstfilewriter_open(file->writer, file->path, &text);
+    if (text) {
+        fail(db, text, "making a file", err);
+        file_free(file);
+        return NULL;
+    }
+    return file;
+}
+
+void leat__db_file_put(leat__db_file_t *file, leat_slice_t key, leat_slice_t head, leat_slice_t value)
+{
+    if (file->text)
+        return;
+    if (head.size) {
+        file->value.size = 0;
+        leat__buf_put(&file->value, head.data, head.size);
+        leat__buf_put(&file->value, value.data, value.size);
+        value = (leat_slice_t){file->value.data, file->value.size};
+    }
+    rocksdb_sstfilewriter_put(file->writer, key.data, key.size, value.data, value.size, &file->text);
+}
+
+void leat__db_file_delete(leat__db_file_t *file, leat_slice_t key)
+{
+    if (!file->text)
+        rocksdb_sstfilewriter_delete(file->writer, key.data, key.size, &file->text);
+}
+
+int leat__db_file_finish(leat__db_file_t *file, leat_error_t *err)
+{
+    leat__db_t *db = file->db;
+    int code = 0;
+    if (!file->text)
+        rocksdb_sstfilewriter_finish(file->writer, &file->text);
+    if (!file->text) {
+        const char *path = file->path;
+        rocksdb_ingestexternalfileoptions_t *o = rocksdb_ingestexternalfileoptions_create();
+        rocksdb_ingestexternalfileoptions_set_move_files(o, 1);
+        rocksdb_ingest_external_file_cf(db->db, file->family->handle, &path, 1, o, &file->text);
+        rocksdb_ingestexternalfileoptions_destroy(o);
+    }
+    if (file->text) {
+        code = fail(db, file->text, "writing a file", err);
+        remove(file->path);
+    }
+    file_free(file);
+    return code;
 }
 
 void leat__db_delete_files(leat__db_t *db, leat__family_t *f, leat_slice_t from, leat_slice_t until)

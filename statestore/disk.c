@@ -10,11 +10,15 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 static int failed(leat_error_t *err, const char *path, const char *doing, const char *advice)
 {
     int why = errno;
+    if (why == ENOSPC || why == EDQUOT)
+        return leat__error(err, LEAT_EIO, LEAT_RETRIABLE, path,
+            "%s: the disk is full (%s): make room; it goes on by itself", doing, strerror(why));
     return leat__error(err, LEAT_EIO, 0, path, "%s: %s%s", doing, strerror(why), advice);
 }
 
@@ -65,7 +69,8 @@ static void remove_tree(const char *path)
 static void remove_older(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    char *parent = slash ? leat__must_strndup(path, (size_t)(slash - path)) : leat__must_strdup(".");
+    char *parent =
+        slash ? leat__must_strndup(path, (size_t)(slash - path)) : leat__must_strdup(".");
     char *prefix = leat__must_format("%s.bad-", slash ? slash + 1 : path);
     DIR *dir = opendir(*parent ? parent : "/");
     for (struct dirent *d; dir && (d = readdir(dir));) {
@@ -93,4 +98,22 @@ int leat__disk_set_aside(const char *path, int64_t wall_ms, leat_error_t *err)
             "%s: set aside as %s; the stores are rebuilt from their changelogs", path, target);
     leat__free(target);
     return code;
+}
+
+int leat__disk_room(const char *path, size_t bytes, leat_error_t *err)
+{
+    struct statvfs fs;
+    const char *slash = strrchr(path, '/');
+    int rc = statvfs(path, &fs);
+    if (rc != 0 && slash) { /* not made yet */
+        char *parent = leat__must_strndup(path, (size_t)(slash - path));
+        rc = statvfs(*parent ? parent : "/", &fs);
+        leat__free(parent);
+    }
+    if (rc != 0 || (uint64_t)fs.f_bavail * fs.f_frsize >= bytes)
+        return 0;
+    return leat__error(err, LEAT_ESTORE, LEAT_RETRIABLE, path,
+        "the disk is full (%" PRIu64 " bytes are free, %zu are needed): make room; it goes on by "
+        "itself",
+        (uint64_t)fs.f_bavail * fs.f_frsize, bytes);
 }

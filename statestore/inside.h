@@ -1,15 +1,19 @@
 /*
- * statestore/inside.h: the parts of one store and of one task's state that the files of this folder share.
+ * statestore/inside.h: the parts of one store and of one task's state that the files of this folder
+ * share.
  *
- *   table ──▶ entry { key, inline value } ──▶ versions { current, forwarded, committed }   (only while they differ)
+ *   table ──▶ entry { key, inline value } ──▶ versions { current, forwarded, committed }
+ *                                             only while they differ
  *
- * An entry's address never changes while it lives. Its inline value is the current one unless MOVED: then
- * versions->current is. LOCKED: somebody reads the inline value (a checkpoint on its own thread, a forward
- * under way), so a write goes to a block instead. Blocks are counted by the owner's thread alone and written
- * in place only while nobody else holds them; so what a checkpoint reads never changes under it.
+ * An entry's address never changes while it lives. Its inline value is the current one unless
+ * MOVED: then versions->current is. LOCKED: somebody reads the inline value (a checkpoint on its
+ * own thread, a forward under way), so a write goes to a block instead. Blocks are counted by the
+ * owner's thread alone and written in place only while nobody else holds them; so what a checkpoint
+ * reads never changes under it.
  *
  * Of the version pointers, NULL means "as the backend has it", or "none" where there is no backend
- * beneath (resident stores: memory, least recently used). An entry is clean if it has none of PENDING.
+ * beneath (resident stores: memory, least recently used). An entry is clean if it has none of
+ * PENDING.
  */
 #ifndef LEAT__STATESTORE_INSIDE_H
 #define LEAT__STATESTORE_INSIDE_H
@@ -120,6 +124,7 @@ struct leat__store_t {
     bool logged;          /* a commit needs the entries logged, by hooks.log */
     bool has_changelog;   /* as the definition says, so nothing is prepared */
     bool vacant;          /* the backend is known to hold nothing */
+    struct leat__filter_t *filter; /* of all keys in it; NULL: it was not empty when it was opened */
     bool flushing;
     leat__store_hooks_t hooks;
     void (*flush_fn)(void *user, leat__store_t *s, const leat__change_view_t *change);
@@ -136,6 +141,7 @@ struct leat__store_t {
     size_t mask, count;
     size_t live; /* entries whose current value is there */
     size_t hand; /* of the clock */
+    bool barren; /* it went round in vain, and nothing has become clean since */
     leat__entry_t *last;
     leat__list_t dirty;     /* in order of last write; what is not QUEUED at its place is stale */
     size_t queued;
@@ -148,7 +154,8 @@ struct leat__store_t {
 
     leat__store_meta_t meta;    /* as of the last commit */
     leat__store_meta_t written; /* as the backend has it */
-    uint64_t logged_count;      /* committed records since the last checkpoint, for leat__checkpoint_due */
+    /* committed records since the last checkpoint, for leat__checkpoint_due */
+    uint64_t logged_count;
 
     leat_slice_t pinned; /* what the last get from beneath borrowed */
     void *pin;
@@ -196,28 +203,34 @@ struct leat__task_state_t {
 /* ---- buffer.c: the table and the versions of an entry ---- */
 
 leat__entry_t *leat__entry_find(const leat__store_t *s, leat_slice_t key, uint32_t hash);
-leat__entry_t *leat__entry_add(leat__store_t *s, leat_slice_t key, uint32_t hash, size_t value_size);
+leat__entry_t *leat__entry_add(
+    leat__store_t *s, leat_slice_t key, uint32_t hash, size_t value_size);
 void leat__entry_remove(leat__store_t *s, leat__entry_t *e);
 uint32_t leat__entry_hash(leat_slice_t key);
-void leat__entry_set(leat__store_t *s, leat__entry_t *e, const leat_slice_t *value, int64_t time_ms);
-void leat__entry_take(leat__store_t *s, leat__entry_t *e, leat__block_t *block); /* adopts one count */
+void leat__entry_set(
+    leat__store_t *s, leat__entry_t *e, const leat_slice_t *value, int64_t time_ms);
+/* adopts one count */
+void leat__entry_take(leat__store_t *s, leat__entry_t *e, leat__block_t *block);
 void leat__entry_tidy(leat__store_t *s, leat__entry_t *e); /* versions go if they say nothing */
 void leat__entry_unlock(leat__store_t *s, leat__entry_t *e);
 void leat__entry_flags(leat__store_t *s, leat__entry_t *e, uint32_t clear, uint32_t set);
 leat__versions_t *leat__entry_versions(leat__store_t *s, leat__entry_t *e);
 void leat__block_drop(leat__store_t *s, leat__block_t **block);
-leat__block_t *leat__block_of(leat__store_t *s, leat__entry_t *e); /* the current one; a count more */
+/* the current one; a count more */
+leat__block_t *leat__block_of(leat__store_t *s, leat__entry_t *e);
 leat__block_t *leat__block_new(leat__store_t *s, leat__view_t value);
 void leat__headers_drop(leat__store_t *s, leat_headers_t **headers);
 void leat__headers_charge(leat__store_t *s, const leat_headers_t *headers);
 void leat__list_push(leat__store_t *s, leat__list_t *list, leat__entry_t *e);
 void leat__buffer_drop(leat__store_t *s); /* every entry, table, index */
-void leat__lru_use(leat__store_t *s, leat__entry_t *e); /* newest if it has a value, else off the list */
+/* newest if it has a value, else off the list */
+void leat__lru_use(leat__store_t *s, leat__entry_t *e);
 void leat__lru_unlink(leat__store_t *s, leat__entry_t *e);
 void leat__entry_enqueue(leat__store_t *s, leat__entry_t *e); /* to the end of `dirty` */
 void leat__entry_open(leat__store_t *s, leat__entry_t *e);    /* UNCOMMITTED from now on */
 
-/* For tests: every invariant, asserted; and what the store adds to the budget by its entries' states. */
+/* For tests: every invariant, asserted; and what the store adds to the budget by its entries'
+ * states. */
 void leat__store_check(const leat__store_t *s);
 void leat__store_account(const leat__store_t *s, leat__budget_t *budget);
 
@@ -331,8 +344,8 @@ const leat__order_node_t *leat__order_next(const leat__order_node_t *n);
 
 int leat__custom_open(leat__store_t *s, const leat__store_def_t *def, leat_error_t *err);
 void leat__custom_close(leat__store_t *s);
-void leat__custom_put(leat__store_t *s, leat_slice_t key, const leat_slice_t *value, int64_t time_ms,
-    const leat_headers_t *headers);
+void leat__custom_put(leat__store_t *s, leat_slice_t key, const leat_slice_t *value,
+    int64_t time_ms, const leat_headers_t *headers);
 void leat__custom_committed(leat__store_t *s);
 void leat__custom_abort(leat__store_t *s);
 bool leat__custom_dirty(const leat__store_t *s);
@@ -341,16 +354,24 @@ void leat__custom_apply(leat__store_t *s, const leat__restore_record_t *records,
 
 /* ---- checkpoint.c ---- */
 
-/** No checkpoint reads or writes this store any more (waits for a write under way; cancels one not begun). */
+/**
+ * No checkpoint reads or writes this store any more (waits for a write under way; cancels one not
+ * begun).
+ */
 void leat__checkpoint_settle(leat__task_state_t *state);
 /** What one store has committed goes to its backend now: the end of a batch of restored versions. */
 int leat__checkpoint_store(leat__store_t *s, leat_error_t *err);
 
+/** After a failed write, before the next one: close and open the database. Nothing to do: 0. */
+int leat__state_recover(leat__task_state_t *state, leat_error_t *err);
+
 /* ---- prepare.c ---- */
 
-int leat__prepare_found(leat__task_state_t *state, leat_error_t *err); /* at open: is there a part */
+/* at open: is there a part */
+int leat__prepare_found(leat__task_state_t *state, leat_error_t *err);
 void leat__prepare_aborted(leat__store_t *s);
-uint64_t leat__prepare_decided(const leat__task_state_t *state); /* parts up to this one are settled */
+/* parts up to this one are settled */
+uint64_t leat__prepare_decided(const leat__task_state_t *state);
 /* In a checkpoint's last batch: parts up to `last` say nothing any more. */
 struct leat__batch_t;
 void leat__prepare_forget(struct leat__batch_t *b, leat__family_t *meta, uint64_t last);

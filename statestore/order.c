@@ -1,9 +1,9 @@
 /*
  * statestore/order.c: the entries of a store in the order of their keys: a skip list.
  *
- * Made at the first range on a store and kept from then on; point stores never pay for it. Each node is
- * one piece of the store's pool: the entry and its next nodes, one per level. Walks go forward only:
- * a cursor copies what it needs and turns the copy round for a descending range.
+ * Made at the first range on a store and kept from then on; point stores never pay for it. Each
+ * node is one piece of the store's pool: the entry and its next nodes, one per level. Walks go
+ * forward only: a cursor copies what it needs and turns the copy round for a descending range.
  */
 #include "statestore/inside.h"
 

@@ -37,7 +37,8 @@ void *leat__pages_new(size_t bytes)
     if (bytes < HUGE_BYTES)
         return leat__must_alloc(bytes);
     size_t size = whole_pages(bytes);
-    char *all = mmap(NULL, size + HUGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *all =
+        mmap(NULL, size + HUGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     LEAT_ASSERT(all != MAP_FAILED);
     size_t head = (size_t)(-(uintptr_t)all & (HUGE_BYTES - 1));
     if (head)

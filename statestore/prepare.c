@@ -1,11 +1,11 @@
 /*
  * statestore/prepare.c: stores without changelog under exactly once (PROTOCOLS.md 20).
  *
- * Their committed entries would be lost by a kill -9 until the next checkpoint, since nothing replays them.
- * So before each commit the dirty ones go to the WAL as a numbered *part*, with a token that says which
- * commit it belongs to. Only the last part is ever in doubt: a newer one exists only if the older one's
- * transaction was committed (an aborted one is deleted by the next prepare). A checkpoint holds what
- * the parts before it hold and deletes them in its last batch.
+ * Their committed entries would be lost by a kill -9 until the next checkpoint, since nothing
+ * replays them. So before each commit the dirty ones go to the WAL as a numbered *part*, with a
+ * token that says which commit it belongs to. Only the last part is ever in doubt: a newer one
+ * exists only if the older one's transaction was committed (an aborted one is deleted by the next
+ * prepare). A checkpoint holds what the parts before it hold and deletes them in its last batch.
  *
  *   t<part>                      the token
  *   p<part><store>\0<key>        value: 0 (deleted), or 1 time value
@@ -72,6 +72,9 @@ int leat__task_state_prepare(leat__task_state_t *state, leat_slice_t token, leat
     if (!dirty && !state->part_stale)
         return 0;
     LEAT_ASSERT(!state->part_undecided);
+    int code = leat__state_recover(state, err);
+    if (code)
+        return code;
     leat__batch_t *b = leat__batch_new();
     leat__family_t *meta = leat__db_meta(state->db);
     leat__buf_t key = {0};
@@ -86,7 +89,7 @@ int leat__task_state_prepare(leat__task_state_t *state, leat_slice_t token, leat
     }
     if (dirty)
         leat__batch_put(b, meta, numbered('t', part, room), (leat_slice_t){NULL, 0}, token);
-    int code = leat__db_write(state->db, b, err);
+    code = leat__db_write(state->db, b, err);
     leat__batch_free(b);
     leat__buf_release(&key);
     if (code) {
@@ -104,7 +107,8 @@ void leat__prepare_aborted(leat__store_t *s)
         s->state->part_stale = true;
 }
 
-/* All entries of earlier parts are committed at a time when nothing is dirty; else the last is in doubt. */
+/* All entries of earlier parts are committed at a time when nothing is dirty; else the last is in
+ * doubt. */
 uint64_t leat__prepare_decided(const leat__task_state_t *state)
 {
     bool dirty = state->part_undecided || state->part_stale;

@@ -1,8 +1,12 @@
 /*
- * statestore/restore.c: from the changelog straight into the backend, and emptying a store before that.
+ * statestore/restore.c: from the changelog straight into the backend, and emptying a store before
+ * that.
  *
- * What the buffer knows of a restored key is brought up to date too: after a failed flush at least once
- * (PROTOCOLS.md 8) a changelog is replayed over a buffer that still holds entries.
+ * A restore leaves the age of what it writes as it was: only the checkpoint of a running task says
+ * that a store is as new as its changelog.
+ *
+ * What the buffer knows of a restored key is brought up to date too: after a failed flush at least
+ * once (PROTOCOLS.md 8) a changelog is replayed over a buffer that still holds entries.
  */
 #include "statestore/inside.h"
 
@@ -10,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "statestore/db.h"
+#include "statestore/filter.h"
 #include "statestore/shape.h"
 
 #include <stdlib.h>
@@ -92,7 +97,8 @@ static int by_key_and_place(const void *a, const void *b)
     return way ? way : (x->place > y->place) - (x->place < y->place);
 }
 
-/* A backend of the program's is promised sorted batches with each key once: the last of each key counts. */
+/* A backend of the program's is promised sorted batches with each key once: the last of each key
+ * counts. */
 static int restore_backend(leat__store_t *s, const leat__restore_record_t *records, size_t count,
     leat_error_t *err)
 {
@@ -132,8 +138,8 @@ static int restore_backend(leat__store_t *s, const leat__restore_record_t *recor
     leat__free(order);
     leat__free(changes);
     return code ? leat__error(err, LEAT_ESTORE, LEAT_RETRIABLE, s->name,
-                      "backend %s: write returned %d (%s)", s->backend->name ? s->backend->name : "",
-                      code, leat_error_text(code))
+                      "backend %s: write returned %d (%s)",
+                      s->backend->name ? s->backend->name : "", code, leat_error_text(code))
                 : 0;
 }
 
@@ -165,6 +171,8 @@ int leat__restore_rows(leat__store_t *s, const leat__restore_record_t *records, 
     for (size_t i = 0; i < count; i++) {
         if (!records[i].key.data)
             continue;
+        if (s->filter)
+            leat__filter_add(s->filter, records[i].key);
         if (s->resident)
             restore_resident(s, &records[i]);
         else
@@ -173,12 +181,14 @@ int leat__restore_rows(leat__store_t *s, const leat__restore_record_t *records, 
     leat__shape_forget(s);
     if (s->resident)
         return 0;
-    if (s->meta.wall_ms < s->state->opened_ms)
-        s->meta.wall_ms = s->state->opened_ms;
-    int code = s->family ? restore_family(s, records, count, err)
-                         : restore_backend(s, records, count, err);
+    s->barren = false;
+    int code = s->family ? leat__state_recover(s->state, err) : 0;
+    if (code)
+        return code;
+    code = s->family ? restore_family(s, records, count, err)
+                     : restore_backend(s, records, count, err);
     if (code) {
-        s->state->reopen = s->state->db != NULL;
+        s->state->reopen = s->family != NULL;
         return code;
     }
     s->vacant = s->vacant && count == 0;

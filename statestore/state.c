@@ -1,9 +1,9 @@
 /*
  * statestore/state.c: all stores of one task: opening and closing, notes, eviction.
  *
- * A task's directory holds one database, DIR/rocksdb. What cannot be trusted (corrupt, of another format,
- * too old for the changelog's tombstones: PROTOCOLS.md 9) is renamed to DIR/rocksdb.bad-<wall_ms> and the
- * stores are rebuilt; what is merely in the way (permissions, a lock, a full disk) is an error.
+ * A task's directory holds one database, DIR/rocksdb. What cannot be trusted (corrupt, of another
+ * format) is renamed to DIR/rocksdb.bad-<wall_ms> and the stores are rebuilt; what is merely in the
+ * way (permissions, a lock, a full disk) is an error. Age concerns each store by itself: beneath.c.
  */
 #include "statestore/inside.h"
 #include "statestore/shape.h"
@@ -56,23 +56,8 @@ static const char *check_format(leat__db_t *db, int *code, leat_error_t *err)
     return why;
 }
 
-/* The youngest checkpoint of all stores; INT64_MAX without any. */
-static int64_t last_checkpoint(leat__db_t *db, int *code, leat_error_t *err)
-{
-    leat_slice_t from = {"m", 1}, until = {"n", 1}, key, value;
-    leat__db_iter_t *it = leat__db_scan(db, leat__db_meta(db), &from, &until, LEAT_ASCENDING);
-    int64_t last = INT64_MAX;
-    while ((*code = leat__db_next(it, &key, &value, err)) > 0) {
-        leat__store_meta_t meta;
-        if (leat__meta_decode(value, &meta) && (last == INT64_MAX || meta.wall_ms > last))
-            last = meta.wall_ms;
-    }
-    leat__db_end(it);
-    return last;
-}
-
-/* A look at the first and last row of each family, so that plain damage is met here, where all can be set
- * aside, and not by the first record. */
+/* A look at the first and last row of each family, so that plain damage is met here, where all can
+ * be set aside, and not by the first record. */
 static int look_into(leat__db_t *db, leat_error_t *err)
 {
     leat__family_t *f;
@@ -92,19 +77,11 @@ static const char *distrust(leat__task_state_t *state, int *code, leat_error_t *
     const char *why = check_format(state->db, code, err);
     if (!*code && !why)
         *code = look_into(state->db, err);
-    if (*code || why)
-        return why;
-    int64_t last = last_checkpoint(state->db, code, err);
-    if (*code)
-        return NULL;
-    if (last != INT64_MAX)
-        state->checkpoint_ms = last;
-    if (state->age_max_ms > 0 && last != INT64_MAX && state->opened_ms - last > state->age_max_ms)
-        return "it is older than the changelog's tombstones may be (half of delete.retention.ms)";
-    return NULL;
+    return why;
 }
 
-static int open_once(leat__task_state_t *state, const char *path, bool *set_aside, leat_error_t *err)
+static int open_once(
+    leat__task_state_t *state, const char *path, bool *set_aside, leat_error_t *err)
 {
     leat__db_opts_t opts = {state->block_cache, state->memtable_bytes};
     int code = leat__db_open(&state->db, path, &opts, set_aside, err);
@@ -129,7 +106,6 @@ static int open_database(leat__task_state_t *state, leat_error_t *err)
     int code = open_once(state, path, &set_aside, &why);
     if (code && set_aside) {
         leat__log(LEAT_LOG_WARN, "store", NULL, "%s: %s", why.where, why.text);
-        state->checkpoint_ms = state->opened_ms;
         code = leat__disk_set_aside(path, state->opened_ms, &why);
         if (!code)
             code = open_once(state, path, &set_aside, &why);
@@ -248,7 +224,8 @@ static int drop_family(leat__task_state_t *state, leat__family_t *f, leat_error_
 {
     const char *name = leat__family_name(f);
     leat__log(LEAT_LOG_INFO, "store", NULL,
-        "%s: the topology has no store %s any more: its local state is dropped", state->dir, name + 2);
+        "%s: the topology has no store %s any more: its local state is dropped", state->dir,
+        name + 2);
     char *meta = leat__must_format("m%s", name + 2);
     leat__batch_t *b = leat__batch_new();
     leat__batch_delete(b, leat__db_meta(state->db), leat_slice(meta));
@@ -340,24 +317,27 @@ bool leat__task_state_failed(const leat__task_state_t *state, leat_error_t *err)
 
 /* ---- eviction ---- */
 
-/* The clock's hand over the table: what was used since it came by last stays this time. Twice round at
- * most: then everything clean is gone. */
+enum { STRIDE = 40503 }; /* odd: the hand comes everywhere, and the table stays evenly filled */
+
+/* The clock's hand over the table: what was used since it came by last stays this time. Twice round
+ * at most: then everything clean is gone. */
 static void evict_store(leat__store_t *s, size_t target)
 {
     const size_t *bytes = &s->state->budget->entry_bytes;
     for (size_t left = s->slots ? 2 * (s->mask + 1) : 0; left > 0 && *bytes > target;) {
         uint64_t slot = s->slots[s->hand];
         leat__entry_t *e = leat__slot_entry(slot);
-        __builtin_prefetch(leat__slot_entry(s->slots[(s->hand + 8) & s->mask]));
+        __builtin_prefetch(leat__slot_entry(s->slots[(s->hand + STRIDE) & s->mask]));
         if (slot && !(e->flags & (LEAT__PENDING | LEAT__LISTED | LEAT__USED))) {
             leat__entry_remove(s, e); /* another entry may have moved here: look again */
             continue;
         }
         if (slot)
             e->flags &= ~(uint32_t)LEAT__USED;
-        s->hand = (s->hand + 1) & s->mask;
+        s->hand = (s->hand + STRIDE) & s->mask;
         left--;
     }
+    s->barren = *bytes > target;
 }
 
 size_t leat__task_state_evict(leat__task_state_t *state, size_t bytes)
@@ -365,7 +345,7 @@ size_t leat__task_state_evict(leat__task_state_t *state, size_t bytes)
     size_t before = state->budget->entry_bytes, target = before > bytes ? before - bytes : 0;
     for (size_t i = 0; i < state->count && state->budget->entry_bytes > target; i++) {
         leat__store_t *s = state->stores[state->evict_at % state->count];
-        if (!s->resident && !s->custom)
+        if (!s->resident && !s->custom && !s->barren)
             evict_store(s, target);
         if (state->budget->entry_bytes > target)
             state->evict_at++;

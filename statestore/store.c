@@ -1,9 +1,10 @@
 /*
  * statestore/store.c: bytes in, bytes out of one store.
  *
- * A put keeps what must outlive it: the committed version (for an abort) unless the backend has it, and
- * the last forwarded one (the old value of the next forward) where somebody listens. A put that follows
- * another one before the next flush keeps nothing: it writes over the current value in place.
+ * A put keeps what must outlive it: the committed version (for an abort) unless the backend has it,
+ * and the last forwarded one (the old value of the next forward) where somebody listens. A put that
+ * follows another one before the next flush keeps nothing: it writes over the current value in
+ * place.
  */
 #include "statestore/inside.h"
 #include "statestore/shape.h"
@@ -69,6 +70,7 @@ static leat__entry_t *fill(leat__store_t *s, leat_slice_t key, uint32_t hash)
     if (found)
         leat__entry_set(s, e, &(leat_slice_t){beneath.data, beneath.size}, beneath.time_ms);
     leat__beneath_unpin(s);
+    s->barren = false;
     return s->last = e;
 }
 
@@ -213,8 +215,8 @@ static void log_one(leat__store_t *s, leat_slice_t key, const leat_slice_t *valu
 }
 
 /* The eldest rows above the limit go, as Kafka's MemoryLRUCache does: a tombstone each, before the
- * record of the put that pushed them out. A timestamped store writes none, as there: a restore trims
- * what it reads. */
+ * record of the put that pushed them out. A timestamped store writes none, as there: a restore
+ * trims what it reads. */
 static void trim(leat__store_t *s, int64_t time_ms, const leat_headers_t *headers)
 {
     bool logged = s->logged && s->kind != LEAT_TIMESTAMPED_KV;

@@ -1,9 +1,10 @@
 /*
  * statestore/typed.c: the verbs of leat/store.h on key-value stores.
  *
- * A call is: encode the key, work on bytes, decode what comes back. Decoded values may point into the
- * bytes they come from, so those are copied into the owner's scratch first, unless the serde is one of
- * the fixed-size numbers, which never do. Whatever fails is said to the owner, once per call.
+ * A call is: encode the key, work on bytes, decode what comes back. Decoded values may point into
+ * the bytes they come from, so those are copied into the owner's scratch first, unless the serde is
+ * one of the fixed-size numbers, which never do. Whatever fails is said to the owner, once per
+ * call.
  */
 #include "statestore/handle.h"
 
@@ -212,7 +213,8 @@ void leat__kv_put_bytes(leat_kv_t *kv, leat_slice_t key, const void *value, int6
     leat__store_put(kv->store, key, value ? &bytes : NULL, time_ms, kv->owner->headers);
 }
 
-/* A deletion happens at the record's time, whatever time was asked for: there is no value to have one. */
+/* A deletion happens at the record's time, whatever time was asked for: there is no value to have
+ * one. */
 void leat_kv_put_at(leat_kv_t *s, const void *key, const void *value, int64_t time_ms)
 {
     leat_slice_t bytes;
@@ -280,8 +282,8 @@ leat_iter_t *leat_kv_range(const leat_kv_t *s, const void *from, const void *to,
         return leat__iter_nil();
     if (from && to && leat__bytes_compare(first, last) > 0)
         leat__log(LEAT_LOG_WARN, "store", NULL,
-            "store %s: a range from a key that lies after its end has no rows; keys are compared as "
-            "unsigned bytes, in which negative numbers come after positive ones",
+            "store %s: a range from a key that lies after its end has no rows; keys are compared "
+            "as unsigned bytes, in which negative numbers come after positive ones",
             leat__store_name(s->store));
     leat__handle_enter(s);
     leat__cursor_t *cursor = leat__store_range(s->store, first, last, order);
@@ -339,7 +341,8 @@ const leat_row_t *leat_iter_next(leat_iter_t *it)
     return NULL;
 }
 
-/* The handle itself stays until the owner's record is finished, so that a close after the end is fine. */
+/* The handle itself stays until the owner's record is finished, so that a close after the end is
+ * fine. */
 void leat_iter_close(leat_iter_t *it)
 {
     leat__cursor_close(it->cursor);

@@ -1,9 +1,11 @@
 /*
- * statestore/typed.h: the typed verbs of leat/store.h over a leat__store_t, and whom they answer to.
+ * statestore/typed.h: the typed verbs of leat/store.h over a leat__store_t, and whom they answer
+ * to.
  *
- * Whoever opens a store is its owner: a processor of a task, a query, the test driver. Values that a verb returns are copied
- * into the owner's scratch, so they outlive later writes to the same store within the record. An iterator decodes each row
- * into an arena of its own, which the next row reuses.
+ * Whoever opens a store is its owner: a processor of a task, a query, the test driver. Values that
+ * a verb returns are copied into the owner's scratch, so they outlive later writes to the same
+ * store within the record. An iterator decodes each row into an arena of its own, which the next
+ * row reuses.
  */
 #ifndef LEAT__STATESTORE_TYPED_H
 #define LEAT__STATESTORE_TYPED_H
@@ -24,8 +26,12 @@ struct leat__owner_t {
 };
 LEAT_API void leat__owner_finish(leat__owner_t *o); /* the record is finished: closes iterators */
 
-/** [own: leat__kv_free] store NULL: a nil store that absorbs calls. topic: what serdes are told, the changelog's. */
-LEAT_API leat_kv_t *leat__kv_new(leat__store_t *store, const leat_serde_t *key, const leat_serde_t *value, const char *topic, leat__owner_t *owner);
+/**
+ * [own: leat__kv_free] store NULL: a nil store that absorbs calls. topic: what serdes are told, the
+ * changelog's.
+ */
+LEAT_API leat_kv_t *leat__kv_new(leat__store_t *store, const leat_serde_t *key,
+    const leat_serde_t *value, const char *topic, leat__owner_t *owner);
 LEAT_API void leat__kv_free(leat_kv_t *kv);
 leat__store_t *leat__kv_store(const leat_kv_t *kv);
 const leat_serde_t *leat__kv_key_serde(const leat_kv_t *kv);

@@ -1,10 +1,11 @@
 /*
  * runtime/kafka/admin.c: topics and groups: describe, list, create, delete, purge.
  *
- * Topics are looked up in one metadata answer of all topics; names that are not in it are asked for one by one, since a
- * cluster with access control leaves out what may not be seen and only a question by name says why. The client does not
- * create topics by asking. Settings of existing topics are never changed: 2.0.2's AlterConfigs resets what it does not
- * name (librdkafka.md, Part I, row 6).
+ * Topics are looked up in one metadata answer of all topics; names that are not in it are asked for
+ * one by one, since a cluster with access control leaves out what may not be seen and only a
+ * question by name says why. The client does not create topics by asking. Settings of existing
+ * topics are never changed: 2.0.2's AlterConfigs resets what it does not name (librdkafka.md, Part
+ * I, row 6).
  *
  * ensure_topics is done when every partition has a leader in the broker's answer (R7).
  */
@@ -38,7 +39,8 @@ static void sleep_ms(long ms)
 
 /* ---- looking ---- */
 
-static const rd_kafka_metadata_topic_t *seek_topic(const struct rd_kafka_metadata *all, const char *name)
+static const rd_kafka_metadata_topic_t *seek_topic(
+    const struct rd_kafka_metadata *all, const char *name)
 {
     for (int i = 0; i < all->topic_cnt; i++)
         if (strcmp(all->topics[i].topic, name) == 0)
@@ -58,7 +60,7 @@ static void topic_fail(leat__topic_t *topic, rd_kafka_resp_err_t code, const cha
 static bool is_unknown(rd_kafka_resp_err_t code)
 {
     return code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
-        code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
+           code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
 }
 
 static void topic_from(leat__topic_t *topic, const rd_kafka_metadata_topic_t *seen)
@@ -72,7 +74,8 @@ static void topic_from(leat__topic_t *topic, const rd_kafka_metadata_topic_t *se
     topic->replication = seen->partition_cnt > 0 ? seen->partitions[0].replica_cnt : -1;
 }
 
-static bool look_up(const leat__kask_t *ask, leat__kclient_t *c, leat__topic_t *topics, size_t count)
+static bool look_up(
+    const leat__kask_t *ask, leat__kclient_t *c, leat__topic_t *topics, size_t count)
 {
     const struct rd_kafka_metadata *all = leat__kask_metadata(ask, c, NULL), *one;
     const rd_kafka_metadata_topic_t *seen;
@@ -109,12 +112,14 @@ static void take_settings(leat__topic_t *topic, const rd_kafka_ConfigResource_t 
         const char *value = rd_kafka_ConfigEntry_value(entries[i]);
 
         LEAT__GROW(topic->settings, topic->setting_count, room);
-        topic->settings[topic->setting_count++] = (leat__setting_t){
-            leat__must_strdup(rd_kafka_ConfigEntry_name(entries[i])), leat__must_strdup(value ? value : "")};
+        topic->settings[topic->setting_count++] =
+            (leat__setting_t){leat__must_strdup(rd_kafka_ConfigEntry_name(entries[i])),
+                leat__must_strdup(value ? value : "")};
     }
 }
 
-static bool read_settings(const leat__kask_t *ask, leat__kclient_t *c, leat__topic_t *topics, size_t count)
+static bool read_settings(
+    const leat__kask_t *ask, leat__kclient_t *c, leat__topic_t *topics, size_t count)
 {
     rd_kafka_ConfigResource_t **asked = leat__must_alloc((count + 1) * sizeof *asked);
     rd_kafka_queue_t *q = rd_kafka_queue_new(c->rk);
@@ -125,16 +130,19 @@ static bool read_settings(const leat__kask_t *ask, leat__kclient_t *c, leat__top
 
     for (size_t i = 0; i < count; i++)
         if (topics[i].partitions > 0)
-            asked[asked_count++] = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topics[i].name);
+            asked[asked_count++] =
+                rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topics[i].name);
     if (asked_count) {
         rd_kafka_DescribeConfigs(c->rk, asked, asked_count, options, q);
         event = leat__kask_result(ask, c, q, "read the topics' settings");
     }
     found = event ? rd_kafka_DescribeConfigs_result_resources(
-        rd_kafka_event_DescribeConfigs_result(event), &found_count) : NULL;
+                        rd_kafka_event_DescribeConfigs_result(event), &found_count)
+                  : NULL;
     for (size_t f = 0; f < found_count; f++) {
         for (size_t i = 0; i < count; i++) {
-            if (strcmp(topics[i].name, rd_kafka_ConfigResource_name(found[f])) != 0 || topics[i].setting_count)
+            if (strcmp(topics[i].name, rd_kafka_ConfigResource_name(found[f])) != 0 ||
+                topics[i].setting_count)
                 continue;
             if (rd_kafka_ConfigResource_error(found[f]))
                 topic_fail(&topics[i], rd_kafka_ConfigResource_error(found[f]),
@@ -177,8 +185,8 @@ static void run_describe(leat__kjob_t *job)
         read_settings(ask, c, op->topics, op->topic_count);
 }
 
-leat__op_t *leat__kadmin_describe_topics(leat__broker_t *b, const char *const *names, size_t count,
-    bool settings)
+leat__op_t *leat__kadmin_describe_topics(
+    leat__broker_t *b, const char *const *names, size_t count, bool settings)
 {
     leat__kask_t *ask = leat__kask_new(b, run_describe);
 
@@ -390,7 +398,8 @@ static void run_delete(leat__kjob_t *job)
     rd_kafka_DeleteTopics(c->rk, asked, ask->name_count, NULL, q);
     event = leat__kask_result(ask, c, q, "delete topics");
     results = event ? rd_kafka_DeleteTopics_result_topics(
-        rd_kafka_event_DeleteTopics_result(event), &count) : NULL;
+                          rd_kafka_event_DeleteTopics_result(event), &count)
+                    : NULL;
     for (size_t i = 0; results && i < count; i++) {
         rd_kafka_resp_err_t code = rd_kafka_topic_result_error(results[i]);
 
@@ -432,8 +441,9 @@ static void run_delete_records(leat__kjob_t *job)
     q = rd_kafka_queue_new(c->rk);
     rd_kafka_DeleteRecords(c->rk, &asked, 1, NULL, q);
     event = leat__kask_result(ask, c, q, "delete records");
-    results = event ? rd_kafka_DeleteRecords_result_offsets(
-        rd_kafka_event_DeleteRecords_result(event)) : NULL;
+    results =
+        event ? rd_kafka_DeleteRecords_result_offsets(rd_kafka_event_DeleteRecords_result(event))
+              : NULL;
     op->positions = leat__positions_copy(ask->positions, ask->position_count);
     op->position_count = ask->position_count;
     for (int i = 0; results && i < results->cnt; i++) {
@@ -442,7 +452,8 @@ static void run_delete_records(leat__kjob_t *job)
 
         leat__kplace(place, sizeof place, one->topic, one->partition);
         for (size_t p = 0; p < op->position_count; p++)
-            if (op->positions[p].partition == one->partition && strcmp(op->positions[p].topic, one->topic) == 0)
+            if (op->positions[p].partition == one->partition &&
+                strcmp(op->positions[p].topic, one->topic) == 0)
                 op->positions[p].code = leat__kcode(one->err, &flags);
         if (one->err && !op->err.code)
             leat__kerror(&op->err, c, one->err, NULL, place, "delete records");
@@ -454,7 +465,8 @@ static void run_delete_records(leat__kjob_t *job)
     rd_kafka_queue_destroy(q);
 }
 
-leat__op_t *leat__kadmin_delete_records(leat__broker_t *b, const leat__position_t *below, size_t count)
+leat__op_t *leat__kadmin_delete_records(
+    leat__broker_t *b, const leat__position_t *below, size_t count)
 {
     leat__kask_t *ask = leat__kask_new(b, run_delete_records);
 
@@ -470,7 +482,8 @@ static char *text_or_null(const char *text)
     return text && text[0] ? leat__must_strdup(text) : NULL;
 }
 
-static void take_group(leat__op_t *op, leat__kclient_t *c, const rd_kafka_ConsumerGroupDescription_t *g)
+static void take_group(
+    leat__op_t *op, leat__kclient_t *c, const rd_kafka_ConsumerGroupDescription_t *g)
 {
     const rd_kafka_error_t *error = rd_kafka_ConsumerGroupDescription_error(g);
     size_t count = rd_kafka_ConsumerGroupDescription_member_count(g);
@@ -509,7 +522,8 @@ static void run_group(leat__kjob_t *job)
     rd_kafka_DescribeConsumerGroups(c->rk, groups, 1, NULL, q);
     event = leat__kask_result(ask, c, q, "describe the group");
     found = event ? rd_kafka_DescribeConsumerGroups_result_groups(
-        rd_kafka_event_DescribeConsumerGroups_result(event), &count) : NULL;
+                        rd_kafka_event_DescribeConsumerGroups_result(event), &count)
+                  : NULL;
     if (found && count)
         take_group(op_of(ask), c, found[0]);
     if (event)

@@ -1,8 +1,9 @@
 /*
  * runtime/kafka/ask.c: the frame of every admin job: its arguments' copies, and how long it waits.
  *
- * A job gives up when nobody wants the answer, when security refused the client, when the time of an API call is over, or,
- * sooner, when every broker was found down and two seconds have passed: then the caller can say so and try again.
+ * A job gives up when nobody wants the answer, when security refused the client, when the time of
+ * an API call is over, or, sooner, when every broker was found down and two seconds have passed:
+ * then the caller can say so and try again.
  */
 #include "runtime/kafka/admin.h"
 
@@ -69,15 +70,16 @@ leat__kpatience_t leat__kpatience(const leat__kask_t *ask, leat__kclient_t *c)
     return (leat__kpatience_t){now, now + leat__kbroker_api_ms(ask->broker), c->down};
 }
 
-bool leat__kgive_up(const leat__kask_t *ask, leat__kclient_t *c, const leat__kpatience_t *p,
-    const char *what)
+bool leat__kgive_up(
+    const leat__kask_t *ask, leat__kclient_t *c, const leat__kpatience_t *p, const char *what)
 {
     int64_t now = leat__clock_steady_ms(NULL);
     leat_error_t *err = &ask->job.op->err;
 
     rd_kafka_poll(c->rk, 0);
     if (leat__kjob_unwanted(&ask->job)) {
-        leat__error(err, LEAT_ESTATE, 0, NULL, "could not %s: the answer is not wanted any more", what);
+        leat__error(
+            err, LEAT_ESTATE, 0, NULL, "could not %s: the answer is not wanted any more", what);
         return true;
     }
     if (leat__kclient_refused(c, NULL, err))
@@ -97,8 +99,8 @@ rd_kafka_AdminOptions_t *leat__kask_options(leat__kclient_t *c, rd_kafka_admin_o
     return options;
 }
 
-rd_kafka_event_t *leat__kask_result(const leat__kask_t *ask, leat__kclient_t *c, rd_kafka_queue_t *q,
-    const char *what)
+rd_kafka_event_t *leat__kask_result(
+    const leat__kask_t *ask, leat__kclient_t *c, rd_kafka_queue_t *q, const char *what)
 {
     leat__kpatience_t patience = leat__kpatience(ask, c);
     leat_error_t *err = &ask->job.op->err;
@@ -111,13 +113,14 @@ rd_kafka_event_t *leat__kask_result(const leat__kask_t *ask, leat__kclient_t *c,
         c->worked = 1;
         return event;
     }
-    leat__kerror(err, c, rd_kafka_event_error(event), rd_kafka_event_error_string(event), NULL, what);
+    leat__kerror(
+        err, c, rd_kafka_event_error(event), rd_kafka_event_error_string(event), NULL, what);
     rd_kafka_event_destroy(event);
     return NULL;
 }
 
-const struct rd_kafka_metadata *leat__kask_metadata(const leat__kask_t *ask, leat__kclient_t *c,
-    const char *topic)
+const struct rd_kafka_metadata *leat__kask_metadata(
+    const leat__kask_t *ask, leat__kclient_t *c, const char *topic)
 {
     leat__kpatience_t patience = leat__kpatience(ask, c);
     rd_kafka_topic_t *handle = topic ? rd_kafka_topic_new(c->rk, topic, NULL) : NULL;

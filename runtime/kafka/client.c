@@ -1,13 +1,15 @@
 /*
- * runtime/kafka/client.c: librdkafka handles: their settings, what they say of themselves, their end.
+ * runtime/kafka/client.c: librdkafka handles: their settings, what they say of themselves, their
+ * end.
  *
- * Settings come in three layers: ours (what librdkafka.md measured), the program's (security.*, sasl.*, ssl.*, and what
- * stands behind "consumer.", "producer.", "admin."), and on top what the engine's correctness rests on. Kafka's Java names
- * are translated where librdkafka's differ.
+ * Settings come in three layers: ours (what librdkafka.md measured), the program's (security.*,
+ * sasl.*, ssl.*, and what stands behind "consumer.", "producer.", "admin."), and on top what the
+ * engine's correctness rests on. Kafka's Java names are translated where librdkafka's differ.
  *
- * The library reports trouble with connections through the error callback only, long before a call gives up. It is kept
- * in the client: the last word for the texts of timeouts, and a refusal by SASL or TLS as a verdict that ends every
- * waiting call at once. A TLS handshake that fails after the client once worked is taken for a broker going down.
+ * The library reports trouble with connections through the error callback only, long before a call
+ * gives up. It is kept in the client: the last word for the texts of timeouts, and a refusal by
+ * SASL or TLS as a verdict that ends every waiting call at once. A TLS handshake that fails after
+ * the client once worked is taken for a broker going down.
  */
 #include "runtime/kafka/kafka.h"
 
@@ -26,8 +28,9 @@ enum { SAY_EVERY_MS = 10000 };
 /* ---- settings ---- */
 
 /*
- * Queues: 10 000 records and 4 MB of each partition, 50 000 records to send. Twice as much costs 30 MB more and is no
- * faster (5 M records of 100 B, 4 partitions, exactly once: 70 and 100 MB); half as much loses a third of the rate.
+ * Queues: 10 000 records and 4 MB of each partition, 50 000 records to send. Twice as much costs 30
+ * MB more and is no faster (5 M records of 100 B, 4 partitions, exactly once: 70 and 100 MB); half
+ * as much loses a third of the rate.
  */
 static const char *const ours[][3] = {
     /* use ("*": all), key, value */
@@ -78,13 +81,13 @@ static const char *const uses[] = {"admin", "consumer", "producer"};
 
 typedef struct setting_ctx_t {
     rd_kafka_conf_t *conf;
-    const char *said;   /* how the program wrote it: "consumer." */
+    const char *said; /* how the program wrote it: "consumer." */
     leat_error_t *err;
     bool failed;
 } setting_ctx_t;
 
-static bool conf_set(rd_kafka_conf_t *conf, const char *key, const char *value, const char *said,
-    leat_error_t *err)
+static bool conf_set(
+    rd_kafka_conf_t *conf, const char *key, const char *value, const char *said, leat_error_t *err)
 {
     char text[512];
 
@@ -119,8 +122,8 @@ static void pass_on(void *user, const char *key, const char *value)
     if (ctx->failed || !name)
         return;
     if (is_taken(key)) {
-        leat__log(LEAT_LOG_WARN, "kafka", NULL, "%s%s is set by leat itself; the value given is not used",
-            ctx->said, key);
+        leat__log(LEAT_LOG_WARN, "kafka", NULL,
+            "%s%s is set by leat itself; the value given is not used", ctx->said, key);
         return;
     }
     if (strcmp(key, "buffer.memory") == 0) {
@@ -131,7 +134,8 @@ static void pass_on(void *user, const char *key, const char *value)
     ctx->failed = !conf_set(ctx->conf, name, value, ctx->said, ctx->err);
 }
 
-bool leat__kconf_pass(rd_kafka_conf_t *conf, const leat__kbroker_t *b, const char *prefix, leat_error_t *err)
+bool leat__kconf_pass(
+    rd_kafka_conf_t *conf, const leat__kbroker_t *b, const char *prefix, leat_error_t *err)
 {
     setting_ctx_t ctx = {conf, prefix, err, false};
 
@@ -139,7 +143,8 @@ bool leat__kconf_pass(rd_kafka_conf_t *conf, const leat__kbroker_t *b, const cha
     return !ctx.failed;
 }
 
-static bool pass_all(rd_kafka_conf_t *conf, const leat__kbroker_t *b, leat__kuse_t use, leat_error_t *err)
+static bool pass_all(
+    rd_kafka_conf_t *conf, const leat__kbroker_t *b, leat__kuse_t use, leat_error_t *err)
 {
     setting_ctx_t plain = {conf, "", err, false};
     char prefix[16];
@@ -172,8 +177,8 @@ int64_t leat__kconf_int(const rd_kafka_conf_t *conf, const char *key, int64_t ot
     return strtoll(text, NULL, 10);
 }
 
-rd_kafka_conf_t *leat__kconf_new(leat__kbroker_t *b, leat__kuse_t use, const char *client_id,
-    leat_error_t *err)
+rd_kafka_conf_t *leat__kconf_new(
+    leat__kbroker_t *b, leat__kuse_t use, const char *client_id, leat_error_t *err)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     const char *servers = leat__config_text(b->config, "bootstrap.servers");
@@ -182,8 +187,7 @@ rd_kafka_conf_t *leat__kconf_new(leat__kbroker_t *b, leat__kuse_t use, const cha
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
         if (ours[i][0][0] == '*' || strcmp(ours[i][0], uses[use]) == 0)
             rd_kafka_conf_set(conf, ours[i][1], ours[i][2], text, sizeof text);
-    if (pass_all(conf, b, use, err) &&
-        leat__kconf_must(conf, "bootstrap.servers", servers, err) &&
+    if (pass_all(conf, b, use, err) && leat__kconf_must(conf, "bootstrap.servers", servers, err) &&
         leat__kconf_must(conf, "client.id", client_id, err))
         return conf;
     rd_kafka_conf_destroy(conf);
@@ -193,7 +197,8 @@ rd_kafka_conf_t *leat__kconf_new(leat__kbroker_t *b, leat__kuse_t use, const cha
 /* ---- what the library says ---- */
 
 /* Said again by our own errors (connections that fail), or harmless (what the library retries). */
-static const char *const quiet[] = {"CONFWARN", "ADDPARTS", "ADDOFFSETS", "TXNERR", "GETPID", "FAIL", "ERROR"};
+static const char *const quiet[] = {
+    "CONFWARN", "ADDPARTS", "ADDOFFSETS", "TXNERR", "GETPID", "FAIL", "ERROR"};
 
 static leat_level_t level_of(int severity, const char *facility)
 {
@@ -234,7 +239,8 @@ static void say_trouble(rd_kafka_resp_err_t code, const char *text)
     if (code != RD_KAFKA_RESP_ERR__TRANSPORT && code != RD_KAFKA_RESP_ERR__RESOLVE &&
         code != RD_KAFKA_RESP_ERR__SSL && code != RD_KAFKA_RESP_ERR__AUTHENTICATION)
         return;
-    if ((!before || now - before >= SAY_EVERY_MS) && atomic_compare_exchange_strong(&said_ms, &before, now))
+    if ((!before || now - before >= SAY_EVERY_MS) &&
+        atomic_compare_exchange_strong(&said_ms, &before, now))
         leat__log(LEAT_LOG_WARN, "kafka", NULL, "no connection to a Kafka broker: %s", text);
 }
 
@@ -271,16 +277,16 @@ bool leat__kclient_refused(leat__kclient_t *c, const char *where, leat_error_t *
         return false;
     pthread_mutex_lock(&c->lock);
     leat__error(err, LEAT_EAUTH, LEAT_FATAL, where,
-        "Kafka at %s refused this client: %s; check security.protocol, sasl.* and ssl.*", c->servers,
-        c->refused_text);
+        "Kafka at %s refused this client: %s; check security.protocol, sasl.* and ssl.*",
+        c->servers, c->refused_text);
     pthread_mutex_unlock(&c->lock);
     return true;
 }
 
 /* ---- life ---- */
 
-leat__kclient_t *leat__kclient_new(leat__kbroker_t *b, leat__kuse_t use, rd_kafka_conf_t *conf,
-    leat_error_t *err)
+leat__kclient_t *leat__kclient_new(
+    leat__kbroker_t *b, leat__kuse_t use, rd_kafka_conf_t *conf, leat_error_t *err)
 {
     leat__kclient_t *c = leat__must_alloc(sizeof *c);
     size_t size = sizeof c->name;
@@ -292,8 +298,8 @@ leat__kclient_t *leat__kclient_new(leat__kbroker_t *b, leat__kuse_t use, rd_kafk
     rd_kafka_conf_set_opaque(conf, c);
     rd_kafka_conf_set_log_cb(conf, on_log);
     rd_kafka_conf_set_error_cb(conf, on_error);
-    c->rk = rd_kafka_new(use == LEAT__KPRODUCER ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, conf, text,
-        sizeof text);
+    c->rk = rd_kafka_new(
+        use == LEAT__KPRODUCER ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, conf, text, sizeof text);
     if (c->rk)
         return c;
     rd_kafka_conf_destroy(conf);
@@ -380,6 +386,7 @@ void leat__kclient_free(leat__kclient_t *c, bool consumer_close)
     pthread_detach(thread);
     if (!wait_end(e))
         leat__log(LEAT_LOG_WARN, "kafka", NULL,
-            "client %s did not close within %d ms; it is left to end by itself", name, LEAT__KCLOSE_MS);
+            "client %s did not close within %d ms; it is left to end by itself", name,
+            LEAT__KCLOSE_MS);
     ending_unref(e);
 }

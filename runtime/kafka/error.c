@@ -1,9 +1,10 @@
 /*
- * runtime/kafka/error.c: librdkafka's and the broker's errors in leat's classes, with texts that say what to do.
+ * runtime/kafka/error.c: librdkafka's and the broker's errors in leat's classes, with texts that
+ * say what to do.
  *
- * FENCED stands for every producer that is over, since librdkafka reports a transaction that timed out on the broker just
- * as it reports a second producer (librdkafka.md, Part I, row 7): the answer is the same, a new producer. A stale
- * generation is not that: only the transaction is over.
+ * FENCED stands for every producer that is over, since librdkafka reports a transaction that timed
+ * out on the broker just as it reports a second producer (librdkafka.md, Part I, row 7): the answer
+ * is the same, a new producer. A stale generation is not that: only the transaction is over.
  */
 #include "runtime/kafka/kafka.h"
 
@@ -84,6 +85,11 @@ static const class_t classes[] = {
     {E(CONCURRENT_TRANSACTIONS), LEAT_EBROKER, LEAT_RETRIABLE},
     {E(UNSTABLE_OFFSET_COMMIT), LEAT_EBROKER, LEAT_RETRIABLE},
     {E(THROTTLING_QUOTA_EXCEEDED), LEAT_EBROKER, LEAT_RETRIABLE},
+    {E(KAFKA_STORAGE_ERROR), LEAT_EBROKER, LEAT_RETRIABLE},
+    {E(LISTENER_NOT_FOUND), LEAT_EBROKER, LEAT_RETRIABLE},
+    {E(FENCED_LEADER_EPOCH), LEAT_EBROKER, LEAT_RETRIABLE},
+    {E(UNKNOWN_LEADER_EPOCH), LEAT_EBROKER, LEAT_RETRIABLE},
+    {E(OFFSET_NOT_AVAILABLE), LEAT_EBROKER, LEAT_RETRIABLE},
 };
 #undef E
 
@@ -104,13 +110,13 @@ int leat__kcode(rd_kafka_resp_err_t code, unsigned *flags)
 static bool is_silence(rd_kafka_resp_err_t code)
 {
     return code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT ||
-        code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || code == RD_KAFKA_RESP_ERR__RESOLVE ||
-        code == RD_KAFKA_RESP_ERR__WAIT_COORD || code == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT;
+           code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || code == RD_KAFKA_RESP_ERR__RESOLVE ||
+           code == RD_KAFKA_RESP_ERR__WAIT_COORD || code == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT;
 }
 
 /* A call that got no answer: the last word about the connections says more than "timed out". */
-static int silence(leat_error_t *err, leat__kclient_t *c, int leat, unsigned flags, const char *where,
-    const char *what, const char *text)
+static int silence(leat_error_t *err, leat__kclient_t *c, int leat, unsigned flags,
+    const char *where, const char *what, const char *text)
 {
     pthread_mutex_lock(&c->lock);
     if (!c->last[0])
@@ -119,11 +125,11 @@ static int silence(leat_error_t *err, leat__kclient_t *c, int leat, unsigned fla
             c->servers);
     else if (!c->worked)
         leat__error(err, leat, flags, where,
-            "could not %s: no broker of bootstrap.servers=%s answers: %s; is Kafka running there?", what,
-            c->servers, c->last);
+            "could not %s: no broker of bootstrap.servers=%s answers: %s; is Kafka running there?",
+            what, c->servers, c->last);
     else
-        leat__error(err, leat, flags, where, "could not %s: %s; last from Kafka at %s: %s", what, text,
-            c->servers, c->last);
+        leat__error(err, leat, flags, where, "could not %s: %s; last from Kafka at %s: %s", what,
+            text, c->servers, c->last);
     pthread_mutex_unlock(&c->lock);
     return leat;
 }
@@ -148,8 +154,8 @@ int leat__kerror(leat_error_t *err, leat__kclient_t *c, rd_kafka_resp_err_t code
         leat == LEAT_EAUTH ? "; the principal of this client lacks that right" : "");
 }
 
-int leat__kerror_txn(leat_error_t *err, leat__kclient_t *c, rd_kafka_error_t *e, const char *where,
-    const char *what)
+int leat__kerror_txn(
+    leat_error_t *err, leat__kclient_t *c, rd_kafka_error_t *e, const char *where, const char *what)
 {
     leat_error_t fresh;
     int leat;

@@ -4,17 +4,18 @@
  *   joining --ASSIGN(g)--> in --REVOKE--> answering --answer_revoke--> joining
  *                           \--REVOKE, assignment lost--> answering (as LOST)
  *
- * Rebalances come as events from the consumer's queue, which is polled without waiting. The protocol is eager: the member
- * does not rejoin before rd_kafka_assign(NULL), which is the answer the engine gives when it has committed; until then the
- * old generation is good (librdkafka.md, B, design 3). To an ASSIGN it answers with an empty list at once: the group
- * shares out topics only so that their offsets do not expire.
+ * Rebalances come as events from the consumer's queue, which is polled without waiting. The
+ * protocol is eager: the member does not rejoin before rd_kafka_assign(NULL), which is the answer
+ * the engine gives when it has committed; until then the old generation is good (librdkafka.md, B,
+ * design 3). To an ASSIGN it answers with an empty list at once: the group shares out topics only
+ * so that their offsets do not expire.
  *
- * Group metadata is captured in the ASSIGN event and never again (rule 2): the library hands out metadata without a member
- * id or generation when it has none, and the broker takes that as "no group": an unfenced commit. Such an ASSIGN is
- * answered but not reported.
+ * Group metadata is captured in the ASSIGN event and never again (rule 2): the library hands out
+ * metadata without a member id or generation when it has none, and the broker takes that as "no
+ * group": an unfenced commit. Such an ASSIGN is answered but not reported.
  *
- * Polling also asks for the member id: that wakes the library's main thread, without which it keeps no heartbeat interval
- * below half a second (Part I, row 4).
+ * Polling also asks for the member id: that wakes the library's main thread, without which it keeps
+ * no heartbeat interval below half a second (Part I, row 4).
  */
 #include "runtime/kafka/kafka.h"
 
@@ -31,49 +32,54 @@ struct leat__member_t {
     leat__kbroker_t *broker;
     leat__kclient_t *client;
     rd_kafka_queue_t *queue;
-    leat__kworker_t *worker;       /* commits and, behind them, answers */
-    leat__membership_t *current;   /* as last reported; NULL: none */
+    leat__kworker_t *worker;     /* commits and, behind them, answers */
+    leat__membership_t *current; /* as last reported; NULL: none */
     char *first_topic, *instance_id, *group;
-    bool answering;                /* a revoke was reported and not answered */
+    bool answering; /* a revoke was reported and not answered */
     bool failed;
     bool leaves;
-    int64_t heard_ms;              /* believed: no LOST followed it */
+    int64_t heard_ms; /* believed: no LOST followed it */
 };
 
 /* ---- opening ---- */
 
 /* Any answer of the group's coordinator; runs on the library's broker thread. */
-static rd_kafka_resp_err_t on_response(rd_kafka_t *rk, int fd, const char *name, int32_t id, int16_t api,
-    int16_t version, int32_t correlation, size_t size, int64_t rtt, rd_kafka_resp_err_t code, void *opaque)
+static rd_kafka_resp_err_t on_response(rd_kafka_t *rk, int fd, const char *name, int32_t id,
+    int16_t api, int16_t version, int32_t correlation, size_t size, int64_t rtt,
+    rd_kafka_resp_err_t code, void *opaque)
 {
     leat__kclient_t *c = opaque;
 
-    (void)rk, (void)fd, (void)name, (void)id, (void)version, (void)correlation, (void)size, (void)rtt;
+    (void)rk, (void)fd, (void)name, (void)id, (void)version, (void)correlation, (void)size,
+        (void)rtt;
     if (!code && (api == API_HEARTBEAT || api == API_JOIN_GROUP || api == API_SYNC_GROUP))
         c->heard_ms = leat__clock_steady_ms(NULL);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-static rd_kafka_resp_err_t on_new(rd_kafka_t *rk, const rd_kafka_conf_t *conf, void *opaque, char *text, size_t size)
+static rd_kafka_resp_err_t on_new(
+    rd_kafka_t *rk, const rd_kafka_conf_t *conf, void *opaque, char *text, size_t size)
 {
     (void)conf, (void)opaque, (void)text, (void)size;
-    return rd_kafka_interceptor_add_on_response_received(rk, "leat", on_response, rd_kafka_opaque(rk));
+    return rd_kafka_interceptor_add_on_response_received(
+        rk, "leat", on_response, rd_kafka_opaque(rk));
 }
 
 static bool set_member(rd_kafka_conf_t *conf, const leat__member_opts_t *o, leat_error_t *err)
 {
     return leat__kconf_must(conf, "group.id", o->group, err) &&
-        (!o->instance_id || leat__kconf_must(conf, "group.instance.id", o->instance_id, err)) &&
-        (!o->session_timeout_ms || leat__kconf_must_int(conf, "session.timeout.ms", o->session_timeout_ms, err)) &&
-        (!o->heartbeat_interval_ms ||
-            leat__kconf_must_int(conf, "heartbeat.interval.ms", o->heartbeat_interval_ms, err)) &&
-        (!o->max_poll_interval_ms ||
-            leat__kconf_must_int(conf, "max.poll.interval.ms", o->max_poll_interval_ms, err)) &&
-        leat__kconf_must(conf, "partition.assignment.strategy", "range", err) &&
-        leat__kconf_must(conf, "enable.auto.commit", "false", err) &&
-        leat__kconf_must(conf, "enable.auto.offset.store", "false", err) &&
-        leat__kconf_must(conf, "isolation.level", "read_committed", err) &&
-        leat__kconf_must(conf, "auto.offset.reset", "earliest", err);
+           (!o->instance_id || leat__kconf_must(conf, "group.instance.id", o->instance_id, err)) &&
+           (!o->session_timeout_ms ||
+               leat__kconf_must_int(conf, "session.timeout.ms", o->session_timeout_ms, err)) &&
+           (!o->heartbeat_interval_ms || leat__kconf_must_int(conf, "heartbeat.interval.ms",
+                                             o->heartbeat_interval_ms, err)) &&
+           (!o->max_poll_interval_ms ||
+               leat__kconf_must_int(conf, "max.poll.interval.ms", o->max_poll_interval_ms, err)) &&
+           leat__kconf_must(conf, "partition.assignment.strategy", "range", err) &&
+           leat__kconf_must(conf, "enable.auto.commit", "false", err) &&
+           leat__kconf_must(conf, "enable.auto.offset.store", "false", err) &&
+           leat__kconf_must(conf, "isolation.level", "read_committed", err) &&
+           leat__kconf_must(conf, "auto.offset.reset", "earliest", err);
 }
 
 static rd_kafka_resp_err_t subscribe(leat__member_t *m, const leat__member_opts_t *o)
@@ -97,7 +103,8 @@ static void member_free(leat__member_t *m)
     leat__free(m);
 }
 
-leat__member_t *leat__kmember_open(leat__broker_t *base, const leat__member_opts_t *o, leat_error_t *err)
+leat__member_t *leat__kmember_open(
+    leat__broker_t *base, const leat__member_opts_t *o, leat_error_t *err)
 {
     leat__kbroker_t *b = (leat__kbroker_t *)base;
     rd_kafka_conf_t *conf = leat__kconf_new(b, LEAT__KCONSUMER, o->client_id, err);
@@ -108,7 +115,8 @@ leat__member_t *leat__kmember_open(leat__broker_t *base, const leat__member_opts
         return NULL;
     if (!o->topic_count || !set_member(conf, o, err)) {
         if (!o->topic_count)
-            leat__error(err, LEAT_EARGUMENT, 0, o->group, "a member of group %s needs a topic", o->group);
+            leat__error(
+                err, LEAT_EARGUMENT, 0, o->group, "a member of group %s needs a topic", o->group);
         rd_kafka_conf_destroy(conf);
         return NULL;
     }
@@ -150,11 +158,11 @@ static void metadata_free(void *native)
 }
 
 /*
- * 2.0.2 has no getter for the generation, but writes the metadata as "CGMDv2:" generation(int32, host order) group \0
- * member \0 ...; newer versions write the same.
+ * 2.0.2 has no getter for the generation, but writes the metadata as "CGMDv2:" generation(int32,
+ * host order) group \0 member \0 ...; newer versions write the same.
  */
-static bool read_metadata(const rd_kafka_consumer_group_metadata_t *metadata, int32_t *generation, char *member_id,
-    size_t member_size)
+static bool read_metadata(const rd_kafka_consumer_group_metadata_t *metadata, int32_t *generation,
+    char *member_id, size_t member_size)
 {
     static const char magic[] = "CGMDv2:";
     const size_t head = sizeof magic - 1 + sizeof *generation;
@@ -210,8 +218,8 @@ static void on_assign(leat__member_t *m, rd_kafka_event_t *event, leat__member_e
 
     answer_assign(m);
     if (!fresh) {
-        leat__log(LEAT_LOG_INFO, "kafka", NULL, "group %s: membership was over before it was heard of; joining again",
-            m->group);
+        leat__log(LEAT_LOG_INFO, "kafka", NULL,
+            "group %s: membership was over before it was heard of; joining again", m->group);
         return;
     }
     leat__membership_unref(m->current);
@@ -239,10 +247,12 @@ static bool is_final(rd_kafka_resp_err_t code)
     unsigned flags;
     int leat = leat__kcode(code, &flags);
 
-    return leat == LEAT_EAUTH || leat == LEAT_ETOPIC || leat == LEAT_EFENCED || leat == LEAT_ECONFIG;
+    return leat == LEAT_EAUTH || leat == LEAT_ETOPIC || leat == LEAT_EFENCED ||
+           leat == LEAT_ECONFIG;
 }
 
-static void on_trouble(leat__member_t *m, rd_kafka_resp_err_t code, const char *text, leat__member_event_t *e)
+static void on_trouble(
+    leat__member_t *m, rd_kafka_resp_err_t code, const char *text, leat__member_event_t *e)
 {
     char fatal[LEAT__KTEXT];
 
@@ -253,9 +263,12 @@ static void on_trouble(leat__member_t *m, rd_kafka_resp_err_t code, const char *
     leat__kclient_note(m->client, code, text);
     if (code == RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL)
         leat__log(LEAT_LOG_WARN, "kafka", NULL,
-            "group %s has members that are no leat processes (a Java application?): waiting for them to leave", m->group);
+            "group %s has members that are no leat processes (a Java application?): waiting for "
+            "them to leave",
+            m->group);
     if (!is_final(code) || m->failed) {
-        leat__log(LEAT_LOG_DEBUG, "kafka", NULL, "group %s: %s: %s", m->group, rd_kafka_err2name(code), text);
+        leat__log(LEAT_LOG_DEBUG, "kafka", NULL, "group %s: %s: %s", m->group,
+            rd_kafka_err2name(code), text);
         return;
     }
     m->failed = true;
@@ -263,7 +276,8 @@ static void on_trouble(leat__member_t *m, rd_kafka_resp_err_t code, const char *
     leat__kerror(&e->err, m->client, code, text, m->group, "be a member of the group");
     if (code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID)
         leat__error(&e->err, LEAT_EFENCED, LEAT_FATAL, m->group,
-            "another live process has this one's identity (group.instance.id %s): is the state directory copied or shared?",
+            "another live process has this one's identity (group.instance.id %s): is the state "
+            "directory copied or shared?",
             m->instance_id ? m->instance_id : "");
     e->err.flags |= LEAT_FATAL;
 }
@@ -292,12 +306,16 @@ static void on_event(leat__member_t *m, rd_kafka_event_t *event, leat__member_ev
     }
 }
 
-/* An answer counts when no LOST came with it: the heartbeat that throws a member out is an answer too. */
+/*
+ * An answer counts when no LOST came with it: the heartbeat that throws a member out is an answer
+ * too.
+ */
 static void believe(leat__member_t *m)
 {
     int64_t heard = m->client->heard_ms;
 
-    if (!m->answering && heard > m->heard_ms && leat__clock_steady_ms(NULL) - heard >= HEARD_SETTLES_MS)
+    if (!m->answering && heard > m->heard_ms &&
+        leat__clock_steady_ms(NULL) - heard >= HEARD_SETTLES_MS)
         m->heard_ms = heard;
 }
 
@@ -388,16 +406,19 @@ static void run_commit(leat__kjob_t *job)
         rd_kafka_topic_partition_list_destroy(list);
         leat__kcode(code, &flags);
         leat__kerror(&job->op->err, c, code, NULL, j->member->group, "commit offsets");
-    } while ((flags & LEAT_RETRIABLE) && !leat__kjob_unwanted(job) && leat__clock_steady_ms(NULL) < until);
+    } while ((flags & LEAT_RETRIABLE) && !leat__kjob_unwanted(job) &&
+             leat__clock_steady_ms(NULL) < until);
 }
 
-leat__op_t *leat__kmember_commit(leat__member_t *m, leat__membership_t *under, const leat__position_t *p, size_t count)
+leat__op_t *leat__kmember_commit(
+    leat__member_t *m, leat__membership_t *under, const leat__position_t *p, size_t count)
 {
     leat__op_t *op = leat__op_new();
     member_job_t *j;
 
     /* Only under the membership that the records were processed in (PROTOCOLS.md 2). */
-    if (!m->current || leat__membership_generation(m->current) != leat__membership_generation(under) ||
+    if (!m->current ||
+        leat__membership_generation(m->current) != leat__membership_generation(under) ||
         strcmp(leat__membership_member_id(m->current), leat__membership_member_id(under)) != 0) {
         leat__error(&op->err, LEAT_EBROKER, LEAT_ABORT, m->group,
             "offsets not committed: generation %d of group %s is over for this process",
@@ -431,7 +452,8 @@ static void run_close(leat__kjob_t *job)
     e = m->leaves ? rd_kafka_consumer_close_queue(m->client->rk, m->queue) : NULL;
     if (e)
         rd_kafka_error_destroy(e);
-    while (m->leaves && !rd_kafka_consumer_closed(m->client->rk) && leat__clock_steady_ms(NULL) < until) {
+    while (m->leaves && !rd_kafka_consumer_closed(m->client->rk) &&
+           leat__clock_steady_ms(NULL) < until) {
         event = rd_kafka_queue_poll(m->queue, 50);
         if (event && rd_kafka_event_type(event) == RD_KAFKA_EVENT_REBALANCE)
             rd_kafka_assign(m->client->rk, NULL);
@@ -444,8 +466,8 @@ static void run_close(leat__kjob_t *job)
 }
 
 /*
- * A static member never leaves: its session ends by itself, or its next life goes on with it. Without `leave` a dynamic
- * one stays as well until then, as after a crash.
+ * A static member never leaves: its session ends by itself, or its next life goes on with it.
+ * Without `leave` a dynamic one stays as well until then, as after a crash.
  */
 leat__op_t *leat__kmember_close(leat__member_t *m, bool leave)
 {

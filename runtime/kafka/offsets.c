@@ -1,12 +1,14 @@
 /*
- * runtime/kafka/offsets.c: offsets of partitions, committed offsets of groups, and fencing of transactional ids.
+ * runtime/kafka/offsets.c: offsets of partitions, committed offsets of groups, and fencing of
+ * transactional ids.
  *
- * All offsets come from one ListOffsets call per broker (rd_kafka_offsets_for_times, whose times -2 and -1 stand for the
- * two ends). The end depends on the asking client: one that reads committed gets the stable end, one that does not the
- * high watermark.
+ * All offsets come from one ListOffsets call per broker (rd_kafka_offsets_for_times, whose times -2
+ * and -1 stand for the two ends). The end depends on the asking client: one that reads committed
+ * gets the stable end, one that does not the high watermark.
  *
- * committed() must not answer while another transaction's offsets are pending: librdkafka then returns a timeout with
- * partitions that look fine (librdkafka.md, section 3), so only its return code counts, and the call is repeated.
+ * committed() must not answer while another transaction's offsets are pending: librdkafka then
+ * returns a timeout with partitions that look fine (librdkafka.md, section 3), so only its return
+ * code counts, and the call is repeated.
  */
 #include "runtime/kafka/admin.h"
 
@@ -17,9 +19,17 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { OFFSETS_MS = 1000, COMMITTED_MS = 1000, TIME_EARLIEST = -2, TIME_END = -1, FENCE_MS = 1000, FENCE_AT_ONCE = 8 };
+enum {
+    OFFSETS_MS = 1000,
+    COMMITTED_MS = 1000,
+    TIME_EARLIEST = -2,
+    TIME_END = -1,
+    FENCE_MS = 1000,
+    FENCE_AT_ONCE = 8
+};
 
-rd_kafka_topic_partition_list_t *leat__klist(const leat__position_t *p, size_t count, bool with_offsets)
+rd_kafka_topic_partition_list_t *leat__klist(
+    const leat__position_t *p, size_t count, bool with_offsets)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
 
@@ -66,7 +76,8 @@ static rd_kafka_resp_err_t passing(const rd_kafka_topic_partition_list_t *list)
 }
 
 /* Fills list's offsets and errors. False: the op's err says why. */
-static bool list_offsets(const leat__kask_t *ask, leat__kclient_t *c, rd_kafka_topic_partition_list_t *list)
+static bool list_offsets(
+    const leat__kask_t *ask, leat__kclient_t *c, rd_kafka_topic_partition_list_t *list)
 {
     leat__kpatience_t patience = leat__kpatience(ask, c);
     rd_kafka_topic_partition_list_t *answer = NULL;
@@ -102,14 +113,16 @@ static bool list_offsets(const leat__kask_t *ask, leat__kclient_t *c, rd_kafka_t
 }
 
 /* Behind the last record of that time: the end. */
-static bool ends_for_none(const leat__kask_t *ask, leat__kclient_t *c, rd_kafka_topic_partition_list_t *list)
+static bool ends_for_none(
+    const leat__kask_t *ask, leat__kclient_t *c, rd_kafka_topic_partition_list_t *list)
 {
     rd_kafka_topic_partition_list_t *ends = rd_kafka_topic_partition_list_new(list->cnt);
     bool ok = true;
 
     for (int i = 0; i < list->cnt; i++)
         if (!list->elems[i].err && list->elems[i].offset < 0)
-            rd_kafka_topic_partition_list_add(ends, list->elems[i].topic, list->elems[i].partition)->offset = TIME_END;
+            rd_kafka_topic_partition_list_add(ends, list->elems[i].topic, list->elems[i].partition)
+                ->offset = TIME_END;
     if (ends->cnt)
         ok = list_offsets(ask, c, ends);
     for (int i = 0; ok && i < ends->cnt; i++) {
@@ -139,7 +152,8 @@ static void take_positions(const leat__kask_t *ask, leat__kclient_t *c,
 
         p->offset = one->offset >= 0 ? one->offset : LEAT__OFFSET_NONE;
         leat__free(p->metadata);
-        p->metadata = one->metadata_size ? leat__must_strndup(one->metadata, one->metadata_size) : NULL;
+        p->metadata =
+            one->metadata_size ? leat__must_strndup(one->metadata, one->metadata_size) : NULL;
         p->code = leat__kcode(one->err, &flags);
         leat__kplace(place, sizeof place, p->topic, p->partition);
         if (one->err && !op->err.code)
@@ -152,7 +166,7 @@ static void run_offsets(leat__kjob_t *job)
     leat__kask_t *ask = (leat__kask_t *)job;
     leat_error_t *err = &job->op->err;
     leat__kclient_t *c = ask->where == LEAT__STABLE_END ? leat__kbroker_stable(ask->broker, err)
-                                                       : leat__kbroker_admin(ask->broker, err);
+                                                        : leat__kbroker_admin(ask->broker, err);
     rd_kafka_topic_partition_list_t *list;
 
     if (!c || !ask->position_count)
@@ -165,7 +179,8 @@ static void run_offsets(leat__kjob_t *job)
     rd_kafka_topic_partition_list_destroy(list);
 }
 
-leat__op_t *leat__koffsets(leat__broker_t *b, const leat__position_t *of, size_t count, leat__where_t where)
+leat__op_t *leat__koffsets(
+    leat__broker_t *b, const leat__position_t *of, size_t count, leat__where_t where)
 {
     leat__kask_t *ask = leat__kask_new(b, run_offsets);
 
@@ -199,7 +214,8 @@ static void run_committed(leat__kjob_t *job)
         leat__kcode(code, &flags);
         if (!(flags & LEAT_RETRIABLE))
             break;
-        if (leat__kgive_up(ask, c, &patience, "read the group's committed offsets (are some pending?)"))
+        if (leat__kgive_up(
+                ask, c, &patience, "read the group's committed offsets (are some pending?)"))
             goto out;
     }
     if (code) {
@@ -212,7 +228,8 @@ out:
     rd_kafka_topic_partition_list_destroy(list);
 }
 
-leat__op_t *leat__kcommitted(leat__broker_t *b, const char *group, const leat__position_t *of, size_t count)
+leat__op_t *leat__kcommitted(
+    leat__broker_t *b, const char *group, const leat__position_t *of, size_t count)
 {
     leat__kask_t *ask = leat__kask_new(b, run_committed);
 
@@ -237,8 +254,8 @@ static leat__kclient_t *fencing_client(const fence_t *f, leat_error_t *err)
     char name[96];
     rd_kafka_conf_t *conf;
 
-    snprintf(name, sizeof name, "%.60s-fence-%d", leat__config_text(f->ask->broker->config, "application.id"),
-        f->ask->broker->made++);
+    snprintf(name, sizeof name, "%.60s-fence-%d",
+        leat__config_text(f->ask->broker->config, "application.id"), f->ask->broker->made++);
     conf = leat__kconf_new(f->ask->broker, LEAT__KPRODUCER, name, err);
     if (!conf)
         return NULL;
@@ -249,11 +266,12 @@ static leat__kclient_t *fencing_client(const fence_t *f, leat_error_t *err)
     return leat__kclient_new(f->ask->broker, LEAT__KPRODUCER, conf, err);
 }
 
-static bool fence_over(const fence_t *f, leat__kclient_t *c, const leat__kpatience_t *patience, leat_error_t *err)
+static bool fence_over(
+    const fence_t *f, leat__kclient_t *c, const leat__kpatience_t *patience, leat_error_t *err)
 {
     rd_kafka_poll(c->rk, 0);
     return leat__kjob_unwanted(&f->ask->job) || leat__kclient_refused(c, f->id, err) ||
-        leat__clock_steady_ms(NULL) >= patience->until_ms;
+           leat__clock_steady_ms(NULL) >= patience->until_ms;
 }
 
 /* Being fenced ourselves is as good: somebody initialised the id after its old owner. */
@@ -269,7 +287,8 @@ static void *fence_one(void *arg)
     do {
         rd_kafka_error_t *e = rd_kafka_init_transactions(c->rk, FENCE_MS);
 
-        if (e && (rd_kafka_error_code(e) == RD_KAFKA_RESP_ERR__FENCED || rd_kafka_error_is_fatal(e)) &&
+        if (e &&
+            (rd_kafka_error_code(e) == RD_KAFKA_RESP_ERR__FENCED || rd_kafka_error_is_fatal(e)) &&
             rd_kafka_error_code(e) != RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED) {
             rd_kafka_error_destroy(e);
             e = NULL;

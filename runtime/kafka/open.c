@@ -1,8 +1,8 @@
 /*
  * runtime/kafka/open.c: the broker object: its vtable and the clients that its admin calls share.
  *
- * Nothing connects here: clients are made when first needed, so opening never waits and a wrong address shows in the first
- * call's error.
+ * Nothing connects here: clients are made when first needed, so opening never waits and a wrong
+ * address shows in the first call's error.
  */
 #include "runtime/kafka/kafka.h"
 
@@ -18,24 +18,27 @@ enum { API_MS = 30000 };
 int64_t leat__kbroker_api_ms(const leat__kbroker_t *b)
 {
     int64_t ms = leat__config_is_set(b->config, "default.api.timeout.ms")
-        ? leat__config_int(b->config, "default.api.timeout.ms") : 0;
+                     ? leat__config_int(b->config, "default.api.timeout.ms")
+                     : 0;
 
     return ms > 0 ? ms : API_MS;
 }
 
-static leat__kclient_t *consumer(leat__kbroker_t *b, const char *kind, const char *group, bool committed,
-    leat_error_t *err)
+static leat__kclient_t *consumer(
+    leat__kbroker_t *b, const char *kind, const char *group, bool committed, leat_error_t *err)
 {
     char name[96];
     rd_kafka_conf_t *conf;
 
-    snprintf(name, sizeof name, "%.60s-%s-%d", leat__config_text(b->config, "application.id"), kind, b->made++);
+    snprintf(name, sizeof name, "%.60s-%s-%d", leat__config_text(b->config, "application.id"), kind,
+        b->made++);
     conf = leat__kconf_new(b, LEAT__KADMIN, name, err);
     if (!conf)
         return NULL;
     if ((!group || leat__kconf_must(conf, "group.id", group, err)) &&
         leat__kconf_must(conf, "enable.auto.commit", "false", err) &&
-        leat__kconf_must(conf, "isolation.level", committed ? "read_committed" : "read_uncommitted", err))
+        leat__kconf_must(
+            conf, "isolation.level", committed ? "read_committed" : "read_uncommitted", err))
         return leat__kclient_new(b, LEAT__KADMIN, conf, err);
     rd_kafka_conf_destroy(conf);
     return NULL;
@@ -162,7 +165,8 @@ leat__broker_t *leat__kafka_open(const leat_config_t *config, leat_error_t *err)
 
     if (!leat__config_text(config, "bootstrap.servers")[0]) {
         leat__error(err, LEAT_ECONFIG, LEAT_FATAL, "bootstrap.servers",
-            "bootstrap.servers is empty: give host:port of a Kafka broker, or \"embedded:\" for none");
+            "bootstrap.servers is empty: give host:port of a Kafka broker, or \"embedded:\" for "
+            "none");
         return NULL;
     }
     b = leat__must_alloc(sizeof *b);

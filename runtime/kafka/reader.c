@@ -1,19 +1,23 @@
 /*
  * runtime/kafka/reader.c: partitions read one by one, each from a queue of its own.
  *
- * A reader is one consumer with manual assignment. Each slot detaches its partition's queue from the consumer's (before
- * the partition is assigned, so that nothing goes astray) and takes batches from it without waiting; an unread queue holds
- * its fetcher back by itself, so pausing, which throws prefetched data away, is never needed. Positions are counted here:
- * a record's offset + 1, or the offset of an end-of-partition event, which is behind the transaction markers; the
- * library's own position is wrong in some versions. A record below the position was taken before and is dropped.
+ * A reader is one consumer with manual assignment. Each slot detaches its partition's queue from
+ * the consumer's (before the partition is assigned, so that nothing goes astray) and takes batches
+ * from it without waiting; an unread queue holds its fetcher back by itself, so pausing, which
+ * throws prefetched data away, is never needed. Positions are counted here: a record's offset + 1,
+ * or the offset of an end-of-partition event, which is behind the transaction markers; the
+ * library's own position is wrong in some versions. A record below the position was taken before
+ * and is dropped.
  *
- * A batch owns the library's messages until it is released; holders are reused, so taking allocates nothing.
+ * A batch owns the library's messages until it is released; holders are reused, so taking allocates
+ * nothing.
  *
  *   fetcher --> queue of slot 0 --\
  *   fetcher --> queue of slot 1 ----> eventfd --> wait()          take(slot) --> batch --> release
  *
- * The queues write to the eventfd when they turn non-empty. A take that was cut off by `max` leaves a hint instead, so
- * that the next wait() returns at once; each hint does so once, so a slot that nobody reads cannot make wait() spin.
+ * The queues write to the eventfd when they turn non-empty. A take that was cut off by `max` leaves
+ * a hint instead, so that the next wait() returns at once; each hint does so once, so a slot that
+ * nobody reads cannot make wait() spin.
  */
 #include "runtime/kafka/reader.h"
 
@@ -32,17 +36,18 @@ enum { TAKE_MAX = 10000, QUEUE_KBYTES_MIN = 256, TAIL_WAIT_MS = 10, BACKOFF_MS =
 
 /* ---- opening ---- */
 
-static bool set_reader(rd_kafka_conf_t *conf, leat__kbroker_t *b, const leat__reader_opts_t *o, bool *waker,
-    leat_error_t *err)
+static bool set_reader(rd_kafka_conf_t *conf, leat__kbroker_t *b, const leat__reader_opts_t *o,
+    bool *waker, leat_error_t *err)
 {
     char text[256], backoff[16];
     bool ok = leat__kconf_pass(conf, b, o->group ? "main.consumer." : "restore.consumer.", err) &&
-        leat__kconf_must(conf, "group.id", o->group ? o->group : o->client_id, err) &&
-        leat__kconf_must(conf, "enable.auto.commit", "false", err) &&
-        leat__kconf_must(conf, "enable.auto.offset.store", "false", err) &&
-        leat__kconf_must(conf, "enable.partition.eof", "true", err) &&
-        leat__kconf_must(conf, "auto.offset.reset", "error", err) &&
-        leat__kconf_must(conf, "isolation.level", o->read_committed ? "read_committed" : "read_uncommitted", err);
+              leat__kconf_must(conf, "group.id", o->group ? o->group : o->client_id, err) &&
+              leat__kconf_must(conf, "enable.auto.commit", "false", err) &&
+              leat__kconf_must(conf, "enable.auto.offset.store", "false", err) &&
+              leat__kconf_must(conf, "enable.partition.eof", "true", err) &&
+              leat__kconf_must(conf, "auto.offset.reset", "error", err) &&
+              leat__kconf_must(conf, "isolation.level",
+                  o->read_committed ? "read_committed" : "read_uncommitted", err);
 
     if (ok && o->tail)
         ok = leat__kconf_must_int(conf, "fetch.wait.max.ms", TAIL_WAIT_MS, err);
@@ -54,11 +59,13 @@ static bool set_reader(rd_kafka_conf_t *conf, leat__kbroker_t *b, const leat__re
     }
     /* Known from 2.2.0 on: then the fetcher looks again by itself. */
     snprintf(backoff, sizeof backoff, "%d", BACKOFF_MS);
-    *waker = rd_kafka_conf_set(conf, "fetch.queue.backoff.ms", backoff, text, sizeof text) != RD_KAFKA_CONF_OK;
+    *waker = rd_kafka_conf_set(conf, "fetch.queue.backoff.ms", backoff, text, sizeof text) !=
+             RD_KAFKA_CONF_OK;
     return ok;
 }
 
-leat__reader_t *leat__kreader_open(leat__broker_t *base, const leat__reader_opts_t *o, leat_error_t *err)
+leat__reader_t *leat__kreader_open(
+    leat__broker_t *base, const leat__reader_opts_t *o, leat_error_t *err)
 {
     leat__kbroker_t *b = (leat__kbroker_t *)base;
     rd_kafka_conf_t *conf = leat__kconf_new(b, LEAT__KCONSUMER, o->client_id, err);
@@ -76,7 +83,9 @@ leat__reader_t *leat__kreader_open(leat__broker_t *base, const leat__reader_opts
     r->queue_bytes = leat__kconf_int(conf, "queued.max.messages.kbytes", 4096) * 1024;
     r->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (r->fd < 0) {
-        leat__error(err, LEAT_EIO, LEAT_FATAL, NULL, "no eventfd for a reader: %s; raise the limit of open files (ulimit -n)", strerror(errno));
+        leat__error(err, LEAT_EIO, LEAT_FATAL, NULL,
+            "no eventfd for a reader: %s; raise the limit of open files (ulimit -n)",
+            strerror(errno));
         rd_kafka_conf_destroy(conf);
         leat__free(r);
         return NULL;
@@ -131,7 +140,8 @@ static rd_kafka_error_t *assign(leat__reader_t *r, const leat__slot_t *s, bool a
     rd_kafka_error_t *e;
 
     rd_kafka_topic_partition_list_add(list, s->topic, s->partition)->offset = s->next;
-    e = add ? rd_kafka_incremental_assign(r->client->rk, list) : rd_kafka_incremental_unassign(r->client->rk, list);
+    e = add ? rd_kafka_incremental_assign(r->client->rk, list)
+            : rd_kafka_incremental_unassign(r->client->rk, list);
     rd_kafka_topic_partition_list_destroy(list);
     return e;
 }
@@ -146,7 +156,8 @@ static int free_slot(leat__reader_t *r)
     return (int)r->slot_count++;
 }
 
-int leat__kreader_add(leat__reader_t *r, const char *topic, int32_t partition, int64_t offset, leat_error_t *err)
+int leat__kreader_add(
+    leat__reader_t *r, const char *topic, int32_t partition, int64_t offset, leat_error_t *err)
 {
     static const uint64_t one = 1;
     int at = free_slot(r);
@@ -200,7 +211,10 @@ void leat__kreader_remove(leat__reader_t *r, int slot)
     slot_clear(s);
 }
 
-/* Taking the partition away makes everything prefetched outdated before the call returns; the library drops it. */
+/*
+ * Taking the partition away makes everything prefetched outdated before the call returns; the
+ * library drops it.
+ */
 void leat__kreader_seek(leat__reader_t *r, int slot, int64_t offset)
 {
     leat__slot_t *s = slot_at(r, slot);
@@ -217,7 +231,8 @@ int64_t leat__kreader_high_watermark(leat__reader_t *r, int slot)
     leat__slot_t *s = slot_at(r, slot);
     int64_t low = -1, high = -1;
 
-    if (rd_kafka_get_watermark_offsets(r->client->rk, s->topic, s->partition, &low, &high) || high < 0)
+    if (rd_kafka_get_watermark_offsets(r->client->rk, s->topic, s->partition, &low, &high) ||
+        high < 0)
         return -1;
     return high;
 }
@@ -249,7 +264,8 @@ static void let_go(leat__reader_t *r, leat__holder_t *h)
     r->held--;
 }
 
-static void take_event(leat__reader_t *r, leat__slot_t *s, const rd_kafka_message_t *m, leat__batch_t *batch)
+static void take_event(
+    leat__reader_t *r, leat__slot_t *s, const rd_kafka_message_t *m, leat__batch_t *batch)
 {
     unsigned flags;
     int code;
@@ -263,13 +279,15 @@ static void take_event(leat__reader_t *r, leat__slot_t *s, const rd_kafka_messag
     }
     code = leat__kcode(m->err, &flags);
     leat__kclient_note(r->client, m->err, rd_kafka_message_errstr(m));
-    leat__log(flags & LEAT_RETRIABLE ? LEAT_LOG_DEBUG : LEAT_LOG_WARN, "kafka", NULL, "reading %s-%d at %lld: %s",
-        s->topic, (int)s->partition, (long long)s->next, rd_kafka_message_errstr(m));
+    leat__log(flags & LEAT_RETRIABLE ? LEAT_LOG_DEBUG : LEAT_LOG_WARN, "kafka", NULL,
+        "reading %s-%d at %lld: %s", s->topic, (int)s->partition, (long long)s->next,
+        rd_kafka_message_errstr(m));
     if (!(flags & LEAT_RETRIABLE))
         batch->code = code;
 }
 
-static void take_record(leat__slot_t *s, leat__holder_t *h, rd_kafka_message_t *m, leat__batch_t *batch)
+static void take_record(
+    leat__slot_t *s, leat__holder_t *h, rd_kafka_message_t *m, leat__batch_t *batch)
 {
     leat__raw_t *raw = &h->raws[h->count];
 
@@ -284,7 +302,10 @@ static void take_record(leat__slot_t *s, leat__holder_t *h, rd_kafka_message_t *
     s->next = m->offset + 1;
 }
 
-/* Keeps an eye on the queue: one that stood above the fetcher's limit and now runs low needs the waker. */
+/*
+ * Keeps an eye on the queue: one that stood above the fetcher's limit and now runs low needs the
+ * waker.
+ */
 static void watch_queue(leat__reader_t *r, leat__slot_t *s, size_t taken, size_t bytes)
 {
     size_t left = rd_kafka_queue_length(s->queue);
@@ -345,7 +366,8 @@ void leat__kreader_release(leat__reader_t *r, leat__batch_t *batch)
     *batch = (leat__batch_t){0};
 }
 
-const leat_headers_t *leat__kreader_headers(leat__reader_t *r, const leat__raw_t *raw, leat__arena_t *scratch)
+const leat_headers_t *leat__kreader_headers(
+    leat__reader_t *r, const leat__raw_t *raw, leat__arena_t *scratch)
 {
     rd_kafka_headers_t *found;
     leat_header_t *headers;
@@ -386,7 +408,10 @@ bool leat__kreader_wait(leat__reader_t *r, int64_t timeout_ms)
     int ready;
 
     rd_kafka_poll(r->client->rk, 0);
-    ready = poll(&fd, 1, hint || timeout_ms < 0 ? 0 : timeout_ms > INT32_MAX ? INT32_MAX : (int)timeout_ms);
+    ready = poll(&fd, 1,
+        hint || timeout_ms < 0   ? 0
+        : timeout_ms > INT32_MAX ? INT32_MAX
+                                 : (int)timeout_ms);
     if (ready > 0 && read(r->fd, &count, sizeof count) < 0)
         ready = 0;
     return hint || ready > 0;

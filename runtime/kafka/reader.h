@@ -4,7 +4,9 @@
 
 #include "runtime/kafka/kafka.h"
 
-enum { LEAT__KOVERHEAD_BYTES = 64 }; /* what librdkafka counts for a queued record besides key and value, about */
+enum {
+    LEAT__KOVERHEAD_BYTES = 64
+}; /* what librdkafka counts for a queued record besides key and value, about */
 
 typedef struct leat__kwaker_t leat__kwaker_t;
 
@@ -41,6 +43,6 @@ void leat__kwaker_free(leat__kwaker_t *w);
 void leat__kwaker_add(leat__kwaker_t *w, const char *topic, int32_t partition);
 void leat__kwaker_remove(leat__kwaker_t *w, const char *topic, int32_t partition);
 void leat__kwaker_restart(leat__kwaker_t *w); /* a partition was assigned anew */
-void leat__kwaker_kick(leat__kwaker_t *w); /* cheap: does something at most every 5 ms */
+void leat__kwaker_kick(leat__kwaker_t *w);    /* cheap: does something at most every 5 ms */
 
 #endif

@@ -1,10 +1,11 @@
 /*
- * runtime/kafka/transaction.c: a writer's ops: init, flush, offsets, commit, abort, close. Begin does not wait.
+ * runtime/kafka/transaction.c: a writer's ops: init, flush, offsets, commit, abort, close. Begin
+ * does not wait.
  *
- * Each op runs on the writer's helper thread. What librdkafka calls retriable is called again, as the library wants it,
- * until the time is up: it resumes where it stood. A commit that ends that way has no known outcome (LEAT_ETIMEOUT).
- * An abort flushes first: an abort with unsent records soon after a commit is a fatal error in one of two runs
- * (librdkafka.md, Part I, row 1).
+ * Each op runs on the writer's helper thread. What librdkafka calls retriable is called again, as
+ * the library wants it, until the time is up: it resumes where it stood. A commit that ends that
+ * way has no known outcome (LEAT_ETIMEOUT). An abort flushes first: an abort with unsent records
+ * soon after a commit is a fatal error in one of two runs (librdkafka.md, Part I, row 1).
  */
 #include "runtime/kafka/writer.h"
 
@@ -26,8 +27,8 @@ struct writer_job_t {
     size_t count;
     txn_fn call;
     const char *what;
-    bool unknown;                 /* out of time: the outcome is unknown */
-    bool hasty;                   /* gives up soon when no broker can be reached at all */
+    bool unknown; /* out of time: the outcome is unknown */
+    bool hasty;   /* gives up soon when no broker can be reached at all */
 };
 
 static void job_release(leat__kjob_t *job)
@@ -111,7 +112,8 @@ static void run_call(leat__kjob_t *job)
     call_until((writer_job_t *)job);
 }
 
-static writer_job_t *txn_job(leat__writer_t *w, void (*run)(leat__kjob_t *), txn_fn call, const char *what)
+static writer_job_t *txn_job(
+    leat__writer_t *w, void (*run)(leat__kjob_t *), txn_fn call, const char *what)
 {
     writer_job_t *j = job_new(w, run);
 
@@ -135,8 +137,8 @@ leat__op_t *leat__kwriter_init(leat__writer_t *w)
 
 int leat__kwriter_begin(leat__writer_t *w, leat_error_t *err)
 {
-    return leat__kerror_txn(err, w->client, rd_kafka_begin_transaction(w->client->rk), w->transactional_id,
-        "begin a transaction");
+    return leat__kerror_txn(err, w->client, rd_kafka_begin_transaction(w->client->rk),
+        w->transactional_id, "begin a transaction");
 }
 
 static rd_kafka_error_t *call_offsets(writer_job_t *j)
@@ -149,8 +151,8 @@ static rd_kafka_error_t *call_offsets(writer_job_t *j)
     return e;
 }
 
-leat__op_t *leat__kwriter_send_offsets(leat__writer_t *w, const leat__position_t *p, size_t count,
-    leat__membership_t *under)
+leat__op_t *leat__kwriter_send_offsets(
+    leat__writer_t *w, const leat__position_t *p, size_t count, leat__membership_t *under)
 {
     writer_job_t *j = txn_job(w, run_call, call_offsets, "add the offsets to the transaction");
 
@@ -175,7 +177,10 @@ leat__op_t *leat__kwriter_commit(leat__writer_t *w)
 
 /* ---- flush and abort ---- */
 
-/* True: nothing is left unsent. Ends early when nothing moves for stuck_ms (0: never) or at until_ms. */
+/*
+ * True: nothing is left unsent. Ends early when nothing moves for stuck_ms (0: never) or at
+ * until_ms.
+ */
 static bool flush(const writer_job_t *j, int64_t until_ms, int64_t stuck_ms)
 {
     rd_kafka_t *rk = j->writer->client->rk;
@@ -188,7 +193,8 @@ static bool flush(const writer_job_t *j, int64_t until_ms, int64_t stuck_ms)
         if (left != before)
             moved_ms = now;
         before = left;
-        if (leat__kjob_closing(&j->job) || now >= until_ms || (stuck_ms && now - moved_ms >= stuck_ms))
+        if (leat__kjob_closing(&j->job) || now >= until_ms ||
+            (stuck_ms && now - moved_ms >= stuck_ms))
             return false;
     }
     return true;
@@ -204,9 +210,9 @@ static void free_handles(leat__writer_t *w)
 }
 
 /*
- * After the broker refused a record, 2.0.2 goes on with sequence numbers that the broker does not expect, and the next
- * transaction fails as well ("skipped sequence numbers"). A new producer in the old one's place has no such past; what the
- * caller holds stays good.
+ * After the broker refused a record, 2.0.2 goes on with sequence numbers that the broker does not
+ * expect, and the next transaction fails as well ("skipped sequence numbers"). A new producer in
+ * the old one's place has no such past; what the caller holds stays good.
  */
 static void renew(writer_job_t *j)
 {
@@ -264,18 +270,15 @@ static void run_flush(leat__kjob_t *job)
     writer_job_t *j = (writer_job_t *)job;
     leat__writer_t *w = j->writer;
     leat_error_t *err = &job->op->err;
-    const leat__refusal_t *first;
-    char place[LEAT__KTEXT];
 
     if (!flush(j, leat__clock_steady_ms(NULL) + w->patience_ms, 0)) {
-        leat__kerror(err, w->client, RD_KAFKA_RESP_ERR__TIMED_OUT, NULL, w->transactional_id, "flush the records");
+        leat__kerror(err, w->client, RD_KAFKA_RESP_ERR__TIMED_OUT, NULL, w->transactional_id,
+            "flush the records");
         return;
     }
     if (w->refusal_at == w->refusal_count)
         return;
-    first = &w->refusals[w->refusal_at];
-    leat__kplace(place, sizeof place, first->out->topic, first->partition);
-    leat__kerror(err, w->client, first->code, NULL, place, "write a record");
+    leat__krefusal(err, w, &w->refusals[w->refusal_at]);
     err->flags &= ~(unsigned)LEAT_RETRIABLE;
     if (w->transactional_id && err->code != LEAT_EFENCED)
         err->flags |= LEAT_ABORT;

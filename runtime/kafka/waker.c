@@ -1,13 +1,15 @@
 /*
  * runtime/kafka/waker.c: keeps librdkafka's fetcher from stalling (librdkafka.md, Part I, row 3).
  *
- * A fetcher that found a partition's queue above its limit looks again only when its broker thread has something else to
- * do, at worst a second later; draining the queue does not tell it. Any request to that broker does. So a thread asks for
- * the end offset of one partition of each leader when the reader says that a queue which was full runs low, at most every
- * WAKE_MS. No lag, no full queue, no kick: then the thread sleeps. Versions with fetch.queue.backoff.ms need none of it.
+ * A fetcher that found a partition's queue above its limit looks again only when its broker thread
+ * has something else to do, at worst a second later; draining the queue does not tell it. Any
+ * request to that broker does. So a thread asks for the end offset of one partition of each leader
+ * when the reader says that a queue which was full runs low, at most every WAKE_MS. No lag, no full
+ * queue, no kick: then the thread sleeps. Versions with fetch.queue.backoff.ms need none of it.
  *
- * A partition that was just assigned has the same trouble: its first fetch waits for the broker thread, a second in one of
- * two runs. So each assignment is followed by a few requests on their own, at growing distances.
+ * A partition that was just assigned has the same trouble: its first fetch waits for the broker
+ * thread, a second in one of two runs. So each assignment is followed by a few requests on their
+ * own, at growing distances.
  */
 #include "runtime/kafka/reader.h"
 
@@ -35,7 +37,8 @@ struct leat__kwaker_t {
 };
 
 /* One partition per leader. [own] NULL: not to be had now. */
-static rd_kafka_topic_partition_list_t *leaders(leat__kwaker_t *w, const rd_kafka_topic_partition_list_t *all)
+static rd_kafka_topic_partition_list_t *leaders(
+    leat__kwaker_t *w, const rd_kafka_topic_partition_list_t *all)
 {
     const struct rd_kafka_metadata *metadata = NULL;
     rd_kafka_topic_partition_list_t *chosen;
@@ -51,10 +54,12 @@ static rd_kafka_topic_partition_list_t *leaders(leat__kwaker_t *w, const rd_kafk
 
             for (int p = 0; p < topic->partition_cnt && !found; p++) {
                 found = topic->partitions[p].leader == metadata->brokers[b].id &&
-                    rd_kafka_topic_partition_list_find((rd_kafka_topic_partition_list_t *)(uintptr_t)all,
-                        topic->topic, topic->partitions[p].id);
+                        rd_kafka_topic_partition_list_find(
+                            (rd_kafka_topic_partition_list_t *)(uintptr_t)all, topic->topic,
+                            topic->partitions[p].id);
                 if (found)
-                    rd_kafka_topic_partition_list_add(chosen, topic->topic, topic->partitions[p].id);
+                    rd_kafka_topic_partition_list_add(
+                        chosen, topic->topic, topic->partitions[p].id);
             }
         }
     }
@@ -116,7 +121,8 @@ static bool ask(leat__kwaker_t *w, rd_kafka_topic_partition_list_t *chosen)
 {
     for (int i = 0; i < chosen->cnt; i++)
         chosen->elems[i].offset = RD_KAFKA_OFFSET_END;
-    return chosen->cnt > 0 && rd_kafka_offsets_for_times(w->client->rk, chosen, ASK_MS) == RD_KAFKA_RESP_ERR_NO_ERROR;
+    return chosen->cnt > 0 &&
+           rd_kafka_offsets_for_times(w->client->rk, chosen, ASK_MS) == RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
 static void *wake(void *arg)
@@ -164,7 +170,8 @@ leat__kwaker_t *leat__kwaker_new(leat__kclient_t *c)
     pthread_cond_init(&w->changed, NULL);
     if (pthread_create(&w->thread, NULL, wake, w) == 0)
         return w;
-    leat__log(LEAT_LOG_WARN, "kafka", NULL, "no thread to keep the fetcher awake: reading may be slow");
+    leat__log(
+        LEAT_LOG_WARN, "kafka", NULL, "no thread to keep the fetcher awake: reading may be slow");
     rd_kafka_topic_partition_list_destroy(w->all);
     leat__free(w);
     return NULL;

@@ -1,9 +1,10 @@
 /*
  * runtime/kafka/worker.c: helper threads: the only threads of leat that wait inside librdkafka.
  *
- * A worker is a queue of jobs and up to threads_max threads, started when a job finds none idle. With one thread jobs run
- * in the order they were posted, which is what a writer's commit after its offsets relies on. A job that carries an op
- * completes it exactly once: after its run, or with LEAT_ESTATE when the worker closes before.
+ * A worker is a queue of jobs and up to threads_max threads, started when a job finds none idle.
+ * With one thread jobs run in the order they were posted, which is what a writer's commit after its
+ * offsets relies on. A job that carries an op completes it exactly once: after its run, or with
+ * LEAT_ESTATE when the worker closes before.
  */
 #include "runtime/kafka/kafka.h"
 

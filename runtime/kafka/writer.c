@@ -1,13 +1,15 @@
 /*
- * runtime/kafka/writer.c: a producer: topics, records, delivery results. Its transactions are in transaction.c.
+ * runtime/kafka/writer.c: a producer: topics, records, delivery results. Its transactions are in
+ * transaction.c.
  *
- * A record is copied into the library's queue with one call; when the queue is full, delivery results are served until
- * there is room or FULL_MS have passed. Results come back per record through one callback, which keeps for each partition
- * the offset after the last record and the first offset that was not ours: a foreign record between two of ours (or the
- * marker of a transaction, so only a writer without transactions asks).
+ * A record is copied into the library's queue with one call; when the queue is full, delivery
+ * results are served until there is room or FULL_MS have passed. Results come back per record
+ * through one callback, which keeps for each partition the offset after the last record and the
+ * first offset that was not ours: a foreign record between two of ours (or the marker of a
+ * transaction, so only a writer without transactions asks).
  *
- * Results are served by whoever has the writer: the owner in produce() and poll(), the helper thread while an op is under
- * way; never both (busy).
+ * Results are served by whoever has the writer: the owner in produce() and poll(), the helper
+ * thread while an op is under way; never both (busy).
  */
 #include "runtime/kafka/writer.h"
 
@@ -18,14 +20,22 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { FULL_MS = 100, FULL_SLICE_MS = 5, TOPIC_MS = 10000, TOPIC_SLICE_MS = 500, REFUSALS_MAX = 1000 };
+enum {
+    FULL_MS = 100,
+    FULL_SLICE_MS = 5,
+    TOPIC_MS = 10000,
+    TOPIC_SLICE_MS = 500,
+    REFUSALS_MAX = 1000
+};
 
 /* ---- opening ---- */
 
 /* librdkafka refuses a transaction timeout below its own other limits: they give way. */
-static bool limit_to(rd_kafka_conf_t *conf, const char *key, int64_t most, int64_t otherwise, leat_error_t *err)
+static bool limit_to(
+    rd_kafka_conf_t *conf, const char *key, int64_t most, int64_t otherwise, leat_error_t *err)
 {
-    return leat__kconf_int(conf, key, otherwise) <= most || leat__kconf_must_int(conf, key, most, err);
+    return leat__kconf_int(conf, key, otherwise) <= most ||
+           leat__kconf_must_int(conf, key, most, err);
 }
 
 static bool set_writer(rd_kafka_conf_t *conf, const leat__writer_t *w, leat_error_t *err)
@@ -37,9 +47,9 @@ static bool set_writer(rd_kafka_conf_t *conf, const leat__writer_t *w, leat_erro
     if (!w->transactional_id)
         return true;
     return leat__kconf_must(conf, "transactional.id", w->transactional_id, err) &&
-        leat__kconf_must_int(conf, "transaction.timeout.ms", timeout, err) &&
-        limit_to(conf, "socket.timeout.ms", timeout > 1000 ? timeout : 1000, 60000, err) &&
-        limit_to(conf, "message.timeout.ms", timeout, 300000, err);
+           leat__kconf_must_int(conf, "transaction.timeout.ms", timeout, err) &&
+           limit_to(conf, "socket.timeout.ms", timeout > 1000 ? timeout : 1000, 60000, err) &&
+           limit_to(conf, "message.timeout.ms", timeout, 300000, err);
 }
 
 leat__kclient_t *leat__kwriter_client(leat__writer_t *w, leat_error_t *err)
@@ -56,7 +66,8 @@ leat__kclient_t *leat__kwriter_client(leat__writer_t *w, leat_error_t *err)
     return leat__kclient_new(w->broker, LEAT__KPRODUCER, conf, err);
 }
 
-leat__writer_t *leat__kwriter_open(leat__broker_t *base, const leat__writer_opts_t *o, leat_error_t *err)
+leat__writer_t *leat__kwriter_open(
+    leat__broker_t *base, const leat__writer_opts_t *o, leat_error_t *err)
 {
     leat__writer_t *w = leat__must_alloc(sizeof *w);
 
@@ -96,7 +107,8 @@ rd_kafka_topic_t *leat__kout_handle(leat__writer_t *w, leat__out_t *out, leat_er
 }
 
 /* Partitions of the topic, or a negative leat code with err filled. */
-int leat__kout_count(leat__writer_t *w, rd_kafka_topic_t *handle, const char *topic, leat_error_t *err)
+int leat__kout_count(
+    leat__writer_t *w, rd_kafka_topic_t *handle, const char *topic, leat_error_t *err)
 {
     int64_t until = leat__clock_steady_ms(NULL) + TOPIC_MS;
     const struct rd_kafka_metadata *seen;
@@ -115,7 +127,7 @@ int leat__kout_count(leat__writer_t *w, rd_kafka_topic_t *handle, const char *to
         rd_kafka_poll(w->client->rk, 0);
         leat__kcode(code, &flags);
     } while (((flags & LEAT_RETRIABLE) || (!code && !count)) && !w->client->refused &&
-        leat__clock_steady_ms(NULL) < until);
+             leat__clock_steady_ms(NULL) < until);
     snprintf(what, sizeof what, "find topic %s to write to", topic);
     if (code)
         return leat__kerror(err, w->client, code, NULL, topic, what);
@@ -175,7 +187,8 @@ int64_t leat__kout_gap(leat__out_t *t, int32_t partition)
 
 /* ---- delivery results ---- */
 
-static void refused(leat__writer_t *w, leat__out_t *out, int32_t partition, rd_kafka_resp_err_t code)
+static void refused(
+    leat__writer_t *w, leat__out_t *out, int32_t partition, rd_kafka_resp_err_t code)
 {
     if (w->dropping &&
         (code == RD_KAFKA_RESP_ERR__PURGE_QUEUE || code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT))
@@ -200,7 +213,7 @@ void leat__kwriter_landed(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opa
         return;
     }
     if (m->partition >= out->partitions || m->offset < 0)
-        return; /* a partition added since, or a duplicate whose offset the broker no longer knows */
+        return; /* a partition added since, or a duplicate of unknown offset */
     landing = &out->landings[m->partition];
     if (landing->delivered >= 0 && m->offset > landing->delivered && landing->gap < 0)
         landing->gap = landing->delivered;
@@ -214,10 +227,28 @@ void leat__kwriter_poll(leat__writer_t *w)
         rd_kafka_poll(w->client->rk, 0);
 }
 
+/*
+ * A record that this client gave up (purged, timed out) is the transaction's trouble, never the
+ * record's; with a fatal error of the producer behind it, as of one that was fenced, the producer
+ * is over.
+ */
+void leat__krefusal(leat_error_t *err, leat__writer_t *w, const leat__refusal_t *r)
+{
+    char place[LEAT__KTEXT], fatal[LEAT__KTEXT];
+
+    leat__kplace(place, sizeof place, r->out->topic, r->partition);
+    if (r->code < 0 && rd_kafka_fatal_error(w->client->rk, fatal, sizeof fatal)) {
+        leat__error(err, LEAT_EFENCED, 0, place, "this producer is over: %s", fatal);
+        return;
+    }
+    leat__kerror(err, w->client, r->code, NULL, place, "write a record");
+    if (r->code < 0 && err->code != LEAT_EAUTH)
+        err->flags = (err->flags & ~(unsigned)LEAT_RETRIABLE) | LEAT_ABORT;
+}
+
 bool leat__kwriter_failure(leat__writer_t *w, leat__failure_t *f)
 {
     leat__refusal_t *r;
-    char place[LEAT__KTEXT];
 
     if (atomic_load_explicit(&w->busy, memory_order_acquire) || w->refusal_at == w->refusal_count) {
         if (!w->busy)
@@ -225,10 +256,9 @@ bool leat__kwriter_failure(leat__writer_t *w, leat__failure_t *f)
         return false;
     }
     r = &w->refusals[w->refusal_at++];
-    leat__kplace(place, sizeof place, r->out->topic, r->partition);
     f->topic = r->out->topic;
     f->partition = r->partition;
-    leat__kerror(&f->err, w->client, r->code, NULL, place, "write a record");
+    leat__krefusal(&f->err, w, r);
     if (w->refusal_at == w->refusal_count) {
         f->err.others = (unsigned)w->refusals_lost;
         w->refusals_lost = 0;
@@ -239,15 +269,17 @@ bool leat__kwriter_failure(leat__writer_t *w, leat__failure_t *f)
 /* ---- records ---- */
 
 #ifdef __clang__
-#pragma clang diagnostic ignored "-Wgnu-statement-expression" /* RD_KAFKA_V_... check their types with these */
+#pragma clang diagnostic ignored                                                                   \
+    "-Wgnu-statement-expression" /* RD_KAFKA_V_... check their types with these */
 #endif
 
-static rd_kafka_resp_err_t put_plain(leat__writer_t *w, const leat__out_t *t, int32_t partition, leat_slice_t key,
-    leat_slice_t value, int64_t time_ms)
+static rd_kafka_resp_err_t put_plain(leat__writer_t *w, const leat__out_t *t, int32_t partition,
+    leat_slice_t key, leat_slice_t value, int64_t time_ms)
 {
-    return rd_kafka_producev(w->client->rk, RD_KAFKA_V_RKT(t->handle), RD_KAFKA_V_PARTITION(partition),
-        RD_KAFKA_V_KEY(key.data, key.size), RD_KAFKA_V_VALUE((void *)(uintptr_t)value.data, value.size),
-        RD_KAFKA_V_TIMESTAMP(time_ms), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+    return rd_kafka_producev(w->client->rk, RD_KAFKA_V_RKT(t->handle),
+        RD_KAFKA_V_PARTITION(partition), RD_KAFKA_V_KEY(key.data, key.size),
+        RD_KAFKA_V_VALUE((void *)(uintptr_t)value.data, value.size), RD_KAFKA_V_TIMESTAMP(time_ms),
+        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
 }
 
 static rd_kafka_resp_err_t put_headers(leat__writer_t *w, const leat__out_t *t, int32_t partition,
@@ -259,17 +291,17 @@ static rd_kafka_resp_err_t put_headers(leat__writer_t *w, const leat__out_t *t, 
     for (size_t i = 0; i < headers->count; i++)
         rd_kafka_header_add(native, headers->at[i].name, -1, headers->at[i].value.data,
             (ssize_t)headers->at[i].value.size);
-    code = rd_kafka_producev(w->client->rk, RD_KAFKA_V_RKT(t->handle), RD_KAFKA_V_PARTITION(partition),
-        RD_KAFKA_V_KEY(key.data, key.size), RD_KAFKA_V_VALUE((void *)(uintptr_t)value.data, value.size),
-        RD_KAFKA_V_TIMESTAMP(time_ms), RD_KAFKA_V_HEADERS(native), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-        RD_KAFKA_V_END);
+    code = rd_kafka_producev(w->client->rk, RD_KAFKA_V_RKT(t->handle),
+        RD_KAFKA_V_PARTITION(partition), RD_KAFKA_V_KEY(key.data, key.size),
+        RD_KAFKA_V_VALUE((void *)(uintptr_t)value.data, value.size), RD_KAFKA_V_TIMESTAMP(time_ms),
+        RD_KAFKA_V_HEADERS(native), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
     if (code)
         rd_kafka_headers_destroy(native);
     return code;
 }
 
-static int produce_failed(leat__writer_t *w, const leat__out_t *t, int32_t partition, rd_kafka_resp_err_t code,
-    leat_error_t *err)
+static int produce_failed(leat__writer_t *w, const leat__out_t *t, int32_t partition,
+    rd_kafka_resp_err_t code, leat_error_t *err)
 {
     char place[LEAT__KTEXT], fatal[LEAT__KTEXT];
 
@@ -280,12 +312,13 @@ static int produce_failed(leat__writer_t *w, const leat__out_t *t, int32_t parti
     /* The library refuses records while the transaction only waits to be aborted. */
     if (code == RD_KAFKA_RESP_ERR__STATE && w->transactional_id)
         return leat__error(err, LEAT_EBROKER, LEAT_ABORT, place,
-            "the transaction takes no more records: it has failed and must be aborted, or was not begun");
+            "the transaction takes no more records: it has failed and must be aborted, or was not "
+            "begun");
     return leat__kcode(code, &(unsigned){0});
 }
 
-int leat__kproduce(leat__writer_t *w, leat__out_t *t, int32_t partition, leat_slice_t key, leat_slice_t value,
-    int64_t time_ms, const leat_headers_t *headers, leat_error_t *err)
+int leat__kproduce(leat__writer_t *w, leat__out_t *t, int32_t partition, leat_slice_t key,
+    leat_slice_t value, int64_t time_ms, const leat_headers_t *headers, leat_error_t *err)
 {
     int64_t until = 0;
     rd_kafka_resp_err_t code;
@@ -293,8 +326,9 @@ int leat__kproduce(leat__writer_t *w, leat__out_t *t, int32_t partition, leat_sl
     if (time_ms < 0)
         time_ms = 0; /* librdkafka's word for "now" */
     for (;;) {
-        code = headers && headers->count ? put_headers(w, t, partition, key, value, time_ms, headers)
-                                         : put_plain(w, t, partition, key, value, time_ms);
+        code = headers && headers->count
+                   ? put_headers(w, t, partition, key, value, time_ms, headers)
+                   : put_plain(w, t, partition, key, value, time_ms);
         if (!code) {
             if (err)
                 err->code = LEAT_OK; /* the texts are not read then: no time is spent on them */
@@ -306,7 +340,8 @@ int leat__kproduce(leat__writer_t *w, leat__out_t *t, int32_t partition, leat_sl
             until = leat__clock_steady_ms(NULL) + FULL_MS;
         else if (leat__clock_steady_ms(NULL) >= until)
             return leat__error(err, LEAT_EFULL, LEAT_RETRIABLE, t->topic,
-                "the producer's queue is full: the broker takes records more slowly than they come");
+                "the producer's queue is full: the broker takes records more slowly than they "
+                "come");
         rd_kafka_poll(w->client->rk, FULL_SLICE_MS);
     }
 }

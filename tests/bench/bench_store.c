@@ -1,10 +1,11 @@
 /*
  * tests/bench/bench_store.c: what one get + put on a store costs, key by key, in one thread.
  *
- * For 10 thousand and 1 million keys of 16 bytes and values of 8, in random order: cold (each key is new), hot
- * (all in the buffer), hot with a commit every 10 000 updates, the same with checkpoints written by another
- * thread all the while, and with a buffer too small for the keys, so that every second get reads the backend.
- * Prints nanoseconds of wall clock and of this thread's CPU per get + put. Not a test: nothing is judged.
+ * For 10 thousand and 1 million keys of 16 bytes and values of 8, in random order: cold (each key
+ * is new), hot (all in the buffer), hot with a commit every 10 000 updates, the same with
+ * checkpoints written by another thread all the while, and with a buffer too small for the keys, so
+ * that every second get reads the backend. Prints nanoseconds of wall clock and of this thread's
+ * CPU per get + put. Not a test: nothing is judged.
  *
  * usage: bench_store [keys=N] [dir=DIR] [cache=BYTES]
  */
@@ -173,9 +174,36 @@ static void run(bench_t *b, const char *what, bool each_once, bool checkpoints)
     fflush(stdout);
 }
 
+/* A changelog of new keys into an empty store, 1000 records at a time. */
+static void restore(bench_t *b)
+{
+    enum { BATCH = 1000 };
+    static leat__restore_record_t records[BATCH];
+    static uint64_t keys[BATCH][2], values[BATCH];
+    leat_error_t err;
+    int64_t start = leat__clock_steady_us(NULL), cpu = cpu_us();
+    for (size_t at = 0; at < b->keys; at += BATCH) {
+        for (size_t i = 0; i < BATCH; i++) {
+            keys[i][0] = mix(at + i + 1);
+            keys[i][1] = at + i;
+            values[i] = at;
+            records[i] = (leat__restore_record_t){
+                {(char *)keys[i], sizeof keys[i]}, {(char *)&values[i], 8}, 1};
+        }
+        if (leat__store_restore(b->store, records, BATCH, (int64_t)(at + BATCH), &err))
+            stop(&err);
+    }
+    printf("%-9zu %-46s %7.0f ns  %7.0f ns cpu\n", b->keys, "rocksdb, restore",
+        (double)(leat__clock_steady_us(NULL) - start) * 1000.0 / (double)b->keys,
+        (double)(cpu_us() - cpu) * 1000.0 / (double)b->keys);
+}
+
 static void bench(const char *dir, void *block_cache, size_t keys)
 {
-    bench_t b = {.dir = dir, .block_cache = block_cache, .keys = keys, .updates = keys < 1000000 ? 4000000 : 2000000};
+    bench_t b = {.dir = dir,
+        .block_cache = block_cache,
+        .keys = keys,
+        .updates = keys < 1000000 ? 4000000 : 2000000};
     open_store(&b, leat_backend_memory(), false);
     run(&b, "memory, cold", true, false);
     run(&b, "memory, hot", false, false);
@@ -196,6 +224,10 @@ static void bench(const char *dir, void *block_cache, size_t keys)
     leat__task_state_close(b.state);
 
     b.bytes_max = 0;
+    open_store(&b, leat_backend_rocksdb(), false);
+    restore(&b);
+    leat__task_state_close(b.state);
+
     open_store(&b, leat_backend_rocksdb(), true);
     run(&b, "rocksdb, cached, cold, commits", true, false);
     run(&b, "rocksdb, cached, hot, commits and checkpoints", false, true);

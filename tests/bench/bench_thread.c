@@ -1,10 +1,12 @@
 /*
- * tests/bench/bench_thread.c: a stream thread on the embedded log: what the engine costs with no network.
+ * tests/bench/bench_thread.c: a stream thread on the embedded log: what the engine costs with no
+ * network.
  *
  *   bench_thread [w1|w3] [at_least_once|exactly_once_v2] [RECORDS] [KEYS] [PROPERTY VALUE]...
  *
- * w1: upper-cases 100-byte values. w3: counts by key into a logged RocksDB store and emits each count (KEYS keys). One partition,
- * one thread. Prints records/s and CPU of the stream thread alone (the checkpointer's is apart), as key=value.
+ * w1: upper-cases 100-byte values. w3: counts by key into a logged RocksDB store and emits each
+ * count (KEYS keys). One partition, one thread. Prints records/s and CPU of the stream thread
+ * alone (the checkpointer's is apart), as key=value.
  */
 #include <leat/leat.h>
 
@@ -54,8 +56,9 @@ static void uppers(leat_ctx_t *ctx, const leat_record_t *in)
     char *text = leat_scratch(ctx, value->size);
 
     for (size_t i = 0; i < value->size; i++)
-        text[i] = value->data[i] >= 'a' && value->data[i] <= 'z' ? (char)(value->data[i] - 'a' + 'A')
-                                                                 : value->data[i];
+        text[i] = value->data[i] >= 'a' && value->data[i] <= 'z'
+                      ? (char)(value->data[i] - 'a' + 'A')
+                      : value->data[i];
     leat_emit_value(ctx, &(leat_slice_t){text, value->size});
 }
 
@@ -117,7 +120,8 @@ static void fill(bench_t *b, long records, long keys)
 {
     const leat__broker_vt_t *vt = b->broker->vt;
     leat_error_t err;
-    leat__writer_t *w = vt->writer_open(b->broker, &(leat__writer_opts_t){.client_id = "fill"}, &err);
+    leat__writer_t *w =
+        vt->writer_open(b->broker, &(leat__writer_opts_t){.client_id = "fill"}, &err);
     leat__out_t *out = vt->writer_topic(w, "in", &err);
     char key[32], value[101];
 
@@ -126,8 +130,8 @@ static void fill(bench_t *b, long records, long keys)
         unsigned long k = (unsigned long)i * 2654435761UL % (unsigned long)keys;
 
         snprintf(key, sizeof key, "%016lx", k);
-        if (vt->produce(w, out, 0, (leat_slice_t){key, 16}, (leat_slice_t){value, 100}, 1700000000000 + i, NULL,
-                &err))
+        if (vt->produce(w, out, 0, (leat_slice_t){key, 16}, (leat_slice_t){value, 100},
+                1700000000000 + i, NULL, &err))
             die("produce", &err);
         if (i % 10000 == 0)
             vt->writer_poll(w);
@@ -162,7 +166,8 @@ static void hear(bench_t *b)
     while ((m = leat__mailbox_take(&b->worker.control, 0))) {
         if (m->say == LEAT__SAY_COMMIT) {
             answer = leat__message_new(LEAT__SAY_COMMITTING);
-            answer->op = b->broker->vt->member_commit(b->member, b->membership, m->positions, m->position_count);
+            answer->op = b->broker->vt->member_commit(
+                b->member, b->membership, m->positions, m->position_count);
             leat__mailbox_post(leat__thread_mail(b->thread), answer);
         }
         if (m->say == LEAT__SAY_FAILED)
@@ -197,8 +202,8 @@ static void open_all(bench_t *b, bool counting, const char *guarantee, char **se
     b->log = leat__log_open(NULL, NULL, &err);
     b->broker = leat__embedded_client(b->log, b->config);
     snprintf(b->dir, sizeof b->dir, "/tmp/leat-bench-XXXXXX");
-    if (!mkdtemp(b->dir) || leat__topology_compile(t, b->config, &b->plan, &err)
-        || leat__plan_resolve(b->plan, one_partition, NULL, &err))
+    if (!mkdtemp(b->dir) || leat__topology_compile(t, b->config, &b->plan, &err) ||
+        leat__plan_resolve(b->plan, one_partition, NULL, &err))
         die("topology", &err);
     make_topic(b, "bench-control", true);
     make_topic(b, "in", false);
@@ -208,8 +213,8 @@ static void open_all(bench_t *b, bool counting, const char *guarantee, char **se
     b->worker = (leat__worker_t){.config = b->config,
         .broker = b->broker,
         .plan = b->plan,
-        .application_id = (char *)(uintptr_t)"bench",
-        .process_id = (char *)(uintptr_t)"one",
+        .application_id = (char *)(uintptr_t) "bench",
+        .process_id = (char *)(uintptr_t) "one",
         .state_dir = b->dir,
         .exactly_once = !strcmp(guarantee, "exactly_once_v2"),
         .thread_count = 1,
@@ -225,7 +230,8 @@ static void open_all(bench_t *b, bool counting, const char *guarantee, char **se
 static uint64_t done(bench_t *b)
 {
     return b->thread->task_count && b->thread->tasks[0]->task
-        ? leat__task_counts(b->thread->tasks[0]->task)->records : 0;
+               ? leat__task_counts(b->thread->tasks[0]->task)->records
+               : 0;
 }
 
 static void turn(bench_t *b)
@@ -266,10 +272,12 @@ int main(int argc, char **argv)
     all = cpu_s(CLOCK_PROCESS_CPUTIME_ID) - all;
     steady = cpu_s(CLOCK_MONOTONIC) - steady;
     getrusage(RUSAGE_SELF, &usage);
-    printf("workload=%s guarantee=%s records=%ld records_per_s=%.0f thread_cpu_us=%.3f process_cpu_us=%.3f "
-           "commits=%llu buffer_mb=%zu rss_mb=%ld\n", counting ? "w3" : "w1", guarantee, records, (double)records / steady,
-        cpu * 1e6 / (double)records, all * 1e6 / (double)records, (unsigned long long)b.thread->commits,
-        b.thread->budget.entry_bytes >> 20,
+    printf("workload=%s guarantee=%s records=%ld records_per_s=%.0f thread_cpu_us=%.3f "
+           "process_cpu_us=%.3f "
+           "commits=%llu buffer_mb=%zu rss_mb=%ld\n",
+        counting ? "w3" : "w1", guarantee, records, (double)records / steady,
+        cpu * 1e6 / (double)records, all * 1e6 / (double)records,
+        (unsigned long long)b.thread->commits, b.thread->budget.entry_bytes >> 20,
         usage.ru_maxrss / 1024);
     leat__mailbox_post(leat__thread_mail(b.thread), leat__message_new(LEAT__SAY_STOP));
     while (!b.stopped)

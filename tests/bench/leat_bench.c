@@ -1,9 +1,11 @@
 /*
- * tests/bench/leat_bench.c: leat as an engine of the benchmark (SPEC.md): w1, w2, w3, w3c over the public API.
+ * tests/bench/leat_bench.c: leat as an engine of the benchmark (SPEC.md): w1, w2, w3, w3c over the
+ * public API.
  *
- * Arguments are key=value. Those of SPEC.md are translated; a key with a dot in it is a property of leat or, behind
- * "consumer." and "producer.", of librdkafka, so that `bench.py run -x statestore.buffer.max.bytes=...` reaches it.
- * Prints `STATE RUNNING <epoch ms>`, and the two lines of each restored store; SIGTERM is a clean stop.
+ * Arguments are key=value. Those of SPEC.md are translated; a key with a dot in it is a property of
+ * leat or, behind "consumer." and "producer.", of librdkafka, so that `bench.py run -x
+ * statestore.buffer.max.bytes=...` reaches it. Prints `STATE RUNNING <epoch ms>`, and the two lines
+ * of each restored store; SIGTERM is a clean stop.
  */
 #include <leat/leat.h>
 
@@ -110,7 +112,8 @@ static void counts_to(leat_grouped_t *same, const char *out)
     leat_table_t *counts = leat_grouped_count(same, "counts", NULL);
     leat_stream_t *changes = leat_table_to_stream(counts, NULL, NULL);
 
-    leat_stream_to(leat_stream_map_values(changes, NULL, decimal, leat_serde_string(), NULL), out, NULL);
+    leat_stream_to(
+        leat_stream_map_values(changes, NULL, decimal, leat_serde_string(), NULL), out, NULL);
 }
 
 /* NULL: no such workload. */
@@ -139,8 +142,8 @@ static leat_topology_t *topology(const char *workload, const char *in, const cha
 
 static const char *state_name(leat_state_t state)
 {
-    static const char *const state_names[] = {"CREATED", "REBALANCING", "RUNNING", "PENDING_SHUTDOWN", "NOT_RUNNING",
-        "PENDING_ERROR", "ERROR"};
+    static const char *const state_names[] = {"CREATED", "REBALANCING", "RUNNING",
+        "PENDING_SHUTDOWN", "NOT_RUNNING", "PENDING_ERROR", "ERROR"};
 
     return (size_t)state < sizeof state_names / sizeof *state_names ? state_names[state] : "?";
 }
@@ -158,8 +161,9 @@ static void on_restore(void *user, const leat_restore_t *r)
     (void)user;
     if (r->standby || (r->event != LEAT_RESTORE_START && r->event != LEAT_RESTORE_END))
         return;
-    printf("RESTORE_%s %s-%d %lld %lld\n", r->event == LEAT_RESTORE_START ? "START" : "END", r->topic,
-        (int)r->partition, (long long)((r->event == LEAT_RESTORE_START ? r->end : r->at) - r->start), now_ms());
+    printf("RESTORE_%s %s-%d %lld %lld\n", r->event == LEAT_RESTORE_START ? "START" : "END",
+        r->topic, (int)r->partition,
+        (long long)((r->event == LEAT_RESTORE_START ? r->end : r->at) - r->start), now_ms());
     fflush(stdout);
 }
 
@@ -192,7 +196,8 @@ static bool take_args(int count, char **args, leat_config_t *config)
         if (property_of(key)) {
             leat_config_set(config, property_of(key), equals + 1);
         } else if (!is_other(key)) {
-            fprintf(stderr, "leat-bench: what is %s? (SPEC.md names the arguments, all key=value)\n", args[i]);
+            fprintf(stderr,
+                "leat-bench: what is %s? (SPEC.md names the arguments, all key=value)\n", args[i]);
             return false;
         }
     }
@@ -215,12 +220,15 @@ int main(int count, char **args)
     leat_config_set(config, "auto.offset.reset", "earliest");
     built = take_args(count, args, config) && in[0] && out[0] ? topology(workload, in, out) : NULL;
     if (!built) {
-        fprintf(stderr, "usage: leat-bench workload=w1|w2|w3|w3c in=TOPIC out=TOPIC app=ID [guarantee=alo|eos] [threads=N]\n"
+        fprintf(stderr,
+            "usage: leat-bench workload=w1|w2|w3|w3c in=TOPIC out=TOPIC app=ID [guarantee=alo|eos] "
+            "[threads=N]\n"
             "  [commit=MS] [cache=BYTES] [state=DIR] [brokers=HOST:PORT] [PROPERTY=VALUE ...]\n");
         leat_config_free(config);
         return 2;
     }
-    app = leat_app_new(built, config, &(leat_app_opts_t){.on_state = on_state, .on_restore = on_restore});
+    app = leat_app_new(
+        built, config, &(leat_app_opts_t){.on_state = on_state, .on_restore = on_restore});
     rc = leat_app_run_until_signal(app, &err);
     if (rc)
         fprintf(stderr, "leat-bench: %s: %s\n", err.where, err.text);

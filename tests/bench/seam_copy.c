@@ -1,6 +1,7 @@
 /*
- * tests/bench/seam_copy.c: w1 (SPEC.md) on the bare broker seam: what the seam costs beside a hand-written librdkafka loop
- * (raw/raw.c), before any engine is put on top. Takes the same arguments; -x batch=N is the size of a take.
+ * tests/bench/seam_copy.c: w1 (SPEC.md) on the bare broker seam: what the seam costs beside a
+ * hand-written librdkafka loop (raw/raw.c), before any engine is put on top. Takes the same
+ * arguments; -x batch=N is the size of a take.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -99,7 +100,8 @@ static void copy_batch(copy_t *c, const leat__batch_t *batch)
 
             c->upper[n] = (char)(ch - ((ch >= 'a' && ch <= 'z') << 5));
         }
-        while ((rc = vt->produce(c->writer, c->out, -1, key, value, raw->time_ms, NULL, &err)) == LEAT_EFULL)
+        while ((rc = vt->produce(c->writer, c->out, -1, key, value, raw->time_ms, NULL, &err)) ==
+               LEAT_EFULL)
             vt->writer_poll(c->writer);
         if (rc)
             die("produce", &err);
@@ -110,8 +112,13 @@ static void copy_batch(copy_t *c, const leat__batch_t *batch)
 static void join_group(copy_t *c, const char *group, const char *topic)
 {
     const leat__broker_vt_t *vt = c->b->vt;
-    leat__member_opts_t o = {.group = group, .client_id = "copy", .topics = &topic, .topic_count = 1,
-        .session_timeout_ms = 10000, .heartbeat_interval_ms = 200, .max_poll_interval_ms = 300000};
+    leat__member_opts_t o = {.group = group,
+        .client_id = "copy",
+        .topics = &topic,
+        .topic_count = 1,
+        .session_timeout_ms = 10000,
+        .heartbeat_interval_ms = 200,
+        .max_poll_interval_ms = 300000};
     leat__member_event_t e;
     leat_error_t err;
 
@@ -130,7 +137,9 @@ static void open_all(copy_t *c, int count, char **args)
     const leat__broker_vt_t *vt = c->b->vt;
     const char *app = arg(count, args, "app", "copy"), *in = arg(count, args, "in", "in-w1");
     leat__reader_opts_t ro = {.client_id = "copy-reader", .group = app, .read_committed = c->eos};
-    leat__writer_opts_t wo = {.client_id = "copy-writer", .transactional_id = c->eos ? app : NULL, .transaction_timeout_ms = 10000};
+    leat__writer_opts_t wo = {.client_id = "copy-writer",
+        .transactional_id = c->eos ? app : NULL,
+        .transaction_timeout_ms = 10000};
     leat_error_t err;
 
     join_group(c, app, in);
@@ -202,7 +211,8 @@ int main(int count, char **args)
     leat_config_set(config, "bootstrap.servers", arg(count, args, "brokers", "127.0.0.1:9092"));
     for (int i = 1; i < count; i++) { /* consumer.NAME=VALUE, producer.NAME=VALUE */
         char *equals = strchr(args[i], '=');
-        bool passed = strncmp(args[i], "consumer.", 9) == 0 || strncmp(args[i], "producer.", 9) == 0;
+        bool passed =
+            strncmp(args[i], "consumer.", 9) == 0 || strncmp(args[i], "producer.", 9) == 0;
 
         if (!equals || !passed)
             continue;

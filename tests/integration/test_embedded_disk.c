@@ -436,6 +436,49 @@ static void test_damage_in_the_middle_is_an_error_that_names_the_file(void **sta
     assert_true(seam_offset("input", 0, LEAT__HIGH_WATERMARK, 0) == 5000);
 }
 
+/* A compaction that is killed between writing its files and removing the old ones leaves both. */
+static void test_half_finished_compaction_shows_every_record_once(void **state)
+{
+    leat__writer_t *w;
+    char path[500], command[1200];
+    int fd;
+
+    (void)state;
+    seam_topic("input", 1, "compact");
+    w = seam_writer("id");
+    seam_begin(w);
+    seam_put(w, seam_out(w, "input"), 0, "a", "old");
+    seam_put(w, seam_out(w, "input"), 0, "b", "b");
+    seam_must(VT->writer_commit(w));
+    seam_begin(w);
+    seam_put(w, seam_out(w, "input"), 0, "c", "aborted");
+    seam_must(VT->writer_flush(w));
+    seam_must(VT->writer_abort(w));
+    seam_begin(w);
+    seam_put(w, seam_out(w, "input"), 0, "a", "new");
+    seam_must(VT->writer_commit(w));
+    seam_close_writer(w);
+    fd = find_data_file(path, sizeof path);
+    assert_true(fd >= 0);
+    close(fd);
+    snprintf(command, sizeof command, "cp %s %s/aside", path, dir);
+    assert_int_equal(system(command), 0);
+    leat__log_compact(the_log, "input", 0);
+    assert_int_not_equal(access(path, F_OK), 0); /* the old file went */
+    close_log();
+    snprintf(command, sizeof command, "cp %s/aside %s", dir, path);
+    assert_int_equal(system(command), 0);
+    open_log();
+    seam_reads("input", true, "b new");
+    assert_int_equal(seam_offset("input", 0, LEAT__HIGH_WATERMARK, 0), 7);
+    w = seam_writer(NULL);
+    seam_put(w, seam_out(w, "input"), 0, "d", "more");
+    seam_must(VT->writer_flush(w));
+    seam_close_writer(w);
+    reopen();
+    seam_reads("input", true, "b new more");
+}
+
 /* ---- one process ---- */
 
 static void test_second_process_is_told_who_has_it(void **state)
@@ -582,6 +625,7 @@ int main(int argc, char **argv)
         T(test_killed_at_any_instant_loses_and_doubles_nothing),
         T(test_torn_end_is_cut_and_the_rest_is_there),
         T(test_damage_in_the_middle_is_an_error_that_names_the_file),
+        T(test_half_finished_compaction_shows_every_record_once),
         T(test_second_process_is_told_who_has_it),
         T(test_unusable_directory_is_an_error),
         T(test_records_leave_memory_and_are_read_again),

@@ -162,29 +162,26 @@ static void test_fence_waits_for_the_markers(void **state)
     seam_close_writer(w);
 }
 
-/* Writers that take turns: the marker of n comes after n + 1 is final. */
+/* Writers that take turns: the marker of the first transaction comes after that of the second. */
 static void test_late_marker_does_not_bring_an_older_offset_back(void **state)
 {
-    leat__writer_t *a, *b;
-    leat__op_t *op;
+    leat__writer_t *first, *second;
 
     (void)state;
     join();
-    a = seam_writer("a");
-    b = seam_writer("b");
-    seam_begin(a);
-    send_offset(a, 1);
-    leat__fault_hold(the_log, LEAT__CALL_COMMIT, LEAT__HOLD_BEFORE);
-    op = VT->writer_commit(a);
-    pending(op);
-    seam_begin(b);
-    send_offset(b, 2);
-    leat__fault_hold(the_log, LEAT__CALL_COMMIT, LEAT__HOLD_NOT);
-    seam_must(VT->writer_commit(b));
-    seam_must(op);
+    second = seam_writer("second"); /* markers are written in the order in which ids appeared */
+    first = seam_writer("first");
+    leat__fault_delay_markers(the_log, "__consumer_offsets", -1, true);
+    seam_begin(first);
+    send_offset(first, 1);
+    seam_must(VT->writer_commit(first));
+    seam_begin(second);
+    send_offset(second, 2);
+    seam_must(VT->writer_commit(second));
+    leat__fault_delay_markers(the_log, "__consumer_offsets", -1, false);
     assert_int_equal(seam_committed("group", "input", 0), 2);
-    seam_close_writer(a);
-    seam_close_writer(b);
+    seam_close_writer(first);
+    seam_close_writer(second);
     leave();
 }
 

@@ -1,9 +1,10 @@
 /*
  * tests/integration/test_seam_kafka.c: the seam on librdkafka against a real broker.
  *
- * Goal: what only Kafka can show: errors with their texts, fencing, the end of a partition behind markers, a seek that drops
- * what was prefetched, no stall of the fetcher, a broker that dies and comes back. The contract that both seams keep is in
- * seam_contract.c. Every test uses topics and groups of its own name.
+ * Goal: what only Kafka can show: errors with their texts, fencing, the end of a partition behind
+ * markers, a seek that drops what was prefetched, no stall of the fetcher, a broker that dies and
+ * comes back. The contract that both seams keep is in seam_contract.c. Every test uses topics and
+ * groups of its own name.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -96,7 +97,8 @@ static int teardown(void **state)
 
 static void make_topic(const char *name, int32_t partitions)
 {
-    leat__topic_t topic = {.name = (char *)(uintptr_t)name, .partitions = partitions, .replication = -1};
+    leat__topic_t topic = {
+        .name = (char *)(uintptr_t)name, .partitions = partitions, .replication = -1};
 
     must(b->vt->ensure_topics(b, &topic, 1));
 }
@@ -104,7 +106,9 @@ static void make_topic(const char *name, int32_t partitions)
 static leat__writer_t *open_writer(const char *transactional_id)
 {
     leat_error_t err;
-    leat__writer_opts_t o = {.client_id = "writer", .transactional_id = transactional_id, .transaction_timeout_ms = 10000};
+    leat__writer_opts_t o = {.client_id = "writer",
+        .transactional_id = transactional_id,
+        .transaction_timeout_ms = 10000};
     leat__writer_t *w = b->vt->writer_open(b, &o, &err);
 
     if (!w)
@@ -122,12 +126,14 @@ static leat__out_t *open_topic(leat__writer_t *w, const char *topic)
     return out;
 }
 
-static void put(leat__writer_t *w, leat__out_t *out, int32_t partition, const char *key, const char *value)
+static void put(
+    leat__writer_t *w, leat__out_t *out, int32_t partition, const char *key, const char *value)
 {
     leat_error_t err;
     int rc;
 
-    while ((rc = b->vt->produce(w, out, partition, leat_slice(key), leat_slice(value), 1000, NULL, &err)) == LEAT_EFULL)
+    while ((rc = b->vt->produce(w, out, partition, leat_slice(key), leat_slice(value), 1000, NULL,
+                &err)) == LEAT_EFULL)
         b->vt->writer_poll(w);
     if (rc)
         fail_msg("%s", err.text);
@@ -180,7 +186,8 @@ static seen_t read_slot(leat__reader_t *r, int slot, int64_t timeout_ms)
                 assert_true(raw->offset > seen.last);
                 seen.last = raw->offset;
                 if (at + raw->value.size + 2 < sizeof seen.values)
-                    snprintf(seen.values + at, sizeof seen.values - at, "%.*s ", LEAT_P(&raw->value));
+                    snprintf(
+                        seen.values + at, sizeof seen.values - at, "%.*s ", LEAT_P(&raw->value));
             }
             seen.count += batch.count;
             seen.next = batch.next;
@@ -200,8 +207,13 @@ static seen_t read_slot(leat__reader_t *r, int slot, int64_t timeout_ms)
 static void test_topics_create_describe_delete(void **state)
 {
     const char *names[] = {unique("new"), unique("absent")};
-    leat__setting_t settings[] = {{"cleanup.policy", "compact,delete"}, {"retention.ms", "123456789"}};
-    leat__topic_t topic = {.name = (char *)(uintptr_t)names[0], .partitions = 3, .replication = -1, .settings = settings, .setting_count = 2};
+    leat__setting_t settings[] = {
+        {"cleanup.policy", "compact,delete"}, {"retention.ms", "123456789"}};
+    leat__topic_t topic = {.name = (char *)(uintptr_t)names[0],
+        .partitions = 3,
+        .replication = -1,
+        .settings = settings,
+        .setting_count = 2};
     leat__op_t *op;
     int matches = 0;
 
@@ -226,7 +238,7 @@ static void test_topics_create_describe_delete(void **state)
     for (size_t i = 0; i < op->topics[0].setting_count; i++)
         for (size_t s = 0; s < 2; s++)
             matches += strcmp(op->topics[0].settings[i].key, settings[s].key) == 0 &&
-                strcmp(op->topics[0].settings[i].value, settings[s].value) == 0;
+                       strcmp(op->topics[0].settings[i].value, settings[s].value) == 0;
     assert_int_equal(matches, 2);
     leat__op_free(op);
     must(b->vt->delete_topics(b, names, 1));
@@ -235,7 +247,11 @@ static void test_topics_create_describe_delete(void **state)
 static void test_topics_bad_settings_say_why(void **state)
 {
     leat__setting_t settings[] = {{"retention.ms", "soon"}};
-    leat__topic_t topic = {.name = (char *)(uintptr_t)unique("bad"), .partitions = 1, .replication = -1, .settings = settings, .setting_count = 1};
+    leat__topic_t topic = {.name = (char *)(uintptr_t)unique("bad"),
+        .partitions = 1,
+        .replication = -1,
+        .settings = settings,
+        .setting_count = 1};
     leat__op_t *op;
 
     (void)state;
@@ -271,8 +287,12 @@ static void test_records_keep_nulls_times_and_headers(void **state)
     w = open_writer(NULL);
     out = open_topic(w, topic);
     assert_int_equal(b->vt->out_partitions(out), 1);
-    assert_int_equal(b->vt->produce(w, out, 0, leat_slice("k"), (leat_slice_t){NULL, 0}, 42, leat__headers_new(&scratch, header, 2), &err), 0);
-    assert_int_equal(b->vt->produce(w, out, 0, (leat_slice_t){NULL, 0}, (leat_slice_t){"", 0}, 43, NULL, &err), 0);
+    assert_int_equal(b->vt->produce(w, out, 0, leat_slice("k"), (leat_slice_t){NULL, 0}, 42,
+                         leat__headers_new(&scratch, header, 2), &err),
+        0);
+    assert_int_equal(
+        b->vt->produce(w, out, 0, (leat_slice_t){NULL, 0}, (leat_slice_t){"", 0}, 43, NULL, &err),
+        0);
     must(b->vt->writer_flush(w));
     assert_int_equal(b->vt->out_delivered(out, 0), 2);
     assert_int_equal(b->vt->out_gap(out, 0), -1);
@@ -330,7 +350,11 @@ static void test_writer_unknown_topic_and_large_record(void **state)
 {
     const char *topic = unique("large");
     leat__setting_t settings[] = {{"max.message.bytes", "1000"}};
-    leat__topic_t made = {.name = (char *)(uintptr_t)topic, .partitions = 1, .replication = -1, .settings = settings, .setting_count = 1};
+    leat__topic_t made = {.name = (char *)(uintptr_t)topic,
+        .partitions = 1,
+        .replication = -1,
+        .settings = settings,
+        .setting_count = 1};
     leat__writer_t *w;
     leat__failure_t failure;
     leat_error_t err;
@@ -346,7 +370,9 @@ static void test_writer_unknown_topic_and_large_record(void **state)
     assert_int_equal(err.code, LEAT_ETOPIC);
     for (size_t i = 0; i < sizeof big; i++)
         big[i] = (char)('a' + rand() % 26);
-    assert_int_equal(b->vt->produce(w, open_topic(w, topic), 0, leat_slice("k"), (leat_slice_t){big, sizeof big}, 1, NULL, &err), 0);
+    assert_int_equal(b->vt->produce(w, open_topic(w, topic), 0, leat_slice("k"),
+                         (leat_slice_t){big, sizeof big}, 1, NULL, &err),
+        0);
     op = b->vt->writer_flush(w);
     wait_op(op);
     assert_int_equal(op->err.code, LEAT_EARGUMENT);
@@ -437,7 +463,9 @@ static void test_reader_wait_wakes(void **state)
     b->vt->reader_close(r);
 }
 
-/* A slow reader behind small queues: without the waker it gets a queue's worth of records a second. */
+/*
+ * A slow reader behind small queues: without the waker it gets a queue's worth of records a second.
+ */
 static void test_reader_fetcher_does_not_stall(void **state)
 {
     enum { RECORDS = 400000 };
@@ -461,7 +489,8 @@ static void test_reader_fetcher_does_not_stall(void **state)
     for (int i = 0; i < RECORDS; i++) {
         leat_error_t err;
 
-        while (b->vt->produce(w, out, 0, leat_slice("key"), (leat_slice_t){value, sizeof value}, 1, NULL, &err) == LEAT_EFULL)
+        while (b->vt->produce(w, out, 0, leat_slice("key"), (leat_slice_t){value, sizeof value}, 1,
+                   NULL, &err) == LEAT_EFULL)
             b->vt->writer_poll(w);
         if (i % 1000 == 0)
             b->vt->writer_poll(w);
@@ -539,18 +568,24 @@ static void test_transaction_visibility_and_markers(void **state)
     must(b->vt->writer_close(w));
 }
 
+/*
+ * librdkafka.md, Part I, row 1: with a flush before it, an abort right after a commit is well. On a very busy machine it still
+ * ends the producer now and then; that must come as "fenced", and a new writer with the same id must go on at once.
+ */
 static void test_transaction_abort_soon_after_commit(void **state)
 {
-    const char *topic = unique("abort");
+    const char *topic = unique("abort"), *id = unique("abort-id");
     leat__writer_t *w;
     leat__out_t *out;
     leat_error_t err;
+    leat__op_t *op;
+    int renewed = 0;
 
     (void)state;
     if (!kafka_broker_wanted())
         return;
     make_topic(topic, 4);
-    w = open_writer(unique("abort-id"));
+    w = open_writer(id);
     must(b->vt->writer_init(w));
     out = open_topic(w, topic);
     for (int i = 0; i < 20; i++) {
@@ -561,8 +596,19 @@ static void test_transaction_abort_soon_after_commit(void **state)
         assert_int_equal(b->vt->writer_begin(w, &err), 0);
         for (int p = 0; p < 4; p++)
             put(w, out, p, "k", "dropped");
-        must(b->vt->writer_abort(w));
+        op = b->vt->writer_abort(w);
+        wait_op(op);
+        if (op->err.code) {
+            assert_int_equal(op->err.code, LEAT_EFENCED);
+            renewed++;
+            must(b->vt->writer_close(w));
+            w = open_writer(id);
+            must(b->vt->writer_init(w));
+            out = open_topic(w, topic);
+        }
+        leat__op_free(op);
     }
+    assert_in_range(renewed, 0, 3);
     must(b->vt->writer_close(w));
 }
 
@@ -594,16 +640,28 @@ static void test_transaction_fenced_by_fence(void **state)
 
 /* ---- membership ---- */
 
-static leat__member_t *join(const char *group, const char *instance, const char *topic)
+static leat__member_t *join_for(
+    const char *group, const char *instance, const char *topic, int64_t max_poll_ms)
 {
     leat_error_t err;
-    leat__member_opts_t o = {.group = group, .instance_id = instance, .client_id = "member", .topics = &topic, .topic_count = 1,
-        .session_timeout_ms = 6000, .heartbeat_interval_ms = 200, .max_poll_interval_ms = 30000};
+    leat__member_opts_t o = {.group = group,
+        .instance_id = instance,
+        .client_id = "member",
+        .topics = &topic,
+        .topic_count = 1,
+        .session_timeout_ms = 6000,
+        .heartbeat_interval_ms = 200,
+        .max_poll_interval_ms = max_poll_ms};
     leat__member_t *m = b->vt->member_open(b, &o, &err);
 
     if (!m)
         fail_msg("%s", err.text);
     return m;
+}
+
+static leat__member_t *join(const char *group, const char *instance, const char *topic)
+{
+    return join_for(group, instance, topic, 30000);
 }
 
 static leat__member_event_t next_event(leat__member_t *m, int64_t timeout_ms)
@@ -633,7 +691,10 @@ static int64_t committed_of(const char *group, const char *topic)
 static void test_member_generations_fence_offsets(void **state)
 {
     const char *topic = unique("control"), *group = unique("group");
-    leat__position_t at = {.topic = (char *)(uintptr_t)topic, .partition = 0, .offset = 7, .metadata = (char *)(uintptr_t)"meta"};
+    leat__position_t at = {.topic = (char *)(uintptr_t)topic,
+        .partition = 0,
+        .offset = 7,
+        .metadata = (char *)(uintptr_t) "meta"};
     leat__member_t *one, *two;
     leat__membership_t *first, *second;
     leat__member_event_t e;
@@ -735,6 +796,38 @@ static void test_member_static_restart_keeps_generation_and_copy_is_fenced(void 
     must(b->vt->member_close(copy, true));
 }
 
+/*
+ * A control thread that hangs: the member leaves by itself, is told so, and comes back as another
+ * member.
+ */
+static void test_member_that_does_not_poll_loses_its_membership(void **state)
+{
+    const char *topic = unique("hung"), *group = unique("hung-group");
+    leat__membership_t *before;
+    leat__member_event_t e;
+    leat__member_t *m;
+
+    (void)state;
+    if (!kafka_broker_wanted())
+        return;
+    make_topic(topic, 1);
+    m = join_for(group, NULL, topic, 6000);
+    e = next_event(m, 20000);
+    assert_int_equal(e.what, LEAT__MEMBER_ASSIGNED);
+    before = e.membership;
+    sleep_ms(8000);
+    e = next_event(m, 20000);
+    assert_int_equal(e.what, LEAT__MEMBER_LOST);
+    b->vt->member_answer_revoke(m);
+    e = next_event(m, 20000);
+    assert_int_equal(e.what, LEAT__MEMBER_ASSIGNED);
+    assert_string_not_equal(
+        leat__membership_member_id(e.membership), leat__membership_member_id(before));
+    leat__membership_unref(before);
+    leat__membership_unref(e.membership);
+    must(b->vt->member_close(m, true));
+}
+
 /* ---- trouble with the connection ---- */
 
 static void test_no_broker_is_a_clear_retriable_error(void **state)
@@ -760,7 +853,9 @@ static void wants_refusal(const char *servers, const char *const *settings, cons
 {
     leat_config_t *own;
     leat__broker_t *refusing = open_with(servers, settings, &own);
-    leat__writer_opts_t o = {.client_id = "refused", .transactional_id = unique("refused"), .transaction_timeout_ms = 10000};
+    leat__writer_opts_t o = {.client_id = "refused",
+        .transactional_id = unique("refused"),
+        .transaction_timeout_ms = 10000};
     leat_error_t err;
     leat__writer_t *w;
     leat__op_t *ops[2];
@@ -784,10 +879,10 @@ static void wants_refusal(const char *servers, const char *const *settings, cons
 
 static void test_sasl_refused_is_fatal_and_says_so(void **state)
 {
-    static const char *const wrong[] = {"security.protocol", "SASL_PLAINTEXT", "sasl.mechanism", "PLAIN",
-        "sasl.username", "leat", "sasl.password", "wrong", NULL};
-    static const char *const right[] = {"security.protocol", "SASL_PLAINTEXT", "sasl.mechanism", "PLAIN",
-        "sasl.username", "leat", "sasl.password", "leat-secret", NULL};
+    static const char *const wrong[] = {"security.protocol", "SASL_PLAINTEXT", "sasl.mechanism",
+        "PLAIN", "sasl.username", "leat", "sasl.password", "wrong", NULL};
+    static const char *const right[] = {"security.protocol", "SASL_PLAINTEXT", "sasl.mechanism",
+        "PLAIN", "sasl.username", "leat", "sasl.password", "leat-secret", NULL};
     leat_config_t *own;
     leat__broker_t *good;
 
@@ -812,8 +907,9 @@ static void test_tls_refused_is_fatal_and_says_so(void **state)
 }
 
 /*
- * The broker dies while a transaction is open and comes back: the commit, repeated inside, ends well, or in an abort, or,
- * when the broker gave the transaction up first, in a writer that is over. A new one with the same id goes on.
+ * The broker dies while a transaction is open and comes back: the commit, repeated inside, ends
+ * well, or in an abort, or, when the broker gave the transaction up first, in a writer that is
+ * over. A new one with the same id goes on.
  */
 static void test_broker_killed_writer_goes_on(void **state)
 {
@@ -823,7 +919,7 @@ static void test_broker_killed_writer_goes_on(void **state)
     leat__reader_t *r;
     leat__op_t *op;
     leat_error_t err;
-    bool committed;
+    bool committed, unknown = false;
     seen_t seen;
     int slot;
 
@@ -846,7 +942,10 @@ static void test_broker_killed_writer_goes_on(void **state)
     assert_true(kafka_broker_start());
     wait_op(op);
     committed = op->err.code == 0;
-    if (!committed && op->err.code != LEAT_EFENCED) {
+    if (op->err.code == LEAT_ETIMEOUT) {
+        unknown = true; /* the outcome: the new writer ends it, and the log tells */
+        op->err.code = LEAT_EFENCED;
+    } else if (!committed && op->err.code != LEAT_EFENCED) {
         assert_true(op->err.flags & LEAT_ABORT);
         leat__op_free(op);
         op = b->vt->writer_abort(w);
@@ -870,7 +969,8 @@ static void test_broker_killed_writer_goes_on(void **state)
         strncat(seen.values, more.values, sizeof seen.values - strlen(seen.values) - 1);
         seen.next = more.next;
     }
-    assert_string_equal(seen.values, committed ? "one two " : "two ");
+    if (!unknown || strcmp(seen.values, "one two ") != 0)
+        assert_string_equal(seen.values, committed ? "one two " : "two ");
     b->vt->reader_close(r);
     must(b->vt->writer_close(w));
 }
@@ -896,9 +996,16 @@ static bool contract_available(void)
     return kafka_broker() != NULL;
 }
 
-static const struct seam_fixture fixture = {.name = "seam_contract_kafka", .open = open_for_contract,
-    .available = contract_available, .patience_ms = 60000, .session_ms = 6000, .heartbeat_ms = 200,
-    .max_poll_ms = 30000, .transaction_timeout_ms = 10000, .big_bytes = 500000, .many = 50000};
+static const struct seam_fixture fixture = {.name = "seam_contract_kafka",
+    .open = open_for_contract,
+    .available = contract_available,
+    .patience_ms = 60000,
+    .session_ms = 6000,
+    .heartbeat_ms = 200,
+    .max_poll_ms = 30000,
+    .transaction_timeout_ms = 10000,
+    .big_bytes = 500000,
+    .many = 50000};
 
 int main(void)
 {
@@ -917,6 +1024,7 @@ int main(void)
         cmocka_unit_test(test_transaction_fenced_by_fence),
         cmocka_unit_test(test_member_generations_fence_offsets),
         cmocka_unit_test(test_member_static_restart_keeps_generation_and_copy_is_fenced),
+        cmocka_unit_test(test_member_that_does_not_poll_loses_its_membership),
         cmocka_unit_test(test_no_broker_is_a_clear_retriable_error),
         cmocka_unit_test(test_sasl_refused_is_fatal_and_says_so),
         cmocka_unit_test(test_tls_refused_is_fatal_and_says_so),

@@ -1,7 +1,8 @@
 /*
- * A stream thread under exactly once, on the embedded log: counts stay exact wherever it is dropped.
- * Method: the thread is stepped by hand and dropped after step k, for every k; a new one goes on with the same state
- * directory. Every output of a key must then be 1, 2, 3 ... n, and so must the store.
+ * A stream thread under exactly once, on the embedded log: counts stay exact wherever it is
+ * dropped. Method: the thread is stepped by hand and dropped after step k, for every k; a new one
+ * goes on with the same state directory. Every output of a key must then be 1, 2, 3 ... n, and so
+ * must the store.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -80,8 +81,8 @@ static void test_clean_run_counts_exactly(void **state)
 }
 
 /* One run, dropped after `step` steps; false: it was done before. */
-static bool run_with_crash(int step, const char *commit_interval, leat__fault_call_t hold,
-    leat__fault_when_t when)
+static bool run_with_crash(
+    int step, const char *commit_interval, leat__fault_call_t hold, leat__fault_when_t when)
 {
     rig_world_t w;
     rig_t *r;
@@ -136,7 +137,8 @@ static void test_crash_with_two_writers_stays_exact(void **state)
 
 static void test_crash_inside_a_commit_stays_exact(void **state)
 {
-    static const leat__fault_call_t calls[] = {LEAT__CALL_INIT, LEAT__CALL_SEND_OFFSETS, LEAT__CALL_COMMIT};
+    static const leat__fault_call_t calls[] = {
+        LEAT__CALL_INIT, LEAT__CALL_SEND_OFFSETS, LEAT__CALL_COMMIT};
 
     (void)state;
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)

@@ -1,7 +1,7 @@
 /*
  * The rules of PROTOCOLS.md that live in a stream thread, each by its scenario, under exactly once.
- * Method: one thread stepped by hand on the embedded log (thread_rig.h); the log's faults make the scenario happen.
- * Test names carry the finding's number.
+ * Method: one thread stepped by hand on the embedded log (thread_rig.h); the log's faults make the
+ * scenario happen. Test names carry the finding's number.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -59,11 +59,13 @@ static void test_finding_01_restore_waits_for_the_high_watermark(void **state)
     rig_settle(r);
     rig_crash(r);
     assert_int_equal(rig_committed(&w, "in", 0), 7);
-    assert_true(rig_offset(&w, CHANGELOG, 0, LEAT__STABLE_END) < rig_offset(&w, CHANGELOG, 0, LEAT__HIGH_WATERMARK));
+    assert_true(rig_offset(&w, CHANGELOG, 0, LEAT__STABLE_END) <
+                rig_offset(&w, CHANGELOG, 0, LEAT__HIGH_WATERMARK));
 
     r = rig_start(&w, 1); /* another process: its own ids */
     rig_steps(r, 400);
-    assert_int_equal(r->restored, 0); /* committed() has answered, the changelog's marker is missing */
+    /* committed() has answered, the changelog's marker is missing */
+    assert_int_equal(r->restored, 0);
     assert_int_equal(rig_task(r, "0_0")->phase, LEAT__PHASE_RESTORING);
     leat__fault_delay_markers(w.log, CHANGELOG, 0, false);
     write_keys(&w, 0, "a", 1);
@@ -296,7 +298,8 @@ static void build_two_stores(leat_builder_t *b)
     const leat_serde_t *str = leat_serde_string(), *number = leat_serde_int64();
 
     leat_builder_source(b, "in", "source", str, str, NULL);
-    leat_builder_processor(b, "source", "count", count_twice, &(leat_node_opts_t){.stores = "counts,volatile"});
+    leat_builder_processor(
+        b, "source", "count", count_twice, &(leat_node_opts_t){.stores = "counts,volatile"});
     leat_builder_store(b, "counts", LEAT_TIMESTAMPED_KV, str, number, NULL);
     leat_builder_store(b, "volatile", LEAT_TIMESTAMPED_KV, str, number,
         &(leat_store_opts_t){.backend = leat_backend_memory()});
@@ -326,7 +329,8 @@ static void test_finding_05_a_memory_store_is_replayed_from_the_beginning(void *
     for (size_t i = 0; i < 2; i++) {
         leat_slice_t value;
 
-        assert_true(leat__store_get(leat__task_store(rig_task(r, "0_0")->task, i), leat_slice("a"), &value, NULL));
+        assert_true(leat__store_get(
+            leat__task_store(rig_task(r, "0_0")->task, i), leat_slice("a"), &value, NULL));
         assert_int_equal(leat__load_be64(value.data), 4);
     }
     rig_stop(r);
@@ -470,6 +474,32 @@ static void test_finding_09_state_beyond_the_end_is_rebuilt(void **state)
     rig_world_close(&w);
 }
 
+/* ---- finding 12 ---- */
+
+static void test_finding_12_a_fenced_thread_that_still_owns_goes_on(void **state)
+{
+    static const char *const ids[] = {"app-process-1-0-a"};
+    rig_world_t w;
+    rig_t *r;
+
+    (void)state;
+    rig_world_open(&w, rig_build_count, 1, EOS);
+    rig_world_set(&w, "commit.interval.ms", "1000");
+    r = rig_start(&w, 0);
+    write_keys(&w, 0, "a", 2);
+    rig_settle(r);
+    write_keys(&w, 0, "a", 3);
+    rig_steps(r, 10);
+    assert_true(r->thread->transaction);
+    leat__op_free(w.outside->vt->fence(w.outside, ids, 1)); /* a leader that took it for dead */
+    rig_settle(r);
+    assert_int_equal(r->failed, 0);
+    assert_int_equal(rig_count(r, "0_0", "a"), 5);
+    rig_stop(r);
+    assert_counts_to(&w, 1, 5);
+    rig_world_close(&w);
+}
+
 /* ---- finding 14 ---- */
 
 static void test_finding_14_a_twin_is_named(void **state)
@@ -573,7 +603,8 @@ static void test_finding_21_the_second_writer_waits_for_the_first_ones_commit(vo
     active = r->thread->active;
     write_keys(&w, 0, "a", 1);
     rig_steps(r, 50);
-    assert_int_equal(rig_offset(&w, "out", 0, LEAT__HIGH_WATERMARK), end); /* nothing begun behind it */
+    /* nothing begun behind it */
+    assert_int_equal(rig_offset(&w, "out", 0, LEAT__HIGH_WATERMARK), end);
     assert_int_equal(r->thread->active, active);
     leat__fault_hold(w.log, LEAT__CALL_COMMIT, LEAT__HOLD_NOT);
     rig_settle(r);
@@ -673,8 +704,8 @@ static void unknown_outcome(leat__fault_call_t call, bool effect)
 
 static void test_unknown_outcomes_stay_exact(void **state)
 {
-    static const leat__fault_call_t calls[] = {LEAT__CALL_SEND_OFFSETS, LEAT__CALL_COMMIT, LEAT__CALL_PRODUCE,
-        LEAT__CALL_FLUSH};
+    static const leat__fault_call_t calls[] = {
+        LEAT__CALL_SEND_OFFSETS, LEAT__CALL_COMMIT, LEAT__CALL_PRODUCE, LEAT__CALL_FLUSH};
 
     (void)state;
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
@@ -699,6 +730,7 @@ int main(void)
         cmocka_unit_test(test_finding_06_partition_time_survives_a_restart),
         cmocka_unit_test(test_finding_09_state_of_another_incarnation_is_rebuilt),
         cmocka_unit_test(test_finding_09_state_beyond_the_end_is_rebuilt),
+        cmocka_unit_test(test_finding_12_a_fenced_thread_that_still_owns_goes_on),
         cmocka_unit_test(test_finding_14_a_twin_is_named),
         cmocka_unit_test(test_finding_15_a_pause_does_not_outlive_half_a_transaction),
         cmocka_unit_test(test_finding_21_the_second_writer_waits_for_the_first_ones_commit),

@@ -1,6 +1,7 @@
 /*
- * Stream threads as threads: a pthread each, the real clock, the background writer; on the embedded log.
- * Method: what is committed is read from outside; ThreadSanitizer is the second judge.
+ * Stream threads as threads: a pthread each, the real clock, the background writer; on the
+ * embedded log. Method: what is committed is read from outside; ThreadSanitizer is the second
+ * judge.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,8 +27,9 @@ static void write_all(rig_world_t *w, int from, int until)
                 char key[16];
 
                 snprintf(key, sizeof key, "p%d-k%d", (int)p, k);
-                assert_int_equal(w->outside->vt->produce(w->writer, out, p, leat_slice(key), leat_slice("x"), 1 + i,
-                                     NULL, &err), 0);
+                assert_int_equal(w->outside->vt->produce(w->writer, out, p, leat_slice(key),
+                                     leat_slice("x"), 1 + i, NULL, &err),
+                    0);
             }
     leat__op_free(w->outside->vt->writer_flush(w->writer));
 }

@@ -1,12 +1,15 @@
 /*
- * A stream thread under at least once, its budgets, and the messages that give and take tasks, on the embedded log.
- * Method as in test_thread_findings.c; findings 8, 17 and 20 of PROTOCOLS.md by name.
+ * A stream thread under at least once, its budgets, and the messages that give and take tasks, on
+ * the embedded log. Method as in test_thread_findings.c; findings 8, 17 and 20 of PROTOCOLS.md by
+ * name.
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <cmocka.h>
 
 #include "base/buf.h"
@@ -16,7 +19,7 @@
 #define EOS "exactly_once_v2"
 #define CHANGELOG "app-counts-changelog"
 
-static rig_record_t room[20000];
+static rig_record_t room[40000];
 
 static void write_keys(rig_world_t *w, int32_t partition, const char *key, int count)
 {
@@ -122,8 +125,9 @@ static void write_number(rig_world_t *w, const char *topic, const char *key, int
     char bytes[8];
 
     leat__store_be64(bytes, (uint64_t)number);
-    assert_int_equal(w->outside->vt->produce(w->writer, out, 0, leat_slice(key), (leat_slice_t){bytes, 8}, 1, NULL,
-                         &err), 0);
+    assert_int_equal(w->outside->vt->produce(w->writer, out, 0, leat_slice(key),
+                         (leat_slice_t){bytes, 8}, 1, NULL, &err),
+        0);
     leat__op_free(w->outside->vt->writer_flush(w->writer));
 }
 
@@ -150,7 +154,8 @@ static void test_finding_08_ii_a_strangers_record_is_logged_over(void **state)
     write_keys(&w, 0, "b", 2);
     rig_settle(r);
     assert_int_equal(last_in_changelog(&w, "a"), 7);
-    write_number(&w, CHANGELOG, "a", 5); /* who slept through the loss of this task flushes its buffers */
+    /* who slept through the loss of this task flushes its buffers */
+    write_number(&w, CHANGELOG, "a", 5);
     write_number(&w, CHANGELOG, "gone", 1);
     assert_int_equal(last_in_changelog(&w, "a"), 5);
     write_keys(&w, 0, "b", 1);
@@ -243,8 +248,9 @@ static void write_many(rig_world_t *w, int from, int count)
         char key[64];
 
         snprintf(key, sizeof key, "key-%024d-%024d", i, i);
-        assert_int_equal(w->outside->vt->produce(w->writer, out, 0, leat_slice(key), leat_slice("x"), 1, NULL,
-                             &err), 0);
+        assert_int_equal(w->outside->vt->produce(
+                             w->writer, out, 0, leat_slice(key), leat_slice("x"), 1, NULL, &err),
+            0);
     }
     leat__op_free(w->outside->vt->writer_flush(w->writer));
 }
@@ -263,7 +269,8 @@ static void budget(const char *guarantee, leat_build_fn build)
     assert_true(rig_until(r, rig_runs, 1000));
     write_many(&w, 0, 30000); /* several times what fits */
     wall = w.clock.wall_ms;
-    for (int i = 0; i < 20000 && leat__task_counts(rig_task(r, "0_0")->task)->records < 30000; i++) {
+    for (int i = 0; i < 20000 && leat__task_counts(rig_task(r, "0_0")->task)->records < 30000;
+         i++) {
         rig_step(r);
         if (r->thread->budget.entry_bytes > most)
             most = r->thread->budget.entry_bytes;
@@ -272,7 +279,8 @@ static void budget(const char *guarantee, leat_build_fn build)
     assert_true(r->thread->commits > 3);
     assert_in_range(most, 500000, 1048576 * 5 / 4);
     rig_settle(r);
-    assert_int_equal(rig_count(r, "0_0", "key-000000000000000000000007-000000000000000000000007"), 1);
+    assert_int_equal(
+        rig_count(r, "0_0", "key-000000000000000000000007-000000000000000000000007"), 1);
     rig_stop(r);
     rig_world_close(&w);
 }
@@ -301,8 +309,10 @@ static void build_cached(leat_builder_t *b)
     const leat_serde_t *str = leat_serde_string(), *number = leat_serde_int64();
 
     leat_builder_source(b, "in", "source", str, str, NULL);
-    leat_builder_processor(b, "source", "count", count_quietly, &(leat_node_opts_t){.stores = "counts"});
-    leat_builder_store(b, "counts", LEAT_TIMESTAMPED_KV, str, number, &(leat_store_opts_t){.cache = LEAT_ON});
+    leat_builder_processor(
+        b, "source", "count", count_quietly, &(leat_node_opts_t){.stores = "counts"});
+    leat_builder_store(
+        b, "counts", LEAT_TIMESTAMPED_KV, str, number, &(leat_store_opts_t){.cache = LEAT_ON});
 }
 
 static void test_finding_17_over_the_cache_is_logged_early(void **state)
@@ -329,6 +339,57 @@ static void test_finding_17_over_the_cache_is_logged_early(void **state)
     rig_world_close(&w);
 }
 
+static void drop_line(
+    void *user, leat_level_t level, const char *area, const char *text, const char *fields)
+{
+    (void)user, (void)level, (void)area, (void)text, (void)fields;
+}
+
+static void limit_files(rlim_t bytes)
+{
+    struct rlimit limit;
+
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = bytes < limit.rlim_max ? bytes : limit.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void test_finding_18_a_full_disk_is_waited_for(void **state)
+{
+    rig_world_t w;
+    rig_t *r;
+    uint64_t records;
+
+    (void)state;
+    signal(SIGXFSZ, SIG_IGN);
+    rig_world_open(&w, rig_build_count, 1, EOS);
+    rig_world_set(&w, "statestore.buffer.max.bytes", "1048576");
+    rig_world_set(&w, "statestore.checkpoint.interval.ms", "100");
+    r = rig_start(&w, 0);
+    write_many(&w, 0, 100);
+    rig_settle(r);
+    leat_log_to(drop_line, NULL, LEAT_LOG_ERROR);
+    limit_files(
+        100000); /* a file that would get larger cannot be written; RocksDB writes its own log first */
+    write_many(&w, 100, 30000);
+    rig_steps(r, 3000); /* 15 s */
+    assert_int_equal(r->failed, 0);
+    records = leat__task_counts(rig_task(r, "0_0")->task)->records;
+    assert_in_range(records, 1000, 20000); /* until the budget is used up */
+    assert_true(r->thread->full);
+    assert_false(
+        r->thread->transaction); /* what was done is committed; it waits with nothing open */
+    assert_in_range(r->thread->budget.entry_bytes, 1, 1048576 * 5 / 4);
+    limit_files(RLIM_INFINITY);
+    rig_settle(r);
+    assert_false(r->thread->full);
+    assert_int_equal(
+        rig_count(r, "0_0", "key-000000000000000000000007-000000000000000000000007"), 1);
+    rig_stop(r);
+    assert_int_equal(rig_read(&w, "out", 1, true, room, 40000), 30100);
+    rig_world_close(&w);
+}
+
 /* ---- stores without changelog ---- */
 
 static void count_alone(leat_ctx_t *ctx, const leat_record_t *in)
@@ -346,8 +407,10 @@ static void build_unlogged(leat_builder_t *b)
     const leat_serde_t *str = leat_serde_string(), *number = leat_serde_int64();
 
     leat_builder_source(b, "in", "source", str, str, NULL);
-    leat_builder_processor(b, "source", "count", count_alone, &(leat_node_opts_t){.stores = "counts"});
-    leat_builder_store(b, "counts", LEAT_TIMESTAMPED_KV, str, number, &(leat_store_opts_t){.changelog = LEAT_OFF});
+    leat_builder_processor(
+        b, "source", "count", count_alone, &(leat_node_opts_t){.stores = "counts"});
+    leat_builder_store(
+        b, "counts", LEAT_TIMESTAMPED_KV, str, number, &(leat_store_opts_t){.changelog = LEAT_OFF});
     leat_builder_sink(b, "count", "sink", "out", str, number, NULL);
 }
 
@@ -421,8 +484,10 @@ static void build_table(leat_builder_t *b)
     const leat_serde_t *str = leat_serde_string();
 
     leat_builder_source(b, "in", "source", str, str, NULL);
-    leat_builder_processor(b, "source", "count", keep_last, &(leat_node_opts_t){.stores = "counts"});
-    leat_builder_store(b, "counts", LEAT_TIMESTAMPED_KV, str, str, &(leat_store_opts_t){.changelog = LEAT_OFF});
+    leat_builder_processor(
+        b, "source", "count", keep_last, &(leat_node_opts_t){.stores = "counts"});
+    leat_builder_store(
+        b, "counts", LEAT_TIMESTAMPED_KV, str, str, &(leat_store_opts_t){.changelog = LEAT_OFF});
     leat_builder_sink(b, "count", "sink", "out", str, str, NULL);
 }
 
@@ -533,7 +598,8 @@ static void test_a_failing_record_aborts_and_is_named(void **state)
     assert_int_equal(leat__thread_step(r->thread), -1);
     assert_int_equal(rig_read(&w, "out", 1, true, room, 100), 0);
     assert_int_equal(rig_read(&w, "out", 1, false, room, 100), 1); /* aborted, not left open */
-    assert_int_equal(rig_offset(&w, "out", 0, LEAT__STABLE_END), rig_offset(&w, "out", 0, LEAT__HIGH_WATERMARK));
+    assert_int_equal(
+        rig_offset(&w, "out", 0, LEAT__STABLE_END), rig_offset(&w, "out", 0, LEAT__HIGH_WATERMARK));
     rig_crash(r);
     rig_world_close(&w);
 }
@@ -613,6 +679,89 @@ static void test_pause_stops_processing_only(void **state)
     rig_world_close(&w);
 }
 
+static rig_world_t *slow_world;
+
+static void take_a_second(leat_ctx_t *ctx, const leat_record_t *in)
+{
+    slow_world->clock.steady_ms += 1000;
+    slow_world->clock.wall_ms += 1000;
+    leat_emit_record(ctx, in);
+}
+
+static void build_slow(leat_builder_t *b)
+{
+    const leat_serde_t *str = leat_serde_string();
+
+    leat_builder_source(b, "in", "source", str, str, NULL);
+    leat_builder_processor(b, "source", "slow", take_a_second, NULL);
+    leat_builder_sink(b, "slow", "sink", "out", str, str, NULL);
+}
+
+static void test_slow_records_end_a_step_early(void **state)
+{
+    rig_world_t w;
+    rig_t *r;
+    uint64_t before;
+
+    (void)state;
+    rig_world_open(&w, build_slow, 1, EOS);
+    slow_world = &w;
+    r = rig_start(&w, 0);
+    assert_true(rig_until(r, rig_runs, 1000));
+    write_keys(&w, 0, "a", 30);
+    for (int i = 0; i < 30; i++) {
+        before = r->thread->processed;
+        rig_step(r); /* mail, commits and the clock are looked at after each */
+        assert_true(r->thread->processed - before <= 1);
+    }
+    leat__fault_keep_session(w.log, RIG_APP, NULL, true);
+    rig_settle(r);
+    rig_stop(r);
+    assert_int_equal(rig_read(&w, "out", 1, true, room, 100), 30);
+    rig_world_close(&w);
+}
+
+static void build_to_compacted(leat_builder_t *b)
+{
+    const leat_serde_t *str = leat_serde_string();
+
+    leat_builder_source(b, "in", "source", str, str, NULL);
+    leat_builder_sink(b, "source", "sink", "compacted", str, str, NULL);
+}
+
+/* "compacted": the broker refuses records without key. */
+static void refused(const char *handler, bool fails)
+{
+    rig_world_t w;
+    rig_t *r;
+
+    rig_world_open(&w, rig_build_copy, 1, ALO);
+    rig_topic(&w, "compacted", 1, "compact");
+    w.build = build_to_compacted;
+    rig_world_set(&w, "production.exception.handler", handler);
+    r = rig_start(&w, 0);
+    rig_write(&w, "in", 0, "a", "1", 1);
+    rig_write(&w, "in", 0, NULL, "2", 2);
+    rig_write(&w, "in", 0, "a", "3", 3);
+    if (fails) {
+        assert_true(rig_until(r, rig_failed, 2000));
+        assert_int_equal(rig_committed(&w, "in", 0), 0);
+        rig_crash(r);
+    } else {
+        rig_settle(r);
+        rig_stop(r);
+        assert_int_equal(rig_read(&w, "compacted", 1, true, room, 100), 2);
+    }
+    rig_world_close(&w);
+}
+
+static void test_a_refused_record_is_the_handlers_matter(void **state)
+{
+    (void)state;
+    refused("continue", false);
+    refused("fail", true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -624,6 +773,7 @@ int main(void)
         cmocka_unit_test(test_finding_02_a_commit_of_another_epoch_is_dropped),
         cmocka_unit_test(test_finding_17_the_budget_is_kept),
         cmocka_unit_test(test_finding_17_over_the_cache_is_logged_early),
+        cmocka_unit_test(test_finding_18_a_full_disk_is_waited_for),
         cmocka_unit_test(test_finding_20_unlogged_stores_survive_any_crash),
         cmocka_unit_test(test_finding_23_a_source_topic_is_replayed_to_the_committed_offset),
         cmocka_unit_test(test_take_commits_first_and_give_goes_on),
@@ -631,6 +781,8 @@ int main(void)
         cmocka_unit_test(test_out_of_range_follows_the_reset_policy),
         cmocka_unit_test(test_a_broker_that_is_away_is_waited_for),
         cmocka_unit_test(test_pause_stops_processing_only),
+        cmocka_unit_test(test_slow_records_end_a_step_early),
+        cmocka_unit_test(test_a_refused_record_is_the_handlers_matter),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,20 +57,22 @@ void rig_topic(rig_world_t *w, const char *topic, int32_t partitions, const char
     leat__op_free(op);
 }
 
-static void world_open(rig_world_t *w, leat_build_fn build, int32_t partitions, const char *guarantee,
-    bool real)
+static void world_open(
+    rig_world_t *w, leat_build_fn build, int32_t partitions, const char *guarantee, bool real)
 {
     leat_error_t err = {0};
 
     leat_log_to(NULL, NULL, getenv("LEAT_TEST_LOG") ? LEAT_LOG_DEBUG : LEAT_LOG_ERROR);
-    *w = (rig_world_t){.build = build, .partitions = partitions, .static_member = true, .real = real};
+    *w = (rig_world_t){
+        .build = build, .partitions = partitions, .static_member = true, .real = real};
     w->clock = (leat__clock_t){.manual = true, .wall_ms = 1700000000000, .steady_ms = 1000000};
     snprintf(w->dir, sizeof w->dir, "/tmp/leat-rig-XXXXXX");
     assert_non_null(mkdtemp(w->dir));
     w->log = leat__log_open(NULL, real ? NULL : &w->clock, &err);
     assert_non_null(w->log);
     w->outside = leat__embedded_client(w->log, NULL);
-    w->writer = w->outside->vt->writer_open(w->outside, &(leat__writer_opts_t){.client_id = "test"}, &err);
+    w->writer =
+        w->outside->vt->writer_open(w->outside, &(leat__writer_opts_t){.client_id = "test"}, &err);
     assert_non_null(w->writer);
     rig_world_set(w, "application.id", RIG_APP);
     rig_world_set(w, "bootstrap.servers", "embedded:");
@@ -87,7 +89,8 @@ void rig_world_open(rig_world_t *w, leat_build_fn build, int32_t partitions, con
     world_open(w, build, partitions, guarantee, false);
 }
 
-void rig_world_open_real(rig_world_t *w, leat_build_fn build, int32_t partitions, const char *guarantee)
+void rig_world_open_real(
+    rig_world_t *w, leat_build_fn build, int32_t partitions, const char *guarantee)
 {
     world_open(w, build, partitions, guarantee, true);
 }
@@ -103,16 +106,17 @@ void rig_world_close(rig_world_t *w)
     assert_int_equal(system(command), 0);
 }
 
-void rig_write(rig_world_t *w, const char *topic, int32_t partition, const char *key, const char *value,
-    int64_t time_ms)
+void rig_write(rig_world_t *w, const char *topic, int32_t partition, const char *key,
+    const char *value, int64_t time_ms)
 {
     leat_error_t err = {0};
     leat__out_t *out = w->outside->vt->writer_topic(w->writer, topic, &err);
     leat__op_t *op;
 
     assert_non_null(out);
-    assert_int_equal(w->outside->vt->produce(w->writer, out, partition, leat_slice(key), leat_slice(value),
-                         time_ms, NULL, &err), 0);
+    assert_int_equal(w->outside->vt->produce(w->writer, out, partition, leat_slice(key),
+                         leat_slice(value), time_ms, NULL, &err),
+        0);
     op = w->outside->vt->writer_flush(w->writer);
     wait_done(w, op);
     leat__op_free(op);
@@ -135,7 +139,8 @@ static size_t read_partition(rig_world_t *w, const char *topic, int32_t partitio
     leat__reader_opts_t opts = {.client_id = "test", .read_committed = committed, .tail = true};
     leat_error_t err = {0};
     leat__reader_t *reader = vt->reader_open(w->outside, &opts, &err);
-    int slot = vt->reader_add(reader, topic, partition, rig_offset(w, topic, partition, LEAT__EARLIEST), &err);
+    int slot = vt->reader_add(
+        reader, topic, partition, rig_offset(w, topic, partition, LEAT__EARLIEST), &err);
     size_t count = 0;
     bool end = false;
 
@@ -153,8 +158,8 @@ static size_t read_partition(rig_world_t *w, const char *topic, int32_t partitio
     return count;
 }
 
-size_t rig_read(rig_world_t *w, const char *topic, int32_t partitions, bool committed, rig_record_t *room,
-    size_t max)
+size_t rig_read(rig_world_t *w, const char *topic, int32_t partitions, bool committed,
+    rig_record_t *room, size_t max)
 {
     size_t count = 0;
 
@@ -197,7 +202,8 @@ static void internal_topics(rig_t *r)
 {
     for (size_t i = 0; i < r->plan->internal_topic_count; i++)
         if (!r->plan->internal_topics[i].source_changelog)
-            rig_topic(r->world, r->plan->internal_topics[i].name, r->plan->internal_topics[i].partitions,
+            rig_topic(r->world, r->plan->internal_topics[i].name,
+                r->plan->internal_topics[i].partitions,
                 r->plan->internal_topics[i].repartition ? "delete" : "compact");
 }
 
@@ -266,9 +272,10 @@ rig_t *rig_start(rig_world_t *w, int index)
         .checkpointer = w->real ? leat__checkpointer_start() : NULL,
         .opts = &r->opts,
         .application_id = (char *)(uintptr_t)RIG_APP,
-        .process_id = (char *)(uintptr_t)"process-1",
+        .process_id = (char *)(uintptr_t) "process-1",
         .state_dir = w->dir,
-        .exactly_once = !strcmp(leat__config_text(r->config, "processing.guarantee"), "exactly_once_v2"),
+        .exactly_once =
+            !strcmp(leat__config_text(r->config, "processing.guarantee"), "exactly_once_v2"),
         .thread_count = 1,
         .incarnation = incarnation,
         .incarnation_user = r,
@@ -397,8 +404,8 @@ static void commit_for(rig_t *r, leat__message_t *asked)
 
     r->commits_asked++;
     if (!r->refuse_commits && asked->epoch == r->epoch && r->membership)
-        m->op = r->broker->vt->member_commit(r->member, r->membership, asked->positions,
-            asked->position_count);
+        m->op = r->broker->vt->member_commit(
+            r->member, r->membership, asked->positions, asked->position_count);
     rig_say(r, m);
 }
 
@@ -490,10 +497,10 @@ static bool all_committed(rig_t *r)
         leat__owned_t *o = r->thread->tasks[i];
 
         for (size_t k = 0; k < o->input_count; k++)
-            if (o->inputs[k].present
-                && (leat__task_queued(o->task, (int)k)
-                    || leat__task_position(o->task, (int)k)
-                        < rig_offset(r->world, o->inputs[k].topic, o->ref.partition, LEAT__HIGH_WATERMARK)))
+            if (o->inputs[k].present && (leat__task_queued(o->task, (int)k) ||
+                                            leat__task_position(o->task, (int)k) <
+                                                rig_offset(r->world, o->inputs[k].topic,
+                                                    o->ref.partition, LEAT__HIGH_WATERMARK)))
                 return false;
     }
     return true;
@@ -502,7 +509,8 @@ static bool all_committed(rig_t *r)
 void rig_settle(rig_t *r)
 {
     if (!rig_until(r, all_committed, 20000))
-        fail_msg("the input is not processed and committed after 20000 steps (commit state %d, failed %d: %s)",
+        fail_msg("the input is not processed and committed after 20000 steps (commit state %d, "
+                 "failed %d: %s)",
             (int)r->thread->commit.state, r->failed, r->failure.text);
 }
 
@@ -532,7 +540,8 @@ int64_t rig_count(rig_t *r, const char *task, const char *key)
     leat__owned_t *o = rig_task(r, task);
     leat_slice_t value;
 
-    if (!o || !o->task || !leat__store_get(leat__task_store(o->task, 0), leat_slice(key), &value, NULL))
+    if (!o || !o->task ||
+        !leat__store_get(leat__task_store(o->task, 0), leat_slice(key), &value, NULL))
         return -1;
     assert_int_equal(value.size, 8);
     return (int64_t)leat__load_be64(value.data);

@@ -1,10 +1,10 @@
 /*
- * tests/unit/store_kit.h: what the tests of statestore share: a task's state in a directory of its own, one
- * store in it, and a changelog that the store's hook writes to.
+ * tests/unit/store_kit.h: what the tests of statestore share: a task's state in a directory of its
+ * own, one store in it, and a changelog that the store's hook writes to.
  *
- * The changelog is a plain list. Records of an open transaction stand at its end, from `committed` on; an
- * abort cuts them off, as a read_committed reader would see it. After a reopen the kit replays from the
- * offset that the store's metadata name, as runtime does.
+ * The changelog is a plain list. Records of an open transaction stand at its end, from `committed`
+ * on; an abort cuts them off, as a read_committed reader would see it. After a reopen the kit
+ * replays from the offset that the store's metadata name, as runtime does.
  */
 #ifndef LEAT_TESTS_STORE_KIT_H
 #define LEAT_TESTS_STORE_KIT_H
@@ -52,8 +52,8 @@ static inline leat_slice_t kit_copy(const char *data, size_t size)
     return (leat_slice_t){copy, size};
 }
 
-static inline void kit_log(void *user, leat__store_t *s, leat_slice_t key, const leat_slice_t *value,
-    int64_t time_ms, const leat_headers_t *headers)
+static inline void kit_log(void *user, leat__store_t *s, leat_slice_t key,
+    const leat_slice_t *value, int64_t time_ms, const leat_headers_t *headers)
 {
     kit_t *kit = user;
     (void)s;
@@ -214,8 +214,8 @@ static inline void kit_expect_rows(leat__cursor_t *c, const char *rows)
     size_t at = 0;
     leat_slice_t key, value;
     while (leat__cursor_next(c, &key, &value, NULL))
-        at += (size_t)snprintf(text + at, sizeof text - at, "%s%.*s=%.*s", at ? " " : "", (int)key.size,
-            key.data, (int)value.size, value.data);
+        at += (size_t)snprintf(text + at, sizeof text - at, "%s%.*s=%.*s", at ? " " : "",
+            (int)key.size, key.data, (int)value.size, value.data);
     leat__cursor_close(c);
     assert_string_equal(text, rows);
 }

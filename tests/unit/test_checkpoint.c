@@ -1,8 +1,9 @@
 /*
  * tests/unit/test_checkpoint.c: what reaches the disk, and what is believed of it afterwards.
  *
- * Crashes are real where they matter: a forked child is killed in the middle of a checkpoint. Damage is made by
- * writing into the files; a full disk by RLIMIT_FSIZE, which makes write(2) fail with EFBIG.
+ * Crashes are real where they matter: a forked child is killed in the middle of a checkpoint.
+ * Damage is made by writing into the files; a full disk by RLIMIT_FSIZE, which makes write(2) fail
+ * with EFBIG.
  */
 #include "store_kit.h"
 
@@ -175,14 +176,14 @@ static void test_clear_empties_backend_and_meta(void **state)
 
 /* ---- what is not believed (PROTOCOLS.md 9, 29) ---- */
 
-static void test_open_too_old_is_set_aside(void **state)
+static void test_open_too_old_is_emptied_and_restored(void **state)
 {
     (void)state;
     static kit_t kit;
     kit_init(&kit);
     kit.opts.age_max_ms = 1000;
     kit_open(&kit);
-    kit_put(&kit, "a", "1");
+    kit_put(&kit, "deleted meanwhile", "1");
     kit_commit(&kit);
     assert_true(kit_checkpoint(&kit));
     kit_close(&kit);
@@ -193,8 +194,53 @@ static void test_open_too_old_is_set_aside(void **state)
     kit.opts.wall_ms += 1;
     kit_open(&kit);
     assert_int_equal(leat__store_meta(kit.store).changelog_next, -1);
-    kit_expect(&kit, "a", NULL);
-    assert_int_equal(count_named(kit.dir, "rocksdb.bad-"), 1);
+    kit_cut(&kit, 0); /* the log has neither the value nor its tombstone any more */
+    kit.committed = 0;
+    kit_replay(&kit);
+    kit_expect(&kit, "deleted meanwhile", NULL);
+    kit_release(&kit);
+}
+
+static void test_open_too_old_spares_a_store_without_changelog(void **state)
+{
+    (void)state;
+    static kit_t kit;
+    kit_init(&kit);
+    kit.opts.age_max_ms = 1000;
+    kit.def.logged = false;
+    kit_open(&kit);
+    kit_put(&kit, "a", "1");
+    kit_commit(&kit);
+    assert_true(kit_checkpoint(&kit));
+    kit_close(&kit);
+    kit.opts.wall_ms += 100000;
+    kit_open(&kit);
+    kit_expect(&kit, "a", "1");
+    kit_release(&kit);
+}
+
+/* Half a restore is not "as of now", however late it was made; a whole one is, by the next
+ * checkpoint. */
+static void test_open_after_a_restore_cut_short_begins_again(void **state)
+{
+    (void)state;
+    static kit_t kit;
+    leat_error_t err;
+    leat__restore_record_t record = {{"a", 1}, {"1", 1}, 5};
+    kit_init(&kit);
+    kit.opts.age_max_ms = 1000;
+    kit.opts.wall_ms = 1000000;
+    kit_open(&kit);
+    assert_int_equal(leat__store_restore(kit.store, &record, 1, 1, &err), LEAT_OK);
+    kit_close(&kit);
+    kit_open(&kit);
+    assert_int_equal(leat__store_meta(kit.store).changelog_next, -1);
+    leat__store_clear(kit.store);
+    assert_int_equal(leat__store_restore(kit.store, &record, 1, 1, &err), LEAT_OK);
+    assert_true(kit_checkpoint(&kit));
+    kit_close(&kit);
+    kit_open(&kit);
+    assert_int_equal(leat__store_meta(kit.store).changelog_next, 1);
     kit_release(&kit);
 }
 
@@ -306,7 +352,8 @@ static off_t spoil_in_the_middle(const char *dir)
     return spoilt;
 }
 
-/* Damage that shows only when a row is read: the read is no "absent", and the next open starts anew. */
+/* Damage that shows only when a row is read: the read is no "absent", and the next open starts
+ * anew. */
 static void test_read_of_damaged_data_is_a_failure_and_set_aside_at_close(void **state)
 {
     (void)state;
@@ -419,6 +466,41 @@ static void test_write_full_disk_keeps_all_and_goes_on_when_there_is_room(void *
     kit_release(&kit);
 }
 
+/* A restore meets the full disk too: the same batch is tried again and goes through. */
+static void test_restore_full_disk_goes_on_when_there_is_room(void **state)
+{
+    (void)state;
+    enum { ROWS = 3000 };
+    static kit_t kit;
+    static char keys[ROWS][8], value[200];
+    static leat__restore_record_t records[ROWS];
+    leat_error_t err;
+    struct rlimit before, tiny;
+    kit_init(&kit);
+    kit_open(&kit);
+    for (int i = 0; i < ROWS; i++) {
+        int size = snprintf(keys[i], sizeof keys[i], "%d", i);
+        records[i] = (leat__restore_record_t){
+            {keys[i], (size_t)size}, {value, sizeof value}, i};
+    }
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    tiny = (struct rlimit){200000, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &tiny), 0);
+    int code = leat__store_restore(kit.store, records, ROWS, ROWS, &err);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(code, LEAT_ESTORE);
+    assert_int_equal(err.flags & LEAT_RETRIABLE, LEAT_RETRIABLE);
+    assert_int_equal(leat__store_restore(kit.store, records, ROWS, ROWS, &err), LEAT_OK);
+    kit_close(&kit);
+    kit_open(&kit);
+    assert_int_equal(leat__store_meta(kit.store).changelog_next, ROWS);
+    leat_slice_t found;
+    assert_true(leat__store_get(kit.store, leat_slice("2999"), &found, NULL));
+    assert_int_equal(found.size, sizeof value);
+    kit_release(&kit);
+}
+
 /* ---- another thread writes while the owner goes on (run it under TSan too) ---- */
 
 typedef struct writer_t {
@@ -510,21 +592,42 @@ static void test_close_waits_for_a_checkpoint_that_is_being_written(void **state
 
 enum { MANY = 60000 };
 
-static void child(kit_t *kit, int ready)
+/* This program again, as `test_checkpoint DIR`: says so on its output when the checkpoint is about
+ * to begin. */
+static int child(const char *dir)
 {
-    char one = 1;
-    kit_open(kit);
+    static kit_t kit;
+    kit.opts = (leat__task_state_opts_t){.dir = dir, .budget = &kit.budget, .wall_ms = 1001};
+    kit.def = (leat__store_def_t){
+        .name = "s", .kind = LEAT_KV, .backend = leat_backend_rocksdb(), .logged = true};
+    kit_open(&kit);
     for (int i = 0; i < MANY; i++)
-        put_number(kit, i, 2000000 + i);
-    leat__store_flush(kit->store);
-    leat__store_committed(kit->store, 2 * MANY);
-    if (write(ready, &one, 1) != 1)
-        _exit(1);
-    leat__frozen_t *f = leat__checkpoint_begin(kit->state, 9000);
+        put_number(&kit, i, 2000000 + i);
+    leat__store_flush(kit.store);
+    leat__store_committed(kit.store, 2 * MANY);
+    if (write(STDOUT_FILENO, "!", 1) != 1)
+        return 1;
+    leat__frozen_t *f = leat__checkpoint_begin(kit.state, 9000);
     leat__checkpoint_write(f, NULL);
     leat__checkpoint_end(f, true);
     pause();
-    _exit(0);
+    return 0;
+}
+
+static pid_t start_child(const char *dir, int *ready)
+{
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        dup2(ends[1], STDOUT_FILENO);
+        close(ends[0]);
+        execl("/proc/self/exe", "test_checkpoint", dir, (char *)NULL);
+        _exit(127);
+    }
+    close(ends[1]);
+    *ready = ends[0];
+    return pid;
 }
 
 static void test_write_killed_midway_is_replayed_from_the_old_offset(void **state)
@@ -533,7 +636,7 @@ static void test_write_killed_midway_is_replayed_from_the_old_offset(void **stat
     static kit_t kit;
     size_t midway = 0;
     for (int round = 0; round < 6; round++) {
-        int ready[2], status;
+        int ready, status;
         char one;
         kit_init(&kit);
         kit_open(&kit);
@@ -542,17 +645,12 @@ static void test_write_killed_midway_is_replayed_from_the_old_offset(void **stat
         kit_commit(&kit);
         assert_true(kit_checkpoint(&kit));
         kit_close(&kit);
-        assert_int_equal(pipe(ready), 0);
-        fflush(NULL);
-        pid_t pid = fork();
-        if (pid == 0)
-            child(&kit, ready[1]);
-        assert_int_equal(read(ready[0], &one, 1), 1);
+        pid_t pid = start_child(kit.dir, &ready);
+        assert_int_equal(read(ready, &one, 1), 1);
         usleep((useconds_t)(round * 20000));
         kill(pid, SIGKILL);
         waitpid(pid, &status, 0);
-        close(ready[0]);
-        close(ready[1]);
+        close(ready);
         for (int i = 0; i < MANY; i++) { /* what the child had logged and committed */
             char key[16];
             int64_t number = 2000000 + i;
@@ -666,7 +764,8 @@ static void test_prepared_parts_end_with_the_checkpoint_that_holds_them(void **s
     kit_put(&kit, "a", "2");
     prepare(&kit, "offsets 2");
     leat__store_committed(kit.store, -1);
-    kit_put(&kit, "a", "3"); /* dirty: the part before it may be in doubt and must outlive the checkpoint */
+    /* dirty: the part before it may be in doubt and must outlive the checkpoint */
+    kit_put(&kit, "a", "3");
     assert_true(kit_checkpoint(&kit));
     crash_unlogged(&kit);
     expect_token(&kit, "offsets 2");
@@ -675,21 +774,26 @@ static void test_prepared_parts_end_with_the_checkpoint_that_holds_them(void **s
     kit_release(&kit);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc == 2)
+        return child(argv[1]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_meta_stands_beside_the_data_it_describes),
         cmocka_unit_test(test_meta_of_a_memory_store_is_gone_with_it),
         cmocka_unit_test(test_notes_go_with_the_next_checkpoint),
         cmocka_unit_test(test_opened_drops_what_the_topology_has_no_more),
         cmocka_unit_test(test_clear_empties_backend_and_meta),
-        cmocka_unit_test(test_open_too_old_is_set_aside),
+        cmocka_unit_test(test_open_too_old_is_emptied_and_restored),
+        cmocka_unit_test(test_open_too_old_spares_a_store_without_changelog),
+        cmocka_unit_test(test_open_after_a_restore_cut_short_begins_again),
         cmocka_unit_test(test_checkpoint_of_an_idle_task_keeps_it_young),
         cmocka_unit_test(test_open_damaged_manifest_is_set_aside_and_rebuilt),
         cmocka_unit_test(test_read_of_damaged_data_is_a_failure_and_set_aside_at_close),
         cmocka_unit_test(test_open_twice_is_locked_and_harms_nothing),
         cmocka_unit_test(test_open_in_a_place_that_cannot_be_written_says_so),
         cmocka_unit_test(test_write_full_disk_keeps_all_and_goes_on_when_there_is_room),
+        cmocka_unit_test(test_restore_full_disk_goes_on_when_there_is_room),
         cmocka_unit_test(test_write_on_another_thread_while_the_owner_goes_on),
         cmocka_unit_test(test_close_waits_for_a_checkpoint_that_is_being_written),
         cmocka_unit_test(test_write_killed_midway_is_replayed_from_the_old_offset),

@@ -1,6 +1,6 @@
 /*
- * tests/unit/test_commit.c: the write buffer's rules one by one: what is flushed, kept, forgotten and counted.
- * The random walk over all of them together is test_store.c.
+ * tests/unit/test_commit.c: the write buffer's rules one by one: what is flushed, kept, forgotten
+ * and counted. The random walk over all of them together is test_store.c.
  */
 #include "store_kit.h"
 
@@ -17,7 +17,8 @@ static void hear(void *user, leat__store_t *s, const leat__change_view_t *c)
     size_t at = strlen(h->text);
     if (h->puts_self) { /* a processor downstream writes the very key that is being forwarded */
         h->puts_self = false;
-        leat_slice_t value = leat_slice("a much longer value than the one before it, so that it moves");
+        leat_slice_t value =
+            leat_slice("a much longer value than the one before it, so that it moves");
         leat__store_put(s, c->key, &value, 9, NULL);
     }
     snprintf(h->text + at, sizeof h->text - at, "%.*s:%.*s>%.*s@%d ", (int)c->key.size, c->key.data,
@@ -108,7 +109,8 @@ static void test_flush_old_value_is_read_from_beneath(void **state)
     kit_release(&h->kit);
 }
 
-/* PROTOCOLS.md 22: one flush each; what is dirtied meanwhile is logged now and forwarded next time. */
+/* PROTOCOLS.md 22: one flush each; what is dirtied meanwhile is logged now and forwarded next
+ * time. */
 static void test_flush_cascade_into_the_same_store_is_logged_now_and_forwarded_later(void **state)
 {
     (void)state;
@@ -215,7 +217,8 @@ static void test_get_remembers_that_there_is_nothing(void **state)
     kit_release(&kit);
 }
 
-/* Puts, gets and commits of known keys live on the pieces they give back: the pool does not grow. */
+/* Puts, gets and commits of known keys live on the pieces they give back: the pool does not
+ * grow. */
 static void test_put_over_known_keys_grows_nothing(void **state)
 {
     (void)state;
@@ -307,7 +310,8 @@ static void test_evict_keeps_what_was_used(void **state)
     }
     kit_commit(&kit);
     assert_true(kit_checkpoint(&kit));
-    leat__task_state_evict(kit.state, 100 * 64); /* the hand goes round once: nothing is "used" now */
+    /* the hand goes round once: nothing is "used" now */
+    leat__task_state_evict(kit.state, 100 * 64);
     size_t kept = kit.store->count;
     assert_in_range(kept, 895, 905);
     for (int i = 0; i < 300; i++) {
@@ -355,7 +359,8 @@ static void test_cursor_reversed_range_has_no_rows(void **state)
         leat__store_range(kit.store, leat_slice("b"), leat_slice("a"), LEAT_ASCENDING), "");
     kit_expect_rows(
         leat__store_range(kit.store, leat_slice("a"), leat_slice("b"), LEAT_DESCENDING), "b=2 a=1");
-    kit_expect_rows(leat__store_range(kit.store, leat_slice(""), leat_slice(""), LEAT_ASCENDING), "=0");
+    kit_expect_rows(
+        leat__store_range(kit.store, leat_slice(""), leat_slice(""), LEAT_ASCENDING), "=0");
     kit_expect_rows(leat__store_prefix(kit.store, leat_slice("\xff"), LEAT_ASCENDING), "\xff=3");
     kit_expect_rows(leat__store_prefix(kit.store, leat_slice(""), LEAT_DESCENDING),
         "\xff=3 b=2 a=1 =0");

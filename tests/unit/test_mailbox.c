@@ -133,7 +133,8 @@ static void test_checkpointer_writes_what_is_submitted(void **state)
     struct leat__checkpointer_t *c = leat__checkpointer_start();
     leat__budget_t budget = {0};
     leat__task_state_opts_t opts = {.budget = &budget, .wall_ms = 1000};
-    leat__store_def_t def = {.name = "s", .kind = LEAT_KV, .backend = leat_backend_rocksdb(), .logged = true};
+    leat__store_def_t def = {
+        .name = "s", .kind = LEAT_KV, .backend = leat_backend_rocksdb(), .logged = true};
     leat__task_state_t *task;
     leat__store_t *store;
     leat__frozen_t *frozen;

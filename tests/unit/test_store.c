@@ -1,11 +1,12 @@
 /*
  * tests/unit/test_store.c: a store against a plain model, at random, over all the ways to make one.
  *
- * The model is three arrays over a small set of awkward keys: the current value, the committed one, and what
- * the listener saw last. Steps: put, delete, get, ranges, prefixes, early flushes, commits, aborts, checkpoints
- * that stay under way for many steps and may fail, evictions, crashes (closed with nothing saved, reopened,
- * replayed from the changelog). Each flush must forward and log just what the model expects, in order.
- * The seed is printed; LEAT_SEED=n repeats a run, LEAT_STEPS=n makes it longer.
+ * The model is three arrays over a small set of awkward keys: the current value, the committed one,
+ * and what the listener saw last. Steps: put, delete, get, ranges, prefixes, early flushes,
+ * commits, aborts, checkpoints that stay under way for many steps and may fail, evictions, crashes
+ * (closed with nothing saved, reopened, replayed from the changelog). Each flush must forward and
+ * log just what the model expects, in order. The seed is printed; LEAT_SEED=n repeats a run,
+ * LEAT_STEPS=n makes it longer.
  */
 #include "store_kit.h"
 
@@ -57,10 +58,12 @@ static uint64_t draw(model_t *m, uint64_t below)
 static int by_bytes(const void *a, const void *b)
 {
     const model_key_t *x = a, *y = b;
-    return leat__bytes_compare((leat_slice_t){x->bytes, x->size}, (leat_slice_t){y->bytes, y->size});
+    return leat__bytes_compare(
+        (leat_slice_t){x->bytes, x->size}, (leat_slice_t){y->bytes, y->size});
 }
 
-/* Few letters, so that prefixes and neighbours are common; 0x00 and 0xff are among them; "" is a key. */
+/* Few letters, so that prefixes and neighbours are common; 0x00 and 0xff are among them; "" is a
+ * key. */
 static void make_keys(model_t *m)
 {
     static const char letters[] = {0, 'a', 'b', (char)0xff};
@@ -160,7 +163,8 @@ static void expect_cursor(model_t *m, model_cursor_t *c, size_t steps)
     }
 }
 
-/* Opened now, read to its end in later steps: whatever happens meanwhile, it shows the store of now. */
+/* Opened now, read to its end in later steps: whatever happens meanwhile, it shows the store of
+ * now. */
 static void step_cursor(model_t *m)
 {
     model_cursor_t *c = &m->cursors[draw(m, CURSORS)];
@@ -438,7 +442,8 @@ static int rows_find(const rows_t *r, leat_slice_t key, size_t *at)
     size_t low = 0, high = r->count;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        int way = leat__bytes_compare((leat_slice_t){r->at[middle].key, r->at[middle].key_size}, key);
+        int way =
+            leat__bytes_compare((leat_slice_t){r->at[middle].key, r->at[middle].key_size}, key);
         if (way == 0) {
             *at = middle;
             return 0;
@@ -452,8 +457,8 @@ static int rows_find(const rows_t *r, leat_slice_t key, size_t *at)
     return 1;
 }
 
-static int rows_open_kept(
-    void **self, const char *dir, const char *store, const leat_store_opts_t *opts, leat_error_t *err)
+static int rows_open_kept(void **self, const char *dir, const char *store,
+    const leat_store_opts_t *opts, leat_error_t *err)
 {
     (void)dir, (void)opts, (void)err;
     assert_string_equal(store, "s");
@@ -461,8 +466,8 @@ static int rows_open_kept(
     return 0;
 }
 
-static int rows_open(
-    void **self, const char *dir, const char *store, const leat_store_opts_t *opts, leat_error_t *err)
+static int rows_open(void **self, const char *dir, const char *store, const leat_store_opts_t *opts,
+    leat_error_t *err)
 {
     (void)dir, (void)store, (void)opts, (void)err;
     *self = &passing;

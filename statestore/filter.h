@@ -1,0 +1,19 @@
+/*
+ * statestore/filter.h: which keys the backend may hold: a Bloom filter that grows, so that a key never seen costs no call beneath.
+ *
+ * It is complete only if it was there since the backend was empty: a store that opens on old rows has none and always asks.
+ * Ten bits a key; the owner's thread alone reads and adds (at freeze and at restore).
+ */
+#ifndef LEAT__STATESTORE_FILTER_H
+#define LEAT__STATESTORE_FILTER_H
+
+#include <leat/base.h>
+
+typedef struct leat__filter_t leat__filter_t;
+
+leat__filter_t *leat__filter_new(void);
+void leat__filter_free(leat__filter_t *f);
+void leat__filter_add(leat__filter_t *f, leat_slice_t key);
+bool leat__filter_may_hold(const leat__filter_t *f, leat_slice_t key); /* false: certainly not there */
+
+#endif

@@ -1,0 +1,285 @@
+/*
+ * tests/unit/test_kafka_client.c: the parts of the Kafka seam that need no broker.
+ *
+ * Goal: what the program sets reaches librdkafka under its name there, what the engine rests on
+ * cannot be set away, a bad value is named; errors have the class that decides what the engine does
+ * next; jobs run in order, and each op ends once.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "runtime/kafka/kafka.h"
+
+static void sleep_ms(long ms)
+{
+    struct timespec t = {ms / 1000, ms % 1000 * 1000000L};
+
+    nanosleep(&t, NULL);
+}
+
+/* ---- settings ---- */
+
+static leat__kbroker_t *open_with(const char *key, const char *value, leat_config_t **config)
+{
+    leat_error_t err;
+
+    *config = leat_config_new();
+    leat_config_set(*config, "application.id", "unit");
+    leat_config_set(*config, "bootstrap.servers", "127.0.0.1:1");
+    if (key)
+        leat_config_set(*config, key, value);
+    return (leat__kbroker_t *)leat__kafka_open(*config, &err);
+}
+
+static void close_with(leat__kbroker_t *b, leat_config_t *config)
+{
+    b->base.vt->close(&b->base);
+    leat_config_free(config);
+}
+
+/* What librdkafka got for name, when the program said key=value. */
+static const char *arrives(leat__kuse_t use, const char *key, const char *value, const char *name)
+{
+    static char text[200];
+    size_t size = sizeof text;
+    leat_config_t *config;
+    leat__kbroker_t *b = open_with(key, value, &config);
+    leat_error_t err;
+    rd_kafka_conf_t *conf = leat__kconf_new(b, use, "unit", &err);
+
+    text[0] = '\0';
+    if (!conf)
+        fail_msg("%s", err.text);
+    assert_int_equal(rd_kafka_conf_get(conf, name, text, &size), RD_KAFKA_CONF_OK);
+    rd_kafka_conf_destroy(conf);
+    close_with(b, config);
+    return text;
+}
+
+static void test_conf_program_goes_before_ours(void **state)
+{
+    (void)state;
+    assert_string_equal(arrives(LEAT__KPRODUCER, NULL, NULL, "linger.ms"), "1");
+    assert_string_equal(arrives(LEAT__KPRODUCER, "producer.linger.ms", "7", "linger.ms"), "7");
+    assert_string_equal(
+        arrives(LEAT__KCONSUMER, "consumer.queued.min.messages", "99", "queued.min.messages"),
+        "99");
+    assert_string_equal(arrives(LEAT__KCONSUMER, NULL, NULL, "socket.nagle.disable"), "true");
+}
+
+static void test_conf_java_names_are_translated(void **state)
+{
+    (void)state;
+    assert_string_equal(
+        arrives(LEAT__KCONSUMER, "consumer.fetch.max.wait.ms", "33", "fetch.wait.max.ms"), "33");
+    assert_string_equal(
+        arrives(LEAT__KPRODUCER, "producer.buffer.memory", "1048576", "queue.buffering.max.kbytes"),
+        "1024");
+    assert_string_equal(
+        arrives(LEAT__KPRODUCER, "producer.max.request.size", "2000000", "message.max.bytes"),
+        "2000000");
+    assert_string_equal(arrives(LEAT__KCONSUMER, "consumer.max.poll.records", "5", "client.id"),
+        "unit"); /* Java only */
+    assert_string_equal(
+        arrives(LEAT__KADMIN, "security.protocol", "SASL_SSL", "security.protocol"), "sasl_ssl");
+    assert_string_equal(
+        arrives(LEAT__KADMIN, "request.timeout.ms", "12345", "socket.timeout.ms"), "12345");
+}
+
+static void test_conf_what_exactness_rests_on_is_kept(void **state)
+{
+    leat_config_t *config;
+    leat__kbroker_t *b = open_with("producer.enable.idempotence", "false", &config);
+    leat__writer_opts_t o = {
+        .client_id = "unit", .transactional_id = "unit-t", .transaction_timeout_ms = 5000};
+    leat_error_t err;
+    leat__writer_t *w =
+        b->base.vt->writer_open(&b->base, &o, &err); /* librdkafka would refuse that pair */
+    leat__op_t *op;
+
+    (void)state;
+    if (!w)
+        fail_msg("%s", err.text);
+    op = b->base.vt->writer_close(w);
+    assert_true(leat__op_wait(op, 20000));
+    leat__op_free(op);
+    close_with(b, config);
+    assert_string_equal(
+        arrives(LEAT__KCONSUMER, "consumer.group.id", "other", "client.id"), "unit");
+}
+
+static void test_conf_bad_value_names_the_property(void **state)
+{
+    leat_config_t *config;
+    leat__kbroker_t *b = open_with("producer.linger.ms", "soon", &config);
+    leat_error_t err;
+
+    (void)state;
+    assert_null(leat__kconf_new(b, LEAT__KPRODUCER, "unit", &err));
+    assert_int_equal(err.code, LEAT_ECONFIG);
+    assert_non_null(strstr(err.text, "producer.linger.ms"));
+    close_with(b, config);
+    b = open_with("producer.no.such.property", "1", &config);
+    assert_null(leat__kconf_new(b, LEAT__KPRODUCER, "unit", &err));
+    assert_int_equal(err.code, LEAT_ECONFIG);
+    assert_non_null(strstr(err.text, "producer.no.such.property"));
+    close_with(b, config);
+}
+
+/* ---- errors ---- */
+
+static void test_error_classes_decide_what_follows(void **state)
+{
+    static const struct {
+        rd_kafka_resp_err_t code;
+        int leat;
+        unsigned flags;
+    } cases[] = {
+        {RD_KAFKA_RESP_ERR_NO_ERROR, 0, 0},
+        {RD_KAFKA_RESP_ERR__TIMED_OUT, LEAT_EBROKER, LEAT_RETRIABLE},
+        {RD_KAFKA_RESP_ERR__TRANSPORT, LEAT_EBROKER, LEAT_RETRIABLE},
+        {RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS, LEAT_EBROKER, LEAT_RETRIABLE},
+        {RD_KAFKA_RESP_ERR__FENCED, LEAT_EFENCED, 0},
+        {RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION, LEAT_EBROKER, LEAT_ABORT},
+        {RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID, LEAT_EBROKER, LEAT_ABORT},
+        {RD_KAFKA_RESP_ERR__AUTHENTICATION, LEAT_EAUTH, LEAT_FATAL},
+        {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, LEAT_EAUTH, LEAT_FATAL},
+        {RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, LEAT_ETOPIC, 0},
+        {RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE, LEAT_ETOPIC, 0},
+        {RD_KAFKA_RESP_ERR_INVALID_RECORD, LEAT_EARGUMENT, 0},
+        {RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT, LEAT_ECONFIG, LEAT_FATAL},
+        {RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR, LEAT_EBROKER, LEAT_RETRIABLE},
+    };
+    unsigned flags;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(leat__kcode(cases[i].code, &flags), cases[i].leat);
+        assert_int_equal(flags, cases[i].flags);
+    }
+}
+
+/* ---- helper threads ---- */
+
+typedef struct numbered_t {
+    leat__kjob_t job;
+    int number;
+    long wait_ms;
+} numbered_t;
+
+static _Atomic int done_count, released_count;
+static int order[100];
+
+static void run_numbered(leat__kjob_t *job)
+{
+    numbered_t *n = (numbered_t *)job;
+
+    sleep_ms(n->wait_ms);
+    order[done_count++] = n->number;
+}
+
+static void release_numbered(leat__kjob_t *job)
+{
+    released_count++;
+    leat__free(job);
+}
+
+static leat__op_t *post(leat__kworker_t *w, int number, long wait_ms, bool always)
+{
+    numbered_t *n = leat__must_alloc(sizeof *n);
+    leat__op_t *op = leat__op_new();
+
+    n->job = (leat__kjob_t){
+        .op = op, .run = run_numbered, .release = release_numbered, .always = always};
+    n->number = number;
+    n->wait_ms = wait_ms;
+    leat__kworker_post(w, &n->job);
+    return op;
+}
+
+static void test_worker_of_one_thread_keeps_order(void **state)
+{
+    leat__kworker_t *w = leat__kworker_new(1);
+    leat__op_t *last = NULL;
+
+    (void)state;
+    done_count = released_count = 0;
+    for (int i = 0; i < 100; i++) {
+        leat__op_free(last); /* dropped before it is done: nobody minds */
+        last = post(w, i, 0, false);
+    }
+    assert_true(leat__op_wait(last, 5000));
+    assert_int_equal(last->err.code, 0);
+    leat__op_free(last);
+    leat__kworker_free(w);
+    assert_int_equal(done_count, 100);
+    assert_int_equal(released_count, 100);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(order[i], i);
+}
+
+static void test_worker_of_many_threads_does_not_queue(void **state)
+{
+    leat__kworker_t *w = leat__kworker_new(4);
+    int64_t began = leat__clock_steady_ms(NULL);
+    leat__op_t *ops[4];
+
+    (void)state;
+    done_count = 0;
+    for (int i = 0; i < 4; i++)
+        ops[i] = post(w, i, 300, false);
+    for (int i = 0; i < 4; i++) {
+        assert_true(leat__op_wait(ops[i], 5000));
+        leat__op_free(ops[i]);
+    }
+    assert_true(leat__clock_steady_ms(NULL) - began < 1000);
+    leat__kworker_free(w);
+}
+
+static void test_worker_closing_answers_what_waits(void **state)
+{
+    leat__kworker_t *w = leat__kworker_new(1);
+    leat__op_t *running, *waiting, *needed;
+
+    (void)state;
+    done_count = released_count = 0;
+    running = post(w, 1, 200, false);
+    waiting = post(w, 2, 0, false);
+    needed = post(w, 3, 0, true);
+    sleep_ms(50);
+    leat__kworker_free(w);
+    assert_true(leat__op_done(running) && leat__op_done(waiting) && leat__op_done(needed));
+    assert_int_equal(running->err.code, 0);
+    assert_int_equal(waiting->err.code, LEAT_ESTATE);
+    assert_int_equal(needed->err.code, 0);
+    assert_int_equal(done_count, 2);
+    assert_int_equal(released_count, 3);
+    leat__op_free(running);
+    leat__op_free(waiting);
+    leat__op_free(needed);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_conf_program_goes_before_ours),
+        cmocka_unit_test(test_conf_java_names_are_translated),
+        cmocka_unit_test(test_conf_what_exactness_rests_on_is_kept),
+        cmocka_unit_test(test_conf_bad_value_names_the_property),
+        cmocka_unit_test(test_error_classes_decide_what_follows),
+        cmocka_unit_test(test_worker_of_one_thread_keeps_order),
+        cmocka_unit_test(test_worker_of_many_threads_does_not_queue),
+        cmocka_unit_test(test_worker_closing_answers_what_waits),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
