@@ -10,26 +10,6 @@
 #include "stream_join.h"
 #include "table.h"
 
-struct leat_global_t {
-    leat__graph_t *graph;
-    bool nil;
-    const leat_serde_t *key, *value;
-    leat__rows_t *rows;
-};
-
-static leat_global_t no_global = {.nil = true};
-
-/* Nil handles of a builder that has memory know it. */
-static leat_global_t *nil_global(leat__graph_t *g)
-{
-    leat_global_t *nil = g ? leat__builder_alloc(g->builder, sizeof *nil) : NULL;
-
-    if (!nil)
-        return &no_global;
-    *nil = (leat_global_t){.graph = g, .nil = true};
-    return nil;
-}
-
 /* ---- source, processor, store: one part ---- */
 
 typedef struct global_part_t {
@@ -124,15 +104,15 @@ static leat_global_t *global_new(leat__graph_t *g, const char *topic, const leat
     global_part_t *p;
 
     if (!prefix || !r || !t)
-        return nil_global(g);
+        return leat__nil_global(g);
     *r = (leat__rows_t){.key = key, .value = value};
     if (!leat__rows_init(r, g, "leat_builder_global", LEAT__ROWS_SOURCE,
             opts ? &opts->store : NULL, given, prefix))
-        return nil_global(g);
+        return leat__nil_global(g);
     r->materialized = true;
     p = part_new(g, topic, given, key, value);
     if (!p)
-        return nil_global(g);
+        return leat__nil_global(g);
     p->rows = r;
     p->store = r->store;
     p->kind = LEAT_TIMESTAMPED_KV;
@@ -160,7 +140,7 @@ leat_global_t *leat_builder_global(leat_builder_t *b, const char *topic, const l
         leat__adopt(g, opts->user, opts->user_free);
     if (!g || !fit(g, call, topic, key, value) || !LEAT__RESERVED_ZERO(g, call, opts) ||
         !not_versioned(g, topic, opts))
-        return nil_global(g);
+        return leat__nil_global(g);
     return global_new(g, topic, key, value, opts);
 }
 

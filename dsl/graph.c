@@ -124,6 +124,7 @@ typedef struct made_t { /* a graph and its nil handles in one piece */
     leat_stream_t stream;
     leat_table_t table;
     leat_grouped_t grouped;
+    leat_global_t global;
 } made_t;
 
 static void *make(leat_builder_t *b)
@@ -133,7 +134,8 @@ static void *make(leat_builder_t *b)
     if (!made)
         return NULL;
     made->graph.builder = b;
-    leat__nil_handles(&made->graph, &made->stream, &made->table, &made->grouped);
+    leat__nil_handles(&made->graph, &made->stream, &made->table, &made->grouped,
+        &made->global);
     return &made->graph;
 }
 

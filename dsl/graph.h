@@ -68,6 +68,7 @@ struct leat__graph_t {
     leat_stream_t *nil_stream; /* what calls give back after an error */
     leat_table_t *nil_table;
     leat_grouped_t *nil_grouped;
+    leat_global_t *nil_global;
 };
 
 /** The builder's graph, made on first use. NULL: a nil builder, or no memory. */

@@ -13,6 +13,7 @@
 static leat_stream_t no_stream = {.nil = true};
 static leat_table_t no_table = {.nil = true};
 static leat_grouped_t no_grouped = {.nil = true};
+static leat_global_t no_global = {.nil = true};
 
 leat_stream_t *leat__nil_stream(leat__graph_t *g)
 {
@@ -29,14 +30,22 @@ leat_grouped_t *leat__nil_grouped(leat__graph_t *g)
     return g ? g->nil_grouped : &no_grouped;
 }
 
-void leat__nil_handles(leat__graph_t *g, leat_stream_t *s, leat_table_t *t, leat_grouped_t *d)
+leat_global_t *leat__nil_global(leat__graph_t *g)
+{
+    return g ? g->nil_global : &no_global;
+}
+
+void leat__nil_handles(leat__graph_t *g, leat_stream_t *s, leat_table_t *t, leat_grouped_t *d,
+    leat_global_t *w)
 {
     *s = (leat_stream_t){.graph = g, .nil = true};
     *t = (leat_table_t){.graph = g, .nil = true};
     *d = (leat_grouped_t){.graph = g, .nil = true};
+    *w = (leat_global_t){.graph = g, .nil = true};
     g->nil_stream = s;
     g->nil_table = t;
     g->nil_grouped = d;
+    g->nil_global = w;
 }
 
 void leat__adopt(leat__graph_t *g, void *user, void (*user_free)(void *user))

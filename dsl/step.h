@@ -34,6 +34,13 @@ struct leat_grouped_t {
         *repartition; /* of the first fold; used again by others if the topic's name is given */
 };
 
+struct leat_global_t {
+    leat__graph_t *graph;
+    bool nil;
+    const leat_serde_t *key, *value;
+    leat__rows_t *rows;
+};
+
 struct leat_table_t {
     leat__graph_t *graph;
     bool nil;
@@ -62,7 +69,9 @@ typedef struct leat__operator_t {
 leat_stream_t *leat__nil_stream(leat__graph_t *g);
 leat_table_t *leat__nil_table(leat__graph_t *g);
 leat_grouped_t *leat__nil_grouped(leat__graph_t *g);
-void leat__nil_handles(leat__graph_t *g, leat_stream_t *s, leat_table_t *t, leat_grouped_t *d);
+leat_global_t *leat__nil_global(leat__graph_t *g);
+void leat__nil_handles(leat__graph_t *g, leat_stream_t *s, leat_table_t *t, leat_grouped_t *d,
+    leat_global_t *w);
 
 /** g NULL: the builder has no memory, user is freed at once. */
 void leat__adopt(leat__graph_t *g, void *user, void (*user_free)(void *user));

@@ -220,9 +220,9 @@ void leat_builder_connect(leat_builder_t *b, const char *processor, const char *
 
 /* ---- stores filled from a topic ---- */
 
-static void set_fill(leat_builder_t *b, leat__papi_call_t *call, const leat_fill_opts_t *opts)
+static void set_fill(leat_builder_t *b, leat__papi_call_t *call, const char *name,
+    const leat_fill_opts_t *opts)
 {
-    const char *name = call->name;
     size_t size = strlen(name) + sizeof "-source";
     char *source = opts->source_name ? leat__builder_strdup(b, opts->source_name)
                                      : leat__builder_alloc(b, size);
@@ -269,7 +269,7 @@ void leat__papi_fill(leat_builder_t *b, bool global, const char *topic, const ch
     call->kind = kind;
     call->key = call->store_key = key;
     call->value = call->store_value = value;
-    set_fill(b, call, opts);
+    set_fill(b, call, name, opts);
 }
 
 void leat_builder_read_only_store(leat_builder_t *b, const char *topic, const char *name,

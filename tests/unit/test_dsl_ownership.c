@@ -179,13 +179,72 @@ static void table_to(upstream_t *u)
     leat_table_to(u->table, u->good ? "out" : NULL, &o);
 }
 
+static leat_join_opts_t join_opts(void)
+{
+    adopted++;
+    return (leat_join_opts_t){USER};
+}
+
+static void table_join(upstream_t *u)
+{
+    leat_join_opts_t o = join_opts();
+
+    leat_table_join(u->table, u->table, NULL, u->good ? second : NULL, str(), &o);
+}
+
+static void join_foreign(upstream_t *u)
+{
+    leat_join_opts_t o = join_opts();
+
+    leat_table_join_foreign(
+        u->table, u->table, NULL, u->good ? value_as_key : NULL, second, str(), &o);
+}
+
+static void join_global(upstream_t *u)
+{
+    leat_join_opts_t o = join_opts();
+    leat_source_opts_t source = {USER};
+
+    adopted++;
+    leat_stream_join_global(u->stream,
+        leat_builder_global(u->b, "global", str(), u->good ? str() : NULL, &source), NULL,
+        value_as_key, second, str(), &o);
+}
+
+static void cogroup(upstream_t *u)
+{
+    leat_fold_opts_t o = fold_opts();
+    leat_part_t parts[] = {{u->grouped, second, &freed, count_free},
+        {u->grouped, u->good ? second : NULL, &freed, count_free}};
+
+    adopted += 2;
+    leat_grouped_cogroup(parts, 2, NULL, str(), &o);
+}
+
+static void global_store(upstream_t *u)
+{
+    leat_fill_opts_t o = {.store.name = "filled", .node = {USER}};
+
+    adopted++;
+    leat_builder_global_store(
+        u->b, "fill", NULL, u->good ? nothing : NULL, LEAT_KV, str(), str(), &o);
+}
+
+static void read_only_store(upstream_t *u)
+{
+    leat_fill_opts_t o = {.store.name = u->good ? "read" : NULL, .node = {USER}};
+
+    adopted++;
+    leat_builder_read_only_store(u->b, "read", "reader", nothing, LEAT_KV, str(), str(), &o);
+}
+
 typedef void (*call_fn)(upstream_t *u);
 
 static const call_fn calls[] = {filter, filter_not, map, map_values, flat_map, flat_map_values,
     select_key, peek, for_each, process, process_values, merge, group_by, group_by_key,
     table_group_by, split, repartition, to, route, read_stream, read_table, count, reduce,
     aggregate, reduce_table, table_filter, table_filter_not, table_map, table_transform, to_stream,
-    table_to};
+    table_to, table_join, join_foreign, join_global, cogroup, global_store, read_only_store};
 
 enum { CALLS = sizeof calls / sizeof calls[0] };
 
