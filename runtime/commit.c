@@ -706,6 +706,14 @@ bool leat__commit_close(leat__thread_t *t)
     return t->commit.state == LEAT__COMMIT_IDLE;
 }
 
+void leat__commit_give_up(leat__thread_t *t)
+{
+    leat__log(LEAT_LOG_WARN, "commit", t->name,
+        "stops without knowing how its last commit ends: Kafka has not answered for %lld ms",
+        (long long)(t->now_ms - t->stop_since_ms));
+    replace_writers(t);
+}
+
 bool leat__commit_renew(leat__thread_t *t)
 {
     if (!t->exactly_once || t->stop)

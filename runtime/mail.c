@@ -389,6 +389,9 @@ static void settle_barrier(leat__thread_t *t)
 void leat__mail_settle(leat__thread_t *t)
 {
     bury(t);
+    if (t->stop && !leat__commit_quiet(t) &&
+        t->now_ms - t->stop_since_ms > t->transaction_timeout_ms)
+        leat__commit_give_up(t); /* the broker is away: a stop does not wait until it is back */
     if (t->failing)
         settle_failure(t);
     else if (t->lost)

@@ -267,6 +267,8 @@ void leat__commit_flush_early(leat__thread_t *t, leat__owned_t *o);
 /* nothing of ours is in doubt or it is being made anew */
 bool leat__commit_quiet(const leat__thread_t *t);
 bool leat__commit_close(leat__thread_t *t);   /* the writers; true: they are closed */
+/** Like a crash: the tasks are dropped, the next start finds out what was committed. */
+void leat__commit_give_up(leat__thread_t *t);
 /**
  * Of a lost member, which was fenced or will be: its ids are initialised anew before it says that it
  * let go (PROTOCOLS.md 7 (c)), so that nothing of before can be committed and no fence is met later.

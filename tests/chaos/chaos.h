@@ -6,9 +6,9 @@
 
 enum {
     CHAOS_PARTITIONS = 4,
-    CHAOS_KEYS = 397,   /* record i has key i % CHAOS_KEYS, and is in group i % CHAOS_GROUPS */
+    CHAOS_KEYS = 397, /* record i has key i % CHAOS_KEYS, and is in group i % CHAOS_GROUPS */
     CHAOS_GROUPS = 61,
-    CHAOS_HEAD = 8      /* bytes of the count, before the bits */
+    CHAOS_HEAD = 8 /* bytes of the count, before the bits */
 };
 
 static inline int64_t chaos_count(const char *bytes)

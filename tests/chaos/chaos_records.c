@@ -70,7 +70,8 @@ static struct names names_of(const char *text)
     struct names n = {.count = 0};
     char *copy = strdup(text), *rest = NULL;
 
-    for (char *word = strtok_r(copy, ",", &rest); word && n.count < NAMES_MAX; word = strtok_r(NULL, ",", &rest))
+    for (char *word = strtok_r(copy, ",", &rest); word && n.count < NAMES_MAX;
+         word = strtok_r(NULL, ",", &rest))
         snprintf(n.list[n.count++], sizeof n.list[0], "%s", word);
     free(copy);
     return n;
@@ -119,7 +120,8 @@ static bool whole(const struct value *v, int64_t n)
 
 static int complaints;
 
-static void complain(const char *topic, const char *key, const char *format, long long a, long long b)
+static void complain(
+    const char *topic, const char *key, const char *format, long long a, long long b)
 {
     char text[200];
 
@@ -149,7 +151,8 @@ static int create(const char *brokers, int count, char **topics)
         rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(e), &made);
     for (size_t i = 0; i < made; i++)
         if (rd_kafka_topic_result_error(results[i]))
-            die(rd_kafka_topic_result_name(results[i]), rd_kafka_err2str(rd_kafka_topic_result_error(results[i])));
+            die(rd_kafka_topic_result_name(results[i]),
+                rd_kafka_err2str(rd_kafka_topic_result_error(results[i])));
     rd_kafka_event_destroy(e);
     rd_kafka_NewTopic_destroy_array(fresh, (size_t)count);
     free(fresh);
@@ -174,7 +177,8 @@ static rd_kafka_t *producer(const char *brokers)
 {
     rd_kafka_conf_t *c = rd_kafka_conf_new();
 
-    set(c, "enable.idempotence", "true"); /* the load itself must be exact, over a broker that dies */
+    set(c, "enable.idempotence",
+        "true"); /* the load itself must be exact, over a broker that dies */
     set(c, "max.in.flight.requests.per.connection", "1"); /* 2.0.2 loses step over it sometimes */
     set(c, "message.timeout.ms", "0");
     set(c, "linger.ms", "5");
@@ -182,13 +186,15 @@ static rd_kafka_t *producer(const char *brokers)
     return client(RD_KAFKA_PRODUCER, c, brokers);
 }
 
-static void produce(rd_kafka_t *rk, const char *topic, int partition, const char *key, const char *value)
+static void produce(
+    rd_kafka_t *rk, const char *topic, int partition, const char *key, const char *value)
 {
     rd_kafka_resp_err_t err;
 
     do {
-        err = __extension__ rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition),
-            RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY((void *)(uintptr_t)key, strlen(key)),
+        err = __extension__ rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(topic),
+            RD_KAFKA_V_PARTITION(partition), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+            RD_KAFKA_V_KEY((void *)(uintptr_t)key, strlen(key)),
             RD_KAFKA_V_VALUE((void *)(uintptr_t)value, strlen(value)), RD_KAFKA_V_END);
         rd_kafka_poll(rk, err ? 10 : 0);
     } while (err == RD_KAFKA_RESP_ERR__QUEUE_FULL);
@@ -203,7 +209,8 @@ static void deliver_all(rd_kafka_t *rk)
     rd_kafka_destroy(rk);
 }
 
-static int load(const char *brokers, const char *prefix, const struct names *names, long records, long rate)
+static int load(
+    const char *brokers, const char *prefix, const struct names *names, long records, long rate)
 {
     rd_kafka_t *rk = producer(brokers);
     int64_t began_ms = now_ms();
@@ -240,12 +247,14 @@ static int ask(const char *brokers, const char *prefix, const struct names *name
 /* ---- reading ---- */
 
 /* False: seen enough. */
-typedef bool (*record_fn)(void *user, const char *topic, int key, const char *key_text, const char *value, size_t size);
+typedef bool (*record_fn)(
+    void *user, const char *topic, int key, const char *key_text, const char *value, size_t size);
 
 static rd_kafka_t *consumer(const char *brokers, const char *const *topics, int count, int *open)
 {
     rd_kafka_conf_t *c = rd_kafka_conf_new();
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(count * CHAOS_PARTITIONS);
+    rd_kafka_topic_partition_list_t *list =
+        rd_kafka_topic_partition_list_new(count * CHAOS_PARTITIONS);
 
     set(c, "group.id", "chaos-records");
     set(c, "isolation.level", "read_committed");
@@ -256,7 +265,8 @@ static rd_kafka_t *consumer(const char *brokers, const char *const *topics, int 
     rd_kafka_poll_set_consumer(rk);
     for (int t = 0; t < count; t++)
         for (int i = 0; i < CHAOS_PARTITIONS; i++)
-            rd_kafka_topic_partition_list_add(list, topics[t], i)->offset = RD_KAFKA_OFFSET_BEGINNING;
+            rd_kafka_topic_partition_list_add(list, topics[t], i)->offset =
+                RD_KAFKA_OFFSET_BEGINNING;
     *open = list->cnt;
     rd_kafka_assign(rk, list);
     rd_kafka_topic_partition_list_destroy(list);
@@ -274,8 +284,8 @@ static void see(const rd_kafka_message_t *r, record_fn fn, void *user, bool *on)
 }
 
 /* To the end of all, or (tail) until fn has seen enough or the time is up. True: that was so. */
-static bool read_topics(const char *brokers, const char *const *topics, int count, record_fn fn, void *user,
-    int64_t until_ms)
+static bool read_topics(const char *brokers, const char *const *topics, int count, record_fn fn,
+    void *user, int64_t until_ms)
 {
     int open = 0;
     bool on = true, tail = until_ms >= 0;
@@ -293,7 +303,8 @@ static bool read_topics(const char *brokers, const char *const *topics, int coun
             open--;
         else if (!r->err)
             see(r, fn, user, &on);
-        else if (!tail && r->err != RD_KAFKA_RESP_ERR__TRANSPORT && r->err != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+        else if (!tail && r->err != RD_KAFKA_RESP_ERR__TRANSPORT &&
+                 r->err != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
             die(topics[0], rd_kafka_message_errstr(r));
         rd_kafka_message_destroy(r);
     }
@@ -312,7 +323,8 @@ struct waiting {
     long missing;
 };
 
-static bool on_waited(void *user, const char *topic, int key, const char *key_text, const char *value, size_t size)
+static bool on_waited(
+    void *user, const char *topic, int key, const char *key_text, const char *value, size_t size)
 {
     struct waiting *w = user;
     char name[200];
@@ -322,8 +334,9 @@ static bool on_waited(void *user, const char *topic, int key, const char *key_te
     for (int i = 0; i < w->names.count; i++) {
         int keys = keys_of(w->names.list[i]);
         snprintf(name, sizeof name, "%s-%s-%s", w->prefix, w->kind, w->names.list[i]);
-        if (strcmp(name, topic) != 0 || key < 0 || key >= keys || w->done[i][key] || value == NULL ||
-            !read_value(&v, value, size) || !whole(&v, answer(w->records, keys, key)))
+        if (strcmp(name, topic) != 0 || key < 0 || key >= keys || w->done[i][key] ||
+            value == NULL || !read_value(&v, value, size) ||
+            !whole(&v, answer(w->records, keys, key)))
             continue;
         w->done[i][key] = true;
         w->missing--;
@@ -348,11 +361,13 @@ static int wait_for(const char *brokers, struct waiting *w, long seconds)
         int some = 0;
         for (int k = 0; k < keys_of(w->names.list[i]); k++)
             if (!w->done[i][k] && some++ < 8)
-                printf("MISSING %s %d (partition %d of the input if it is a key)\n", topics[i], k, k % CHAOS_PARTITIONS);
+                printf("MISSING %s %d (partition %d of the input if it is a key)\n", topics[i], k,
+                    k % CHAOS_PARTITIONS);
         free(w->done[i]);
     }
     if (!well)
-        printf("after %ld s %ld keys of %s have not their whole answer\n", seconds, w->missing, w->kind);
+        printf("after %ld s %ld keys of %s have not their whole answer\n", seconds, w->missing,
+            w->kind);
     return well ? 0 : 1;
 }
 
@@ -368,14 +383,16 @@ struct table {
     long *seen;
 };
 
-static bool on_value(void *user, const char *topic, int key, const char *key_text, const char *bytes, size_t size)
+static bool on_value(
+    void *user, const char *topic, int key, const char *key_text, const char *bytes, size_t size)
 {
     struct table *t = user;
     int64_t n = key >= 0 && key < t->keys ? answer(t->records, t->keys, key) : 0;
     struct value v;
 
     if (n == 0 || bytes == NULL || !read_value(&v, bytes, size)) {
-        complain(topic, key_text, "a strange record: size %lld, answer %lld", (long long)size, (long long)n);
+        complain(topic, key_text, "a strange record: size %lld, answer %lld", (long long)size,
+            (long long)n);
         return true;
     }
     const struct value *before = &t->last[key];
@@ -426,19 +443,25 @@ static void compare(const struct table *a, const struct table *b)
         const struct value *x = &a->last[k], *y = &b->last[k];
         snprintf(key, sizeof key, "#%d", k);
         if (x->size != y->size || memcmp(x->bytes, y->bytes, (size_t)x->size) != 0) {
-            complain(a->topic, key, "count %lld here, but %lld in the topic named next", x->count, y->count);
+            complain(a->topic, key, "count %lld here, but %lld in the topic named next", x->count,
+                y->count);
             complain(b->topic, key, "it is that one (%lld, %lld bits)", y->count, y->bits);
         }
     }
 }
 
-static void verify_one(const char *brokers, const char *prefix, const char *name, long records, bool eos, const char *app)
+static void verify_one(const char *brokers, const char *prefix, const char *name, long records,
+    bool eos, const char *app)
 {
     char out[200], log[200], state[200];
-    struct table outputs = {.topic = out, .keys = keys_of(name), .eos = eos, .outputs = true,
-        .every = strcmp(name, "count") == 0, .records = records};
-    struct table changelog = {.topic = log, .keys = keys_of(name), .eos = eos, .outputs = true,
+    struct table outputs = {.topic = out,
+        .keys = keys_of(name),
+        .eos = eos,
+        .outputs = true,
+        .every = strcmp(name, "count") == 0,
         .records = records};
+    struct table changelog = {
+        .topic = log, .keys = keys_of(name), .eos = eos, .outputs = true, .records = records};
     struct table local = {.topic = state, .keys = keys_of(name), .eos = eos, .records = records};
     long written = 0;
 
@@ -475,12 +498,14 @@ int main(int argc, char **argv)
     if (argc == 5 && strcmp(what, "ask") == 0)
         return ask(argv[2], argv[3], &names);
     if (argc == 8 && strcmp(what, "wait") == 0) {
-        struct waiting w = {.names = names, .prefix = argv[3], .kind = argv[7], .records = atol(argv[5])};
+        struct waiting w = {
+            .names = names, .prefix = argv[3], .kind = argv[7], .records = atol(argv[5])};
         return wait_for(argv[2], &w, atol(argv[6]));
     }
     if (argc == 8 && strcmp(what, "verify") == 0) {
         for (int i = 0; i < names.count; i++)
-            verify_one(argv[2], argv[3], names.list[i], atol(argv[5]), strcmp(argv[6], "eos") == 0, argv[7]);
+            verify_one(argv[2], argv[3], names.list[i], atol(argv[5]), strcmp(argv[6], "eos") == 0,
+                argv[7]);
         if (complaints > 0)
             printf("%d complaints\n", complaints);
         return complaints > 0;

@@ -37,7 +37,8 @@ static long long now_us(void)
 }
 
 /* The engine's log, and from it the generation; times in microseconds, for the runner. */
-static void on_log(void *user, leat_level_t level, const char *area, const char *text, const char *fields)
+static void on_log(
+    void *user, leat_level_t level, const char *area, const char *text, const char *fields)
 {
     static const char *const names[] = {"ERROR", "WARN", "INFO", "DEBUG", "TRACE"};
     int number;
@@ -61,12 +62,14 @@ static void on_crash(int number)
 
 static void on_open(leat_ctx_t *ctx)
 {
-    fprintf(stderr, "%lld OPEN %s generation %d\n", now_us(), leat_task_id(ctx), atomic_load(&generation));
+    fprintf(stderr, "%lld OPEN %s generation %d\n", now_us(), leat_task_id(ctx),
+        atomic_load(&generation));
 }
 
 static void on_close(leat_ctx_t *ctx)
 {
-    fprintf(stderr, "%lld CLOSE %s generation %d\n", now_us(), leat_task_id(ctx), atomic_load(&generation));
+    fprintf(stderr, "%lld CLOSE %s generation %d\n", now_us(), leat_task_id(ctx),
+        atomic_load(&generation));
 }
 
 /* ---- folding ---- */
@@ -121,7 +124,11 @@ static void finish(leat_builder_t *b, const char *prefix, const char *name, leat
     snprintf(store, sizeof store, "%s-sums", name);
     leat_stream_t *asked = leat_builder_stream(b, topic, str, str, NULL);
     leat_stream_t *rows = leat_stream_process(asked, NULL, show_rows, str, bytes,
-        &(leat_node_opts_t){.user = strdup(store), .user_free = free, .stores = store, .open = on_open, .close = on_close});
+        &(leat_node_opts_t){.user = strdup(store),
+            .user_free = free,
+            .stores = store,
+            .open = on_open,
+            .close = on_close});
     snprintf(topic, sizeof topic, "%s-state-%s", prefix, name);
     leat_stream_to(rows, topic, NULL);
 }
@@ -148,18 +155,21 @@ static void build_count(leat_builder_t *b, const char *prefix)
 
 static void key_by_group(leat_ctx_t *ctx, const leat_record_t *in)
 {
-    leat_emit_key(ctx, leat_text(ctx, "g%04ld", strtol(leat_cstr(ctx, in->value), NULL, 10) % CHAOS_GROUPS));
+    leat_emit_key(
+        ctx, leat_text(ctx, "g%04ld", strtol(leat_cstr(ctx, in->value), NULL, 10) % CHAOS_GROUPS));
 }
 
 /* (b): through a repartition topic, folded in a cached store: fewer outputs, rising. */
 static void build_repartition(leat_builder_t *b, const char *prefix)
 {
     static long groups = CHAOS_GROUPS;
-    leat_stream_t *in = leat_stream_process(input(b, prefix, "repartition"), NULL, pass, leat_serde_string(),
-        leat_serde_string(), &(leat_node_opts_t){.open = on_open, .close = on_close});
-    leat_grouped_t *same = leat_stream_group_by(in, "by-group", key_by_group, leat_serde_string(), NULL);
-    leat_table_t *sums = leat_grouped_aggregate(same, "repartition-sums", add, leat_serde_bytes(),
-        &(leat_fold_opts_t){.user = &groups});
+    leat_stream_t *in =
+        leat_stream_process(input(b, prefix, "repartition"), NULL, pass, leat_serde_string(),
+            leat_serde_string(), &(leat_node_opts_t){.open = on_open, .close = on_close});
+    leat_grouped_t *same =
+        leat_stream_group_by(in, "by-group", key_by_group, leat_serde_string(), NULL);
+    leat_table_t *sums = leat_grouped_aggregate(
+        same, "repartition-sums", add, leat_serde_bytes(), &(leat_fold_opts_t){.user = &groups});
 
     finish(b, prefix, "repartition", sums);
 }
@@ -208,6 +218,7 @@ int main(int argc, char **argv)
     signal(SIGABRT, on_crash);
     signal(SIGSEGV, on_crash);
     setvbuf(stderr, NULL, _IOLBF, 8192); /* a line is written whole, also when the process dies */
-    leat_log_to(on_log, NULL, level && strcmp(level, "debug") == 0 ? LEAT_LOG_DEBUG : LEAT_LOG_INFO);
+    leat_log_to(
+        on_log, NULL, level && strcmp(level, "debug") == 0 ? LEAT_LOG_DEBUG : LEAT_LOG_INFO);
     return leat_main(argc, argv, "chaos", build, &opts);
 }
