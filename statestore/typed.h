@@ -51,7 +51,7 @@ void leat__kv_put_bytes(leat_kv_t *kv, leat_slice_t key, const void *value, int6
 
 LEAT_API leat_windows_t *leat__windows_new(leat__store_t *store, const leat_serde_t *key,
     const leat_serde_t *value, const char *topic, leat__owner_t *owner);
-LEAT_API void leat__windows_free(leat_windows_t *w);
+void leat__windows_free(leat_windows_t *w);
 LEAT_API leat_windows_t *leat__windows_nil(leat__owner_t *owner);
 leat__store_t *leat__windows_store(const leat_windows_t *w); /* NULL: nil */
 const leat_serde_t *leat__windows_key_serde(const leat_windows_t *w);
@@ -65,7 +65,7 @@ const void *leat__windows_value(const leat_windows_t *w, leat_slice_t value);
 
 LEAT_API leat_sessions_t *leat__sessions_new(leat__store_t *store, const leat_serde_t *key,
     const leat_serde_t *value, const char *topic, leat__owner_t *owner);
-LEAT_API void leat__sessions_free(leat_sessions_t *s);
+void leat__sessions_free(leat_sessions_t *s);
 LEAT_API leat_sessions_t *leat__sessions_nil(leat__owner_t *owner);
 leat__store_t *leat__sessions_store(const leat_sessions_t *s);
 const leat_serde_t *leat__sessions_key_serde(const leat_sessions_t *s);
@@ -78,7 +78,7 @@ const void *leat__sessions_value(const leat_sessions_t *s, leat_slice_t value);
 
 LEAT_API leat_versions_t *leat__versions_new(leat__store_t *store, const leat_serde_t *key,
     const leat_serde_t *value, const char *topic, leat__owner_t *owner);
-LEAT_API void leat__versions_free(leat_versions_t *v);
+void leat__versions_free(leat_versions_t *v);
 LEAT_API leat_versions_t *leat__versions_nil(leat__owner_t *owner);
 leat__store_t *leat__versions_store(const leat_versions_t *v);
 const leat_serde_t *leat__versions_key_serde(const leat_versions_t *v);
