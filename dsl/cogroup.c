@@ -127,8 +127,8 @@ static leat__part_t *input_of(const cogroup_t *c, const leat_grouped_t *d)
 
     if (!d->rekeyed)
         return d->part;
-    through = leat__repartition_new(c->g, d->given ? d->given : c->first->rows.store, generated,
-        d->part, d->key, d->value);
+    through = leat__repartition_new(
+        c->g, d->given ? d->given : c->first->rows.store, generated, d->part, d->key, d->value);
     if (!through)
         return NULL;
     leat__graph_add(c->g, &through->part);
@@ -177,8 +177,7 @@ static leat__part_t *add_nodes(const cogroup_t *c, leat__part_t **inputs)
     }
     if (!merge)
         return NULL;
-    merge->name =
-        leat__graph_suffixed(c->g, c->name, "-cogroup-merge", "COGROUPKSTREAM-MERGE-");
+    merge->name = leat__graph_suffixed(c->g, c->name, "-cogroup-merge", "COGROUPKSTREAM-MERGE-");
     merge->write = write_merge;
     if (!merge->name)
         return NULL;

@@ -160,7 +160,8 @@ void leat__compiling_replace(
 
     if (!from)
         return;
-    memcpy(from, part->from, count * sizeof *from);
+    if (count)
+        memcpy(from, part->from, count * sizeof *from);
     part->from = from;
     part->from_count = 0;
     for (size_t i = 0; i < count; i++) {

@@ -219,17 +219,20 @@ static leat_table_t *fold(leat_grouped_t *d, const leat__wanted_t *w)
 leat_table_t *leat_grouped_count(leat_grouped_t *g, const char *name, const leat_fold_opts_t *opts)
 {
     return fold(
-        g, &(leat__wanted_t){"leat_grouped_count", LEAT__COUNT, name, NULL, leat_serde_int64(), opts});
+        g, &(leat__wanted_t){
+               "leat_grouped_count", LEAT__COUNT, name, NULL, leat_serde_int64(), opts});
 }
 
 leat_table_t *leat_grouped_reduce(
     leat_grouped_t *g, const char *name, leat_combine_fn fn, const leat_fold_opts_t *opts)
 {
-    return fold(g, &(leat__wanted_t){"leat_grouped_reduce", LEAT__REDUCE, name, fn, g->value, opts});
+    return fold(
+        g, &(leat__wanted_t){"leat_grouped_reduce", LEAT__REDUCE, name, fn, g->value, opts});
 }
 
 leat_table_t *leat_grouped_aggregate(leat_grouped_t *g, const char *name, leat_combine_fn fn,
     const leat_serde_t *value, const leat_fold_opts_t *opts)
 {
-    return fold(g, &(leat__wanted_t){"leat_grouped_aggregate", LEAT__AGGREGATE, name, fn, value, opts});
+    return fold(
+        g, &(leat__wanted_t){"leat_grouped_aggregate", LEAT__AGGREGATE, name, fn, value, opts});
 }

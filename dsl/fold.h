@@ -25,7 +25,7 @@ typedef struct leat__wanted_t { /* a call's arguments */
     const leat_fold_opts_t *opts;
 } leat__wanted_t;
 
-/** Checks, functions, .init; neither windows nor store yet. Does not adopt. NULL: nil, or recorded. */
+/** Checks, functions, .init; no windows, no store yet. Does not adopt. NULL: nil, or recorded. */
 leat__fold_t *leat__fold_new(leat_grouped_t *d, const leat__wanted_t *w);
 
 /**

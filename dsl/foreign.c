@@ -109,14 +109,13 @@ static void write_asking(
     processor(plan, a, SEND, parents, leat__foreign_send);
     leat__plan_sink(plan, names[REGISTRATION_SINK], &names[SEND], 1, names[REGISTRATION], NULL,
         bytes, bytes, &a->to_right);
-    leat__plan_source(plan, names[REGISTRATION_SOURCE], names[REGISTRATION], a->op.right->key,
-        bytes, NULL);
+    leat__plan_source(
+        plan, names[REGISTRATION_SOURCE], names[REGISTRATION], a->op.right->key, bytes, NULL);
     write_right_side(a, plan, parents + parent_count - 1);
     topic(plan, a, RESPONSE);
     leat__plan_sink(plan, names[RESPONSE_SINK], &names[JOIN_FOREIGN], 2, names[RESPONSE], NULL,
         bytes, bytes, &a->to_left);
-    leat__plan_source(
-        plan, names[RESPONSE_SOURCE], names[RESPONSE], a->op.left->key, bytes, NULL);
+    leat__plan_source(plan, names[RESPONSE_SOURCE], names[RESPONSE], a->op.left->key, bytes, NULL);
     leat__part_copartition_with(part->from[part->from_count - 1], names[REGISTRATION_SOURCE], plan);
     leat__part_copartition_with(part->from[0], names[RESPONSE_SOURCE], plan);
 }
@@ -177,8 +176,8 @@ static void set_op(asking_t *a, leat_table_t *left, leat_table_t *right, leat_ma
     leat__rows_enable_view(left->rows);
 }
 
-static asking_t *asking_new(leat__graph_t *g, leat_table_t *left, leat_table_t *right,
-    const char *name)
+static asking_t *asking_new(
+    leat__graph_t *g, leat_table_t *left, leat_table_t *right, const char *name)
 {
     asking_t *a = leat__builder_alloc(g->builder, sizeof *a);
 
@@ -192,8 +191,8 @@ static asking_t *asking_new(leat__graph_t *g, leat_table_t *left, leat_table_t *
     return a;
 }
 
-static leat_table_t *ending_new(leat__graph_t *g, leat_table_t *left, asking_t *a,
-    const char *name, const leat_serde_t *value, const leat_store_opts_t *store)
+static leat_table_t *ending_new(leat__graph_t *g, leat_table_t *left, asking_t *a, const char *name,
+    const leat_serde_t *value, const leat_store_opts_t *store)
 {
     ending_t *e = leat__builder_alloc(g->builder, sizeof *e);
     leat_table_t *t = leat__builder_alloc(g->builder, sizeof *t);
@@ -202,8 +201,8 @@ static leat_table_t *ending_new(leat__graph_t *g, leat_table_t *left, asking_t *
         return g->nil_table;
     e->asking = a;
     e->rows = (leat__rows_t){.key = left->key, .value = value};
-    if (!leat__rows_init(&e->rows, g, "leat_table_join_foreign", LEAT__ROWS_SOURCE, store, name,
-            FK "OUTPUT-"))
+    if (!leat__rows_init(
+            &e->rows, g, "leat_table_join_foreign", LEAT__ROWS_SOURCE, store, name, FK "OUTPUT-"))
         return g->nil_table;
     e->result.part.name = a->names[RESULT];
     e->result.part.write = write_ending;
@@ -212,11 +211,8 @@ static leat_table_t *ending_new(leat__graph_t *g, leat_table_t *left, asking_t *
     leat__part_parent(g, &e->result.part, left->part);
     leat__part_parent(g, &e->result.part, &a->part);
     leat__graph_add(g, &e->result.part);
-    *t = (leat_table_t){.graph = g,
-        .part = &e->result.part,
-        .key = left->key,
-        .value = value,
-        .rows = &e->rows};
+    *t = (leat_table_t){
+        .graph = g, .part = &e->result.part, .key = left->key, .value = value, .rows = &e->rows};
     return t;
 }
 

@@ -66,7 +66,8 @@ typedef struct leat__foreign_t {
 
 /* ---- foreign_wire.c: into scratch ---- */
 
-leat_slice_t leat__subscription_key(leat__arena_t *scratch, leat_slice_t foreign, leat_slice_t primary);
+leat_slice_t leat__subscription_key(
+    leat__arena_t *scratch, leat_slice_t foreign, leat_slice_t primary);
 leat_slice_t leat__subscription_prefix(leat__arena_t *scratch, leat_slice_t foreign);
 /** The primary key in a subscription's key. False: not one. */
 bool leat__subscription_primary(leat_slice_t key, leat_slice_t *primary);

@@ -27,29 +27,29 @@ typedef struct sending_t {
     unsigned char hash[LEAT__HASH_SIZE];
 } sending_t;
 
-static bool encode(leat_ctx_t *ctx, const leat_serde_t *serde, const void *value, bool is_key,
-    leat_slice_t *bytes)
+static bool encode(
+    leat_ctx_t *ctx, const leat_serde_t *serde, const void *value, bool is_key, leat_slice_t *bytes)
 {
     const leat__codec_env_t env = {.scratch = &ctx->scratch, .is_key = is_key};
     leat_error_t err;
 
     if (leat__encode(serde, value, &env, bytes, &err) == LEAT_OK)
         return true;
-    leat_fail(ctx, LEAT_ESERDE, "%s of a foreign-key join: %s", is_key ? "a key" : "a value",
-        err.text);
+    leat_fail(
+        ctx, LEAT_ESERDE, "%s of a foreign-key join: %s", is_key ? "a key" : "a value", err.text);
     return false;
 }
 
-static bool decode(leat_ctx_t *ctx, const leat_serde_t *serde, leat_slice_t bytes, bool is_key,
-    const void **value)
+static bool decode(
+    leat_ctx_t *ctx, const leat_serde_t *serde, leat_slice_t bytes, bool is_key, const void **value)
 {
     const leat__codec_env_t env = {.scratch = &ctx->scratch, .is_key = is_key};
     leat_error_t err;
 
     if (leat__decode(serde, bytes, &env, value, &err) == LEAT_OK)
         return true;
-    leat_fail(ctx, LEAT_ESERDE, "%s of a foreign-key join: %s", is_key ? "a key" : "a value",
-        err.text);
+    leat_fail(
+        ctx, LEAT_ESERDE, "%s of a foreign-key join: %s", is_key ? "a key" : "a value", err.text);
     return false;
 }
 
@@ -63,8 +63,7 @@ static void emit_key(leat_ctx_t *ctx, leat__call_t *call, leat__emit_t how,
     (void)how;
     (void)child;
     if (out->key && encode(ctx, op->right->key, out->key, true, &bytes))
-        *key = (leat_slice_t){
-            leat__arena_copy(&ctx->scratch, bytes.data, bytes.size), bytes.size};
+        *key = (leat_slice_t){leat__arena_copy(&ctx->scratch, bytes.data, bytes.size), bytes.size};
 }
 
 static leat_slice_t foreign_key(leat_ctx_t *ctx, const sending_t *s, const void *value)
@@ -96,8 +95,8 @@ static bool hash_value(
     return true;
 }
 
-static void send(leat_ctx_t *ctx, const sending_t *s, const leat_slice_t *key,
-    leat__subscribe_t what)
+static void send(
+    leat_ctx_t *ctx, const sending_t *s, const leat_slice_t *key, leat__subscribe_t what)
 {
     leat__subscription_t message = {.has_hash = s->has_hash,
         .what = what,
@@ -107,8 +106,8 @@ static void send(leat_ctx_t *ctx, const sending_t *s, const leat_slice_t *key,
 
     memcpy(message.hash, s->hash, sizeof message.hash);
     bytes = leat__subscription_put(&ctx->scratch, &message);
-    leat__forward(ctx,
-        &(leat_record_t){key->data ? key : NULL, &bytes, s->in->time_ms, s->in->headers});
+    leat__forward(
+        ctx, &(leat_record_t){key->data ? key : NULL, &bytes, s->in->time_ms, s->in->headers});
 }
 
 static bool key_changed(const sending_t *s)
@@ -247,8 +246,8 @@ void leat__foreign_join(leat_ctx_t *ctx, const leat_record_t *in)
 
 /* ---- foreign-join: a right row changes ---- */
 
-static void answer_row(leat_ctx_t *ctx, const leat_row_t *row, const leat_slice_t *right,
-    const leat_record_t *in)
+static void answer_row(
+    leat_ctx_t *ctx, const leat_row_t *row, const leat_slice_t *right, const leat_record_t *in)
 {
     leat__subscription_t message;
     leat_slice_t primary;
@@ -298,8 +297,7 @@ typedef struct resolving_t {
 
 static void forward_result(leat_ctx_t *ctx, const resolving_t *r, const void *value)
 {
-    leat__forward(
-        ctx, &(leat_record_t){r->in->key, value, r->in->time_ms, r->in->headers});
+    leat__forward(ctx, &(leat_record_t){r->in->key, value, r->in->time_ms, r->in->headers});
 }
 
 static void emit_result(leat_ctx_t *ctx, leat__call_t *call, leat__emit_t how,

@@ -32,8 +32,7 @@ static void write_global(
 
     (void)parents;
     (void)parent_count;
-    source =
-        leat__plan_source(plan, part->name, part->topics, part->key, part->value, &g->source);
+    source = leat__plan_source(plan, part->name, part->topics, part->key, part->value, &g->source);
     processor = leat__plan_processor(plan, g->processor, &part->name, 1, g->fill, &g->node);
     if (processor)
         processor->operator_ = g->rows;
@@ -106,8 +105,8 @@ static leat_global_t *global_new(leat__graph_t *g, const char *topic, const leat
     if (!prefix || !r || !t)
         return leat__nil_global(g);
     *r = (leat__rows_t){.key = key, .value = value};
-    if (!leat__rows_init(r, g, "leat_builder_global", LEAT__ROWS_SOURCE,
-            opts ? &opts->store : NULL, given, prefix))
+    if (!leat__rows_init(r, g, "leat_builder_global", LEAT__ROWS_SOURCE, opts ? &opts->store : NULL,
+            given, prefix))
         return leat__nil_global(g);
     r->materialized = true;
     p = part_new(g, topic, given, key, value);
@@ -192,7 +191,8 @@ void leat_builder_global_store(leat_builder_t *b, const char *topic, const char 
     if (opts)
         leat__adopt_node(g, &opts->node);
     if (g && leat__need(g, call, name, fill != NULL, "the function that fills it") &&
-        leat__need(g, call, name, opts && opts->store.name, "the name of the store (.store.name)") &&
+        leat__need(
+            g, call, name, opts && opts->store.name, "the name of the store (.store.name)") &&
         fit(g, call, topic, key, value) && LEAT__RESERVED_ZERO(g, call, opts))
         add_store(g, topic, name, fill, kind, key, value, opts);
 }

@@ -155,7 +155,8 @@ static leat_stream_t *look(leat_stream_t *in, const leat__operator_t *o, const c
 leat_stream_t *leat_stream_peek(
     leat_stream_t *in, const char *name, leat_map_fn fn, const leat_node_opts_t *opts)
 {
-    static const leat__operator_t o = {"leat_stream_peek", "KSTREAM-PEEK-", map_process, false, false};
+    static const leat__operator_t o = {
+        "leat_stream_peek", "KSTREAM-PEEK-", map_process, false, false};
 
     return look(in, &o, name, fn, true, opts);
 }

@@ -24,11 +24,13 @@ static bool same_types(leat_stream_t *a, leat_stream_t *b, const char *name)
 leat_stream_t *leat_stream_merge(
     leat_stream_t *a, leat_stream_t *b, const char *name, const leat_node_opts_t *opts)
 {
-    static const leat__operator_t o = {"leat_stream_merge", "KSTREAM-MERGE-", leat__pass, false, false};
+    static const leat__operator_t o = {
+        "leat_stream_merge", "KSTREAM-MERGE-", leat__pass, false, false};
     leat_stream_t *merged;
 
     leat__adopt_node(a->graph, opts);
-    if (!leat__same_builder(a->graph, b->graph, o.call) || a->nil || b->nil || !same_types(a, b, name))
+    if (!leat__same_builder(a->graph, b->graph, o.call) || a->nil || b->nil ||
+        !same_types(a, b, name))
         return leat__nil_stream(a->graph);
     merged = leat__stream_step(a, &o, name, &o, a->key, a->value, opts);
     if (merged->nil)

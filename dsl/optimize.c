@@ -23,7 +23,8 @@
 #include "repartition.h"
 #include "rows.h"
 
-typedef struct entry_t { /* a part that changes keys, and the topics that may move right behind it */
+typedef struct
+    entry_t { /* a part that changes keys, and the topics that may move behind it */
     leat__part_t *key;
     leat__part_t **topics;
     size_t count;
@@ -44,7 +45,8 @@ static bool wanted(const leat__compiling_t *c, const char *rule)
     if (strcmp(text, "all") == 0)
         return true;
     for (const char *at = text; (at = strstr(at, rule)); at += size) {
-        bool starts = at == text || strchr(", ", at[-1]), ends = !at[size] || strchr(", ", at[size]);
+        bool starts = at == text || strchr(", ", at[-1]),
+             ends = !at[size] || strchr(", ", at[size]);
 
         if (starts && ends)
             return true;

@@ -77,7 +77,7 @@ void leat__rows_enable_view(leat__rows_t *r);
 bool leat__rows_versioned(const leat__rows_t *r);
 /** While compiling: let a node look rows up. */
 void leat__rows_connect(const leat__rows_t *r, leat__plan_t *plan, const char *node);
-/** Options of the node that keeps the rows: memory and open of the rows behind the program's own. */
+/** Options of the node that keeps the rows: their memory and open behind the program's own. */
 void leat__rows_node(leat__rows_t *r, leat_node_opts_t *node);
 /** Add the node and give a handle. r is operator_'s first member; opts NULL: none. */
 leat_table_t *leat__rows_table(leat__graph_t *g, leat__rows_t *r, const char *name,

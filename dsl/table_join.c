@@ -180,8 +180,8 @@ static void with_left(leat_ctx_t *ctx, void *data, const void *value, int64_t ti
         l->then(ctx, l->data, NULL, -1);
 }
 
-static void join_derive(leat_ctx_t *ctx, const leat__rows_t *r, const leat_record_t *in,
-    leat__row_fn then, void *data)
+static void join_derive(
+    leat_ctx_t *ctx, const leat__rows_t *r, const leat_record_t *in, leat__row_fn then, void *data)
 {
     lookup_t l = {.op = (const join_t *)r, .in = in, .then = then, .data = data};
 

@@ -8,7 +8,7 @@
 struct leat__globals_t {
     pthread_mutex_t lock;
     leat__task_t *task;
-    int64_t *next;   /* of each store: how many batches it has seen, for its meta */
+    int64_t *next; /* of each store: how many batches it has seen, for its meta */
     int64_t applied;
 };
 
@@ -80,8 +80,8 @@ void leat__globals_unlock(leat__globals_t *g)
 }
 
 /* One input stands for all partitions of its topic, one after the other. */
-static int apply(leat__globals_t *g, int input, leat__batch_t batch, int64_t *time_ms,
-    leat_error_t *err)
+static int apply(
+    leat__globals_t *g, int input, leat__batch_t batch, int64_t *time_ms, leat_error_t *err)
 {
     leat__task_t *t = g->task;
     int rc;
@@ -167,8 +167,8 @@ leat__task_store_t *leat__globals_seen(leat__task_t *t, const leat__store_spec_t
     t->reader.scratch = &t->ctx.scratch;
     seen = leat__must_alloc(sizeof *seen);
     seen->next = t->seen;
-    seen->store = (leat__task_store_t){
-        .spec = spec, .store = store_of(t->globals, spec), .task = t};
+    seen->store =
+        (leat__task_store_t){.spec = spec, .store = store_of(t->globals, spec), .task = t};
     leat__task_store_handle(&seen->store, &t->reader);
     t->seen = seen;
     return &seen->store;

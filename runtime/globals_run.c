@@ -3,7 +3,7 @@
  *
  *    start ─▶ positions: noted with the last checkpoint, if they fit the topics; else from their
  *             start, into an emptied store
- *          ─▶ read all partitions up to the high watermark of now, on the thread that starts the app
+ *          ─▶ read all partitions up to the high watermark of now, on the thread of the start
  *          ─▶ a thread of its own: applies what comes, checkpoints; then control and stream threads
  *    stop  ─▶ stream threads have ended ─▶ the thread ends ─▶ a last checkpoint
  *
@@ -138,8 +138,8 @@ static leat__op_t *ask(leat_app_t *app, const run_t *g, leat__where_t where)
     leat__op_t *op;
 
     for (size_t i = 0; i < g->source_count; i++)
-        of[i] = (leat__position_t){.topic = (char *)(uintptr_t)g->sources[i].topic,
-            .partition = g->sources[i].partition};
+        of[i] = (leat__position_t){
+            .topic = (char *)(uintptr_t)g->sources[i].topic, .partition = g->sources[i].partition};
     op = app->broker->vt->offsets(app->broker, of, g->source_count, where);
     leat__free(of);
     return op;
@@ -242,8 +242,8 @@ static leat__frozen_t *begin_checkpoint(run_t *g, int64_t wall_ms)
         const source_t *s = &g->sources[i];
 
         note_name(s, name, sizeof name);
-        if (leat__task_state_note(g->state, name,
-                (leat_slice_t){(const char *)&s->next, sizeof s->next}, &err))
+        if (leat__task_state_note(
+                g->state, name, (leat_slice_t){(const char *)&s->next, sizeof s->next}, &err))
             return NULL;
     }
     return leat__checkpoint_begin(g->state, wall_ms);
@@ -252,15 +252,13 @@ static leat__frozen_t *begin_checkpoint(run_t *g, int64_t wall_ms)
 static void checkpoint(run_t *g, bool always)
 {
     int64_t wall_ms = leat__clock_wall_ms(g->app->worker.clock);
-    int64_t interval_ms =
-        leat__config_int(g->app->config, "statestore.checkpoint.interval.ms");
+    int64_t interval_ms = leat__config_int(g->app->config, "statestore.checkpoint.interval.ms");
     leat__frozen_t *frozen = NULL;
     leat_error_t err;
     int rc;
 
     leat__globals_lock(g->globals);
-    if (always ||
-        leat__checkpoint_due(g->state, wall_ms, interval_ms, KEPT_BYTES / 2, RECORDS_DUE))
+    if (always || leat__checkpoint_due(g->state, wall_ms, interval_ms, KEPT_BYTES / 2, RECORDS_DUE))
         frozen = begin_checkpoint(g, wall_ms);
     leat__globals_unlock(g->globals);
     if (!frozen)

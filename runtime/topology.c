@@ -518,9 +518,9 @@ leat__store_spec_t *leat__plan_store(leat__plan_t *p, const char *name, leat_sto
     return failed(p) ? NULL : s;
 }
 
-leat__store_spec_t *leat__plan_global(leat__plan_t *p, leat__node_t *source, leat__node_t *processor,
-    const char *store, leat_store_kind_t kind, const leat_serde_t *key, const leat_serde_t *value,
-    const leat_store_opts_t *opts)
+leat__store_spec_t *leat__plan_global(leat__plan_t *p, leat__node_t *source,
+    leat__node_t *processor, const char *store, leat_store_kind_t kind, const leat_serde_t *key,
+    const leat_serde_t *value, const leat_store_opts_t *opts)
 {
     leat__store_spec_t *s;
 

@@ -77,10 +77,10 @@ struct leat__store_spec_t {
     size_t setting_count; /* of the changelog topic at creation */
     /* to be set by who made it with leat__plan_store: */
     bool by_time;     /* windows, sessions: rows in order of time, for emit on close (windows.h) */
-    bool delete_only; /* changelog of windows: cleanup.policy=delete (stores of stream-stream joins) */
+    bool delete_only; /* changelog of windows: cleanup.policy=delete (of stream-stream joins) */
     bool global;        /* one in each process, filled from a topic; others read it only */
     bool keeps_headers; /* changelog records carry the headers of the record that was put */
-    bool buffer;      /* holds what waits: changelog records have no time; describe() says "buffer" */
+    bool buffer; /* holds what waits: changelog records have no time; JSON says "buffer" */
     bool log_batched; /* one changelog record per key and flush, never one per put */
     char log_version; /* > 0: values in the changelog carry it as header "v" (suppress: 3) */
     int group;
@@ -157,9 +157,9 @@ void leat__plan_repartition_topic(leat__plan_t *p, const char *name, int32_t par
  * What a global store consists of: source and processor were added just before, the store is added
  * here. No changelog, no cache; every processor may read it without being connected to it.
  */
-leat__store_spec_t *leat__plan_global(leat__plan_t *p, leat__node_t *source, leat__node_t *processor,
-    const char *store, leat_store_kind_t kind, const leat_serde_t *key, const leat_serde_t *value,
-    const leat_store_opts_t *opts);
+leat__store_spec_t *leat__plan_global(leat__plan_t *p, leat__node_t *source,
+    leat__node_t *processor, const char *store, leat_store_kind_t kind, const leat_serde_t *key,
+    const leat_serde_t *value, const leat_store_opts_t *opts);
 void leat__plan_copartition(leat__plan_t *p, const char *const *source_nodes, size_t count);
 void leat__plan_source_changelog(leat__plan_t *p, const char *store, const char *topic);
 /** Zeroed, dies with the plan; NULL: LEAT_ENOMEM is recorded. */

@@ -205,8 +205,8 @@ static void build_foreign(leat_builder_t *b)
     leat_table_t *left = leat_builder_table(b, "in", str, str, NULL);
     leat_table_t *right = leat_builder_table(b, "side", str, str, NULL);
 
-    leat_table_to(
-        leat_table_join_foreign(left, right, "fk", key_is_value, join_text, str, NULL), "out", NULL);
+    leat_table_to(leat_table_join_foreign(left, right, "fk", key_is_value, join_text, str, NULL),
+        "out", NULL);
 }
 
 /* A record where Kafka's clients would put it. */

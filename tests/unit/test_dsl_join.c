@@ -92,12 +92,11 @@ static void check_subscription(const json_t *c, leat__arena_t *scratch)
 {
     leat_slice_t bytes = hex_of(c, scratch), hashed = text_of(c, "hash_of");
     bool old = json_integer_value(json_object_get(c, "version")) == 0;
-    leat__subscription_t got, s = {.has_hash = hashed.data != NULL,
-                                  .what = (leat__subscribe_t)json_integer_value(
-                                      json_object_get(c, "instruction_value")),
-                                  .primary = text_of(c, "primary_key"),
-                                  .partition = (int32_t)json_integer_value(
-                                      json_object_get(c, "primary_partition"))};
+    leat__subscription_t got,
+        s = {.has_hash = hashed.data != NULL,
+            .what = (leat__subscribe_t)json_integer_value(json_object_get(c, "instruction_value")),
+            .primary = text_of(c, "primary_key"),
+            .partition = (int32_t)json_integer_value(json_object_get(c, "primary_partition"))};
 
     if (s.has_hash)
         leat__murmur3_128(hashed.data, hashed.size, s.hash);
@@ -120,9 +119,13 @@ static void test_subscription_is_kafka_streams_both_ways(void **state)
 
     (void)state;
     each_case("foreign-key-subscription", 32, check_subscription);
-    assert_false(leat__subscription_take((leat_slice_t){"\x82\x01pk....", 8}, &got)); /* version 2 */
+    assert_false(
+        leat__subscription_take((leat_slice_t){"\x82\x01pk....", 8}, &got)); /* version 2 */
     assert_false(leat__subscription_take((leat_slice_t){"\x81\x04pk....", 8}, &got)); /* no such */
-    assert_false(leat__subscription_take((leat_slice_t){"\x01\x01" "fifteen bytes..", 17}, &got));
+    assert_false(leat__subscription_take((leat_slice_t){"\x01\x01"
+                                                        "fifteen bytes..",
+                                             17},
+        &got));
 }
 
 static void check_response(const json_t *c, leat__arena_t *scratch)
@@ -353,8 +356,8 @@ static void build_three(leat_builder_t *b)
 
     leat_grouped_count(leat_stream_group_by_key(by, NULL, NULL), "all", NULL);
     leat_grouped_count(
-        leat_stream_group_by_key(leat_stream_filter(by, NULL, not_zero, NULL), NULL, NULL),
-        "some", NULL);
+        leat_stream_group_by_key(leat_stream_filter(by, NULL, not_zero, NULL), NULL, NULL), "some",
+        NULL);
     leat_grouped_count(leat_stream_group_by_key(sizes, NULL, NULL), "sizes", NULL);
 }
 
@@ -439,8 +442,8 @@ static void build_other_keys(leat_builder_t *b)
 static void build_cogroup_of_table(leat_builder_t *b)
 {
     leat_table_t *t = leat_builder_table(b, "t", str(), str(), NULL);
-    leat_part_t part = {.grouped = leat_table_group_by(t, NULL, same, str(), str(), NULL),
-        .fn = join_text};
+    leat_part_t part = {
+        .grouped = leat_table_group_by(t, NULL, same, str(), str(), NULL), .fn = join_text};
 
     leat_grouped_cogroup(&part, 1, NULL, str(), NULL);
 }
