@@ -68,7 +68,7 @@ static void open_store(bench_t *b, const leat_backend_t *backend, bool cached)
     leat__task_state_opts_t opts = {
         .dir = b->dir, .budget = &b->budget, .block_cache = b->block_cache, .wall_ms = 1};
     leat__store_def_t def = {.name = "s", .kind = LEAT_TIMESTAMPED_KV, .backend = backend,
-        .logged = true, .cached = cached, .hooks = {count_log, NULL}};
+        .logged = true, .cached = cached, .hooks = {.log = count_log}};
     if (leat__task_state_open(&b->state, &opts, &err))
         stop(&err);
     b->store = leat__store_open(b->state, &def, &err);
