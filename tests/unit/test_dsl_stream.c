@@ -471,7 +471,7 @@ static void test_streams_of_two_builders_are_refused_in_both(void **state)
     leat_topology_free(u);
 }
 
-static void test_optimizer_is_refused_until_it_is_there(void **state)
+static void test_optimizer_takes_its_rules(void **state)
 {
     leat_config_t *config = leat_config_new();
     leat_topology_t *t = leat_topology_build(rekey, NULL);
@@ -479,7 +479,9 @@ static void test_optimizer_is_refused_until_it_is_there(void **state)
     (void)state;
     assert_int_equal(leat_topology_check(t, config, NULL), LEAT_OK);
     leat_config_set(config, "topology.optimization", "all");
-    assert_int_equal(leat_topology_check(t, config, NULL), LEAT_EUNSUPPORTED);
+    assert_int_equal(leat_topology_check(t, config, NULL), LEAT_OK);
+    leat_config_set(config, "topology.optimization", "merge.repartition.topics");
+    assert_int_equal(leat_topology_check(t, config, NULL), LEAT_OK);
     leat_config_free(config);
     leat_topology_free(t);
 }
@@ -498,7 +500,7 @@ int main(void)
         cmocka_unit_test(test_print_to_a_file_that_cannot_be_opened_fails_at_start),
         cmocka_unit_test(test_what_cannot_be_is_refused_by_name),
         cmocka_unit_test(test_streams_of_two_builders_are_refused_in_both),
-        cmocka_unit_test(test_optimizer_is_refused_until_it_is_there),
+        cmocka_unit_test(test_optimizer_takes_its_rules),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
