@@ -230,7 +230,7 @@ static void rows_open(leat_ctx_t *ctx)
             open_keyed(ctx, r, local);
         local->cached = leat__is_cached(ctx, r->store);
     }
-    if (local->cached)
+    if (local->cached && !r->on_close)
         leat__on_flush(ctx, r->store, flush, r->send_old);
     if (r->open)
         r->open(ctx);

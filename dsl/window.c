@@ -129,7 +129,7 @@ bool leat__window_store(leat__graph_t *g, const char *call, const char *name, le
         return false;
     }
     r->opts.window_size_ms = length_of(w);
-    if (r->on_close)
+    if (r->on_close && (w->type == LEAT_WINDOW_SLIDING || w->type == LEAT_WINDOW_SESSION))
         r->opts.cache = LEAT_OFF;
     r->key = w->type == LEAT_WINDOW_SESSION
                  ? leat_serde_session_windowed(g->builder, r->key)

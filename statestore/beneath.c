@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "statestore/db.h"
 #include "statestore/filter.h"
+#include "statestore/windows.h"
 
 /* ---- leat's own backends are known by their address ---- */
 
@@ -116,7 +117,12 @@ static leat__family_t *family_of(leat__store_t *s, leat_error_t *err)
     return f;
 }
 
-static int open_family(leat__store_t *s, leat_error_t *err)
+static bool has_segments(leat_store_kind_t kind)
+{
+    return leat__store_has_retention(kind) || kind == LEAT_VERSIONS;
+}
+
+static int open_family(leat__store_t *s, const leat__store_def_t *def, leat_error_t *err)
 {
     leat__db_t *db = s->state->db;
     if (!db)
@@ -133,7 +139,7 @@ static int open_family(leat__store_t *s, leat_error_t *err)
     s->vacant = code == 0;
     if (code < 0)
         return code;
-    s->filter = s->vacant ? leat__filter_new() : NULL;
+    s->filter = s->vacant ? leat__filters_new(has_segments(def->kind)) : NULL;
     char *name = leat__must_format("m%s", s->name);
     void *pin = NULL;
     code = leat__db_get(db, leat__db_meta(db), leat_slice(name), &value, &pin, err);
@@ -178,13 +184,13 @@ int leat__beneath_open(leat__store_t *s, const leat__store_def_t *def, leat_erro
     s->resident = s->lru || s->backend == &memory;
     if (s->resident)
         return 0;
-    return s->backend == &rocksdb ? open_family(s, err) : open_backend(s, def, err);
+    return s->backend == &rocksdb ? open_family(s, def, err) : open_backend(s, def, err);
 }
 
 void leat__beneath_close(leat__store_t *s)
 {
     leat__beneath_unpin(s);
-    leat__filter_free(s->filter);
+    leat__filters_free(s->filter);
     s->filter = NULL;
     if (s->backend_self)
         s->backend->close(s->backend_self);
@@ -228,7 +234,7 @@ bool leat__beneath_get(leat__store_t *s, leat_slice_t key, leat__view_t *value)
     leat_slice_t row = {NULL, 0};
     int code;
     leat__beneath_unpin(s);
-    if (s->filter && !leat__filter_may_hold(s->filter, key))
+    if (s->filter && !leat__filters_may_hold(s->filter, key))
         return false;
     if (s->family) {
         code = leat__db_get(s->state->db, s->family, key, &row, &s->pin, &err);
@@ -408,7 +414,7 @@ int leat__beneath_clear(leat__store_t *s, leat_error_t *err)
     if (code)
         return code;
     s->vacant = s->family != NULL;
-    leat__filter_free(s->filter);
-    s->filter = s->vacant ? leat__filter_new() : NULL;
+    leat__filters_free(s->filter);
+    s->filter = s->vacant ? leat__filters_new(has_segments(s->kind)) : NULL;
     return 0;
 }

@@ -87,7 +87,7 @@ static void freeze(leat__store_t *s, part_t *part)
         item->e = e;
         item->prefix = prefix_of(e);
         if (s->filter)
-            leat__filter_add(s->filter, leat__entry_key(e));
+            leat__filters_add(s->filter, leat__entry_key(e));
         uint32_t set = LEAT__FROZEN;
         if (e->flags & LEAT__UNCOMMITTED)
             item->block = e->versions->committed;
@@ -468,8 +468,11 @@ static void note_failure(leat__task_state_t *state, int64_t wall_ms)
 static void part_written(const part_t *part)
 {
     part->s->written = part->meta;
-    if (part->dead)
-        part->s->forgotten = part->dead;
+    if (!part->dead)
+        return;
+    part->s->forgotten = part->dead;
+    if (part->s->filter)
+        leat__filters_forget(part->s->filter, part->dead);
 }
 
 /* The stores and the frozen part are done with each other. */

@@ -7,6 +7,7 @@
  * the same. Clean entries are left out: the backend has them.
  */
 #include "statestore/inside.h"
+#include "statestore/shape.h"
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -41,6 +42,12 @@ static void copy_entry(leat__cursor_t *c, const leat__entry_t *e)
         leat__buf_put(&c->bytes, v.data, v.size);
 }
 
+/* A clean entry is in the backend too, unless that has forgotten it. */
+static bool only_here(const leat__store_t *s, const leat__entry_t *e)
+{
+    return s->cached && s->shape == LEAT__SEGMENTS && leat__shape_entry_dead(s, e);
+}
+
 static void copy_range(leat__cursor_t *c, leat_slice_t from, leat_slice_t until)
 {
     leat__store_t *s = c->s;
@@ -52,7 +59,7 @@ static void copy_range(leat__cursor_t *c, leat_slice_t from, leat_slice_t until)
         if (until.data && leat__bytes_compare(leat__entry_key(e), until) >= 0)
             break;
         if (s->resident ? leat__entry_view(e).size != LEAT__ABSENT
-                        : e->flags & (LEAT__UNCOMMITTED | LEAT__AHEAD))
+                        : e->flags & (LEAT__UNCOMMITTED | LEAT__AHEAD) || only_here(s, e))
             copy_entry(c, e);
     }
     for (size_t i = 0; c->descending && i < c->count / 2; i++) {

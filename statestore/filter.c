@@ -7,6 +7,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "statestore/shape.h"
 
 enum { LEVELS_MAX = 12, BLOCK_WORDS = 8, KEYS_PER_BLOCK = 51, FIRST_BLOCKS = 640, BITS_PER_KEY = 6 };
 
@@ -94,4 +95,108 @@ void leat__filter_add(leat__filter_t *f, leat_slice_t key)
 bool leat__filter_may_hold(const leat__filter_t *f, leat_slice_t key)
 {
     return holds(f, leat__hash(key.data, key.size));
+}
+
+/* ---- by segment ---- */
+
+enum { SEGMENTS_MAX = 64 }; /* of stores whose time has leapt: then every question goes beneath */
+
+typedef struct segment_t {
+    uint64_t number;
+    leat__filter_t *keys;
+} segment_t;
+
+struct leat__filters_t {
+    leat__filter_t *rest; /* of keys that lie in no segment */
+    bool by_segment;
+    bool gave_up;
+    segment_t *segments;
+    size_t count, room;
+};
+
+leat__filters_t *leat__filters_new(bool by_segment)
+{
+    leat__filters_t *f = leat__must_alloc(sizeof *f);
+
+    f->by_segment = by_segment;
+    f->rest = leat__filter_new();
+    return f;
+}
+
+static void drop(leat__filters_t *f, size_t i)
+{
+    leat__filter_free(f->segments[i].keys);
+    f->segments[i] = f->segments[--f->count];
+}
+
+void leat__filters_free(leat__filters_t *f)
+{
+    if (!f)
+        return;
+    while (f->count > 0)
+        drop(f, f->count - 1);
+    leat__filter_free(f->rest);
+    leat__free(f->segments);
+    leat__free(f);
+}
+
+static bool in_segment(const leat__filters_t *f, leat_slice_t key)
+{
+    return f->by_segment && key.size >= 8 && (unsigned char)key.data[0] < LEAT__LATEST;
+}
+
+/* NULL: none yet. */
+static leat__filter_t *segment_of(const leat__filters_t *f, leat_slice_t key)
+{
+    uint64_t number = leat__load_be64(key.data);
+
+    for (size_t i = f->count; i > 0; i--)
+        if (f->segments[i - 1].number == number)
+            return f->segments[i - 1].keys;
+    return NULL;
+}
+
+static leat__filter_t *add_segment(leat__filters_t *f, leat_slice_t key)
+{
+    if (f->count == SEGMENTS_MAX) {
+        f->gave_up = true;
+        while (f->count > 0)
+            drop(f, f->count - 1);
+        return NULL;
+    }
+    LEAT__GROW(f->segments, f->count, f->room);
+    f->segments[f->count++] = (segment_t){leat__load_be64(key.data), leat__filter_new()};
+    return f->segments[f->count - 1].keys;
+}
+
+void leat__filters_add(leat__filters_t *f, leat_slice_t key)
+{
+    leat__filter_t *keys = f->rest;
+
+    if (f->gave_up || (f->by_segment && key.size && (unsigned char)key.data[0] == LEAT__INDEX))
+        return; /* rows of an index are never asked for by key */
+    if (in_segment(f, key)) {
+        keys = segment_of(f, key);
+        keys = keys ? keys : add_segment(f, key);
+    }
+    if (keys)
+        leat__filter_add(keys, key);
+}
+
+bool leat__filters_may_hold(const leat__filters_t *f, leat_slice_t key)
+{
+    const leat__filter_t *keys = f->rest;
+
+    if (f->gave_up || (f->by_segment && key.size && (unsigned char)key.data[0] == LEAT__INDEX))
+        return true;
+    if (in_segment(f, key))
+        keys = segment_of(f, key);
+    return keys && leat__filter_may_hold(keys, key);
+}
+
+void leat__filters_forget(leat__filters_t *f, uint64_t segment)
+{
+    for (size_t i = f->count; i > 0; i--)
+        if (f->segments[i - 1].number < segment)
+            drop(f, i - 1);
 }

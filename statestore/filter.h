@@ -16,4 +16,15 @@ void leat__filter_free(leat__filter_t *f);
 void leat__filter_add(leat__filter_t *f, leat_slice_t key);
 bool leat__filter_may_hold(const leat__filter_t *f, leat_slice_t key); /* false: certainly not there */
 
+/* ---- of a whole store: windows and versions have one filter per segment, which goes with it ---- */
+
+typedef struct leat__filters_t leat__filters_t;
+
+leat__filters_t *leat__filters_new(bool by_segment); /* keys are those of shape.h */
+void leat__filters_free(leat__filters_t *f);
+void leat__filters_add(leat__filters_t *f, leat_slice_t key);
+bool leat__filters_may_hold(const leat__filters_t *f, leat_slice_t key);
+/** Segments below this one are gone from the backend. */
+void leat__filters_forget(leat__filters_t *f, uint64_t segment);
+
 #endif

@@ -124,7 +124,7 @@ struct leat__store_t {
     bool logged;          /* a commit needs the entries logged, by hooks.log */
     bool has_changelog;   /* as the definition says, so nothing is prepared */
     bool vacant;          /* the backend is known to hold nothing */
-    struct leat__filter_t *filter; /* of all keys in it; NULL: it was not empty when it was opened */
+    struct leat__filters_t *filter; /* of all keys in it; NULL: it was not empty when it was opened */
     bool flushing;
     leat__store_hooks_t hooks;
     void (*flush_fn)(void *user, leat__store_t *s, const leat__change_view_t *change);

@@ -172,7 +172,7 @@ int leat__restore_rows(leat__store_t *s, const leat__restore_record_t *records, 
         if (!records[i].key.data)
             continue;
         if (s->filter)
-            leat__filter_add(s->filter, records[i].key);
+            leat__filters_add(s->filter, records[i].key);
         if (s->resident)
             restore_resident(s, &records[i]);
         else
@@ -245,6 +245,7 @@ static int restore_windows(leat__store_t *s, const leat__restore_record_t *recor
             {keys.data + rows[i].key_at, rows[i].key_size}, value, r->time_ms};
     }
     int code = leat__restore_rows(s, out, used, next, err);
+    leat__shape_drop_dead(s);
     leat__free(out);
     leat__free(rows);
     leat__buf_release(&keys);

@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { SEGMENT_MS_MIN = 60000, FORGET_STEP = 20000 };
+enum { SEGMENT_MS_MIN = 60000, FORGET_STEP = 20000, CACHE_KEEP = 10000 };
 
 /* ---- opening ---- */
 
@@ -154,7 +154,13 @@ leat_slice_t leat__shape_index(
 {
     char *to = room_for(room, 1 + key.size + times_size(s));
     to[0] = (char)LEAT__INDEX;
-    put_times(s, to + 1, key, at);
+    if (!s->sessions) {
+        put_times(s, to + 1, key, at);
+        return (leat_slice_t){to, room->size};
+    }
+    leat__store_be64(to + 1, leat__turned(at->end_ms));
+    leat__store_be64(to + 9, leat__turned(at->start_ms));
+    put_key(to + 17, key);
     return (leat_slice_t){to, room->size};
 }
 
@@ -206,7 +212,15 @@ bool leat__shape_split_index(
 {
     if (row_key.size < 1)
         return false;
-    return split_times(s, (leat_slice_t){row_key.data + 1, row_key.size - 1}, key, at);
+    leat_slice_t times = {row_key.data + 1, row_key.size - 1};
+    if (!s->sessions)
+        return split_times(s, times, key, at);
+    if (times.size < 16)
+        return false;
+    *at = (leat__window_at_t){.start_ms = turned_back(leat__load_be64(times.data + 8)),
+        .end_ms = turned_back(leat__load_be64(times.data))};
+    *key = (leat_slice_t){times.data + 16, times.size - 16};
+    return true;
 }
 
 bool leat__shape_parse(
@@ -268,14 +282,25 @@ bool leat__shape_entry_hidden(const leat__store_t *s, const leat__entry_t *e)
     return leat__shape_hidden(s, entry_time(s, e));
 }
 
-/* Some at a time: the rest with the next commits. */
+bool leat__shape_entry_dead(const leat__store_t *s, const leat__entry_t *e)
+{
+    int64_t live_ms = leat__shape_live(s, s->observed_ms);
+    leat_slice_t row_key = leat__entry_key(e), key;
+    leat__window_at_t at;
+    bool of_index = s->indexed && row_key.size && (unsigned char)row_key.data[0] == LEAT__INDEX;
+    bool whole = of_index ? leat__shape_split_index(s, row_key, &key, &at)
+                          : leat__shape_split(s, row_key, &key, &at);
+    return whole && leat__shape_time(s, &at) < live_ms;
+}
+
+/* Some at a time: the rest with the next commits. A cache shows what it holds, so it keeps some. */
 void leat__shape_forget(leat__store_t *s)
 {
     char room[8];
     if (!s->resident || s->shape == LEAT__PLAIN)
         return;
     leat_slice_t dead = leat__shape_dead(s, s->meta.observed_ms, room);
-    if (!dead.data || !s->count)
+    if (!dead.data || s->count <= (s->cached ? CACHE_KEEP : 0))
         return;
     const leat__order_node_t *n = leat__order_seek(leat__shape_order(s), (leat_slice_t){"", 0});
     for (size_t left = FORGET_STEP; n && left > 0; left--) {
@@ -294,8 +319,27 @@ void leat__shape_committed(leat__store_t *s)
     s->meta.seq = s->seq;
 }
 
+/* Without their changelog or backend, forgotten rows may be of another version than the committed one. */
+void leat__shape_drop_dead(leat__store_t *s)
+{
+    char room[8];
+    leat_slice_t dead = s->cached ? leat__shape_dead(s, s->observed_ms, room) : (leat_slice_t){NULL, 0};
+    if (!dead.data || !s->count)
+        return;
+    const leat__order_node_t *n = leat__order_seek(leat__shape_order(s), (leat_slice_t){"", 0});
+    while (n) {
+        leat__entry_t *e = leat__order_entry(n);
+        n = leat__order_next(n);
+        if (leat__bytes_compare(leat__entry_key(e), dead) >= 0)
+            return;
+        if (!(e->flags & (LEAT__PENDING | LEAT__QUEUED)))
+            leat__entry_remove(s, e);
+    }
+}
+
 void leat__shape_aborted(leat__store_t *s)
 {
     s->observed_ms = s->meta.observed_ms;
     s->seq = s->meta.seq;
+    leat__shape_drop_dead(s);
 }

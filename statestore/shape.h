@@ -2,7 +2,7 @@
  * statestore/shape.h: how keys of window, session and versioned stores lie in the table and the backend.
  *
  *   LEAT__SEGMENTS   {segment 8}{key}{start 8}{seq 4}      {segment 8}{key}{end 8}{start 8}
- *     its index      0xfe {TIMES}
+ *     its index      0xfe {TIMES}                        0xfe {end ^ 8}{start ^ 8}{key}
  *   LEAT__TIMES      {start ^ 8}{key}{seq 4}               {end ^ 8}{key}{~start ^ 8}
  *   LEAT__HISTORY    {segment of valid to 8}{key}{valid to 8}    the latest: 0xfd {key}
  *
@@ -60,9 +60,13 @@ void leat__shape_observe(leat__store_t *s, int64_t time_ms);
 void leat__shape_committed(leat__store_t *s);
 void leat__shape_forget(leat__store_t *s); /* after a commit: dead rows in memory go */
 void leat__shape_aborted(leat__store_t *s);
+/** After an abort or a restore: the cache shows no forgotten rows any more. */
+void leat__shape_drop_dead(leat__store_t *s);
 /** A cached entry is about to be flushed. False: the store beneath refuses it. */
 bool leat__shape_flushed(leat__store_t *s, const leat__entry_t *e);
 bool leat__shape_entry_hidden(const leat__store_t *s, const leat__entry_t *e);
+/** Cached, and of a segment that the backend has forgotten, or will: only the table has it for sure. */
+bool leat__shape_entry_dead(const leat__store_t *s, const leat__entry_t *e);
 
 static inline int64_t leat__shape_time(const leat__store_t *s, const leat__window_at_t *at)
 {

@@ -20,6 +20,7 @@ struct leat__window_cursor_t {
     leat_slice_t from, to; /* plain keys; .data NULL: open */
     int64_t time_from_ms, time_to_ms; /* start; sessions: end */
     int64_t start_to_ms;              /* sessions */
+    int64_t cached_only_ms;           /* earlier rows: only those that the cache holds */
     leat__buf_t keys;                 /* from and to */
     leat__buf_t picked;               /* rows of one key in memory, in order */
     size_t picked_at;
@@ -86,19 +87,17 @@ bool leat__session_put(leat__store_t *s, leat_slice_t key, const leat_slice_t *v
     return put(s, key, &at, value, time_ms, headers);
 }
 
-/* What a cached store has not flushed yet is seen, however old. */
-static bool waits(const leat__store_t *s, leat_slice_t row_key)
+/* What the cache holds is seen, however old, as in Kafka Streams: flushed or not, until it is evicted. */
+static bool held(const leat__store_t *s, leat_slice_t row_key)
 {
-    const leat__entry_t *e =
-        s->cached ? leat__entry_find(s, row_key, leat__entry_hash(row_key)) : NULL;
-    return e && e->flags & LEAT__QUEUED;
+    return s->cached && leat__entry_find(s, row_key, leat__entry_hash(row_key));
 }
 
 static bool get(leat__store_t *s, leat_slice_t key, const leat__window_at_t *at,
     leat_slice_t *value, int64_t *time_ms)
 {
     leat_slice_t row_key = leat__shape_key(s, key, at, &s->key_room);
-    if (leat__shape_hidden(s, leat__shape_time(s, at)) && !waits(s, row_key))
+    if (leat__shape_hidden(s, leat__shape_time(s, at)) && !held(s, row_key))
         return false;
     return leat__store_get(s, row_key, value, time_ms);
 }
@@ -167,15 +166,33 @@ int64_t leat__window_retention(const leat__store_t *s)
 
 /* ---- opening cursors ---- */
 
+/* The first time that a row in sight may have. */
+static int64_t in_sight(leat__store_t *s)
+{
+    int64_t bound_ms = leat__shape_bound(s), oldest_ms;
+    leat_slice_t key;
+    leat__window_at_t at;
+    if (!s->cached || !s->count)
+        return bound_ms;
+    const leat__order_node_t *n = leat__order_seek(leat__shape_order(s), (leat_slice_t){"", 0});
+    if (!n || !leat__shape_split(s, leat__entry_key(leat__order_entry(n)), &key, &at))
+        return bound_ms;
+    oldest_ms = leat__shape_time(s, &at);
+    if (s->shape == LEAT__SEGMENTS)
+        oldest_ms = oldest_ms / s->segment_ms * s->segment_ms;
+    return oldest_ms < bound_ms ? oldest_ms : bound_ms;
+}
+
 static leat__window_cursor_t *cursor_new(leat__store_t *s, leat_slice_t from, leat_slice_t to,
     int64_t time_from_ms, int64_t time_to_ms, leat_order_t order)
 {
     leat__window_cursor_t *c = leat__must_alloc(sizeof *c);
     c->s = s;
     c->backwards = order == LEAT_DESCENDING;
+    int64_t in_sight_ms = in_sight(s);
     c->start_to_ms = INT64_MAX;
-    c->time_from_ms =
-        time_from_ms > leat__shape_bound(s) ? time_from_ms : leat__shape_bound(s);
+    c->cached_only_ms = in_sight_ms < leat__shape_bound(s) ? leat__shape_bound(s) : INT64_MIN;
+    c->time_from_ms = time_from_ms > in_sight_ms ? time_from_ms : in_sight_ms;
     c->time_to_ms = time_to_ms;
     leat__buf_reserve(&c->keys, from.size + to.size + 1);
     leat__buf_put(&c->keys, from.data, from.size);
@@ -439,8 +456,10 @@ leat__window_cursor_t *leat__session_ended(leat__store_t *s, int64_t from_ms, in
     const leat_slice_t open = {NULL, 0};
     leat__window_cursor_t *c = cursor_new(s, open, open, from_ms, to_ms, LEAT_ASCENDING);
     int64_t live_ms = leat__shape_live(s, s->observed_ms);
-    if (s->indexed) /* what lives in a segment is still to go on, though other reads hide it */
+    if (s->indexed) { /* what lives in a segment is still to go on, though other reads hide it */
         c->time_from_ms = from_ms > live_ms ? from_ms : live_ms;
+        c->cached_only_ms = INT64_MIN;
+    }
     return open_rows(c);
 }
 
@@ -533,6 +552,9 @@ bool leat__window_next(leat__window_cursor_t *c, leat__window_row_t *row)
         bool whole = c->by_index ? leat__shape_split_index(c->s, row_key, &key, &at)
                                  : leat__shape_split(c->s, row_key, &key, &at);
         if (!whole || !wanted(c, key, &at))
+            continue;
+        if (leat__shape_time(c->s, &at) < c->cached_only_ms &&
+            !held(c->s, leat__shape_key(c->s, key, &at, &c->s->key_room)))
             continue;
         if (c->by_index && !look_up(c, key, &at, &value, &time_ms))
             continue;

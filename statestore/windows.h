@@ -5,11 +5,13 @@
  *
  *   what the world sees:  {key}{start 8}{seq 4}    {key}{end 8}{start 8}    {key}   (changelog, listener)
  *   rows, by segment:     {segment 8} before it: time comes first in pieces of Kafka's segment length
- *   rows, by time:        {start 8}{key}{seq 4}    {end 8}{key}{start 8}    (memory; emit on close)
+ *   rows, by time:        {start 8}{key}{seq 4}    {end 8}{key}{start 8}    (memory; emit on close:
+ *                                                  sessions by end, start, key there)
  *
  * Time first makes forgetting cheap: what a store no longer retains is one range from its beginning,
  * deleted with a checkpoint, from committed time (PROTOCOLS.md 10); no tombstone per window. Reads hide
- * it at once, with Kafka Streams' bounds. A store's time is the greatest start (session: end; versions:
+ * it at once, with Kafka Streams' bounds; but what a cached store still holds in its buffer is seen, however old,
+ * as in Kafka Streams. A store's time is the greatest start (session: end; versions:
  * valid from) ever put, refused ones included; it survives in the metadata, an abort takes it back.
  */
 #ifndef LEAT__STATESTORE_WINDOWS_H

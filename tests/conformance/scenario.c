@@ -501,30 +501,6 @@ static void release(run_t *r)
     }
 }
 
-/*
- * Deviations that the scenario's author did not mark, with the one observable that may differ.
- * README.md, "Where leat deviates", says why.
- */
-static bool is_known_deviation(const json_t *scenario, const char *differences)
-{
-    static const struct {
-        const char *name, *differs; /* how every line of the differences begins */
-    } known[] = {{"16-programs/smoke-cached", "store "}};
-    const char *name = json_string_value(json_object_get(scenario, "name"));
-
-    for (size_t i = 0; name && i < sizeof known / sizeof *known; i++) {
-        const char *line = strcmp(name, known[i].name) == 0 ? differences : NULL;
-
-        while (line && strncmp(line, known[i].differs, strlen(known[i].differs)) == 0) {
-            line = strchr(line, '\n');
-            if (!line)
-                return true;
-            line++;
-        }
-    }
-    return false;
-}
-
 verdict_t run_scenario(json_t *scenario, json_t *expected, const char *backend, char **text)
 {
     run_t r = {.scenario = scenario, .expected = expected, .backend = backend};
@@ -547,7 +523,5 @@ verdict_t run_scenario(json_t *scenario, json_t *expected, const char *backend, 
     }
     if (!r.differences)
         return VERDICT_OK;
-    return json_object_get(scenario, "quirk") || is_known_deviation(scenario, r.differences)
-        ? VERDICT_DEVIATES
-        : VERDICT_FAIL;
+    return json_object_get(scenario, "quirk") ? VERDICT_DEVIATES : VERDICT_FAIL;
 }

@@ -61,9 +61,23 @@ static int64_t time_of(const model_t *m, const row_t *r)
     return m->sessions ? r->end_ms : r->start_ms;
 }
 
+/* Until it is evicted. */
+static bool in_cache(const model_t *m, const row_t *r)
+{
+    leat__window_at_t at = {r->start_ms, r->end_ms, r->seq};
+    leat__buf_t room = {0};
+    leat_slice_t key = leat__shape_key(m->kit.store, keys[r->key], &at, &room);
+    const leat__entry_t *e = leat__entry_find(m->kit.store, key, leat__entry_hash(key));
+    bool there = leat__store_cached(m->kit.store) && e && leat__entry_view(e).size != LEAT__ABSENT;
+    leat__buf_release(&room);
+    return there;
+}
+
 /* Of windows that go on when they close, Kafka Streams still shows the one that is just as old. */
 static bool hidden(const model_t *m, const row_t *r)
 {
+    if (in_cache(m, r))
+        return false;
     bool one_more = m->by_time && !m->sessions;
     return time_of(m, r) < m->observed_ms - RETENTION_MS + (one_more ? 0 : 1);
 }
