@@ -5,8 +5,6 @@
  */
 #include "clock.h"
 
-#include <time.h>
-
 #ifdef CLOCK_BOOTTIME
 #define STEADY_CLOCK CLOCK_BOOTTIME
 #else
@@ -34,4 +32,28 @@ int64_t leat__clock_steady_ms(const leat__clock_t *c)
 int64_t leat__clock_steady_us(const leat__clock_t *c)
 {
     return c && c->manual ? c->steady_ms * 1000 : read_us(STEADY_CLOCK);
+}
+
+void leat__cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t monotonic;
+
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
+struct timespec leat__deadline(int64_t ms)
+{
+    struct timespec at;
+
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    at.tv_sec += (time_t)(ms / 1000);
+    at.tv_nsec += (long)(ms % 1000) * 1000000L;
+    if (at.tv_nsec >= 1000000000L) {
+        at.tv_nsec -= 1000000000L;
+        at.tv_sec++;
+    }
+    return at;
 }

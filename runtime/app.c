@@ -100,7 +100,6 @@ leat_app_t *leat_app_new(
     leat_topology_t *topology, leat_config_t *config, const leat_app_opts_t *opts)
 {
     leat_app_t *app = leat__alloc(sizeof *app);
-    pthread_condattr_t attr;
 
     if (app == NULL) {
         leat_topology_free(topology);
@@ -115,10 +114,7 @@ leat_app_t *leat_app_new(
         app->opts = *opts;
     app->dir.lock = -1;
     pthread_mutex_init(&app->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&app->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    leat__cond_init(&app->changed);
     return app;
 }
 
@@ -283,23 +279,9 @@ int leat_app_start(leat_app_t *app, leat_error_t *err)
 
 /* ---- waiting ---- */
 
-static struct timespec after_ms(int64_t ms)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_sec += (time_t)(ms / 1000);
-    t.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (t.tv_nsec >= 1000000000) {
-        t.tv_sec++;
-        t.tv_nsec -= 1000000000;
-    }
-    return t;
-}
-
 int leat_app_wait(leat_app_t *app, leat_state_t state, int64_t timeout_ms, leat_error_t *err)
 {
-    struct timespec until = after_ms(timeout_ms);
+    struct timespec until = leat__deadline(timeout_ms);
     leat_state_t now;
     int rc = 0;
 
@@ -412,7 +394,7 @@ int leat_app_run_to_end(leat_app_t *app, leat_error_t *err)
 int leat_app_stop(leat_app_t *app, const leat_stop_opts_t *opts)
 {
     struct timespec until =
-        after_ms(opts != NULL && opts->timeout_ms > 0 ? opts->timeout_ms : LEAT_DAYS(10000));
+        leat__deadline(opts != NULL && opts->timeout_ms > 0 ? opts->timeout_ms : LEAT_DAYS(10000));
     int rc = 0;
 
     if (app == NULL || app->nil || app->state == LEAT_STATE_CREATED)

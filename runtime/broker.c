@@ -30,13 +30,9 @@ leat__op_t *leat__op_new(void)
 {
     leat__op_t *op = leat__must_alloc(sizeof *op);
     op_lock_t *lock = leat__must_alloc(sizeof *lock);
-    pthread_condattr_t monotonic;
 
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&lock->mutex, NULL);
-    pthread_cond_init(&lock->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    leat__cond_init(&lock->changed);
     op->private_lock = lock;
     atomic_init(&op->done, 0);
     atomic_init(&op->refs, 2);
@@ -88,20 +84,6 @@ bool leat__op_done(const leat__op_t *op)
     return atomic_load_explicit(&op->done, memory_order_acquire) != 0;
 }
 
-static struct timespec monotonic_after(int64_t timeout_ms)
-{
-    struct timespec at;
-
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += (time_t)(timeout_ms / 1000);
-    at.tv_nsec += (long)(timeout_ms % 1000) * 1000000L;
-    if (at.tv_nsec >= 1000000000L) {
-        at.tv_nsec -= 1000000000L;
-        at.tv_sec++;
-    }
-    return at;
-}
-
 bool leat__op_wait(leat__op_t *op, int64_t timeout_ms)
 {
     op_lock_t *lock = op->private_lock;
@@ -110,7 +92,7 @@ bool leat__op_wait(leat__op_t *op, int64_t timeout_ms)
 
     if (leat__op_done(op) || timeout_ms <= 0)
         return leat__op_done(op);
-    until = monotonic_after(timeout_ms);
+    until = leat__deadline(timeout_ms);
     pthread_mutex_lock(&lock->mutex);
     while (!leat__op_done(op) && rc != ETIMEDOUT)
         rc = pthread_cond_timedwait(&lock->changed, &lock->mutex, &until);

@@ -505,12 +505,7 @@ void leat__control_view(leat__control_t *c, leat__thread_view_t *sum)
     for (int i = 0; i < c->seat_count; i++) {
         leat__thread_view_t v;
         leat__thread_view(c->seats[i].thread, &v);
-        sum->counts.records += v.counts.records;
-        sum->counts.dropped += v.counts.dropped;
-        sum->counts.forwarded += v.counts.forwarded;
-        sum->counts.sent += v.counts.sent;
-        sum->counts.punctuations += v.counts.punctuations;
-        sum->counts.forced += v.counts.forced;
+        leat__task_counts_add(&sum->counts, &v.counts);
         sum->task_count += v.task_count;
         sum->restoring_count += v.restoring_count;
         sum->restore_left += v.restore_left;

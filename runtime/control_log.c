@@ -203,7 +203,7 @@ static void write_record(
     leat__control_log_t *l, const char *prefix, const char *name, const leat__buf_t *value)
 {
     char *key = leat__must_format("%s%s", prefix, name);
-    leat_slice_t bytes = {value == NULL ? NULL : value->data, value == NULL ? 0 : value->size};
+    leat_slice_t bytes = {value->data, value->size};
     leat_error_t err;
     int rc;
 
@@ -244,11 +244,6 @@ void leat__control_log_status(leat__control_log_t *l, const leat__status_t *s)
     leat__status_encode(s, &value);
     write_record(l, status_prefix, s->process_id, &value);
     leat__buf_release(&value);
-}
-
-void leat__control_log_forget(leat__control_log_t *l, const char *process_id)
-{
-    write_record(l, status_prefix, process_id, NULL);
 }
 
 void leat__control_log_incarnate(leat__control_log_t *l, const char *topic)

@@ -44,7 +44,6 @@ bool leat__control_log_poll(leat__control_log_t *l);
 void leat__control_log_claim(leat__control_log_t *l, const leat__claim_t *c);
 void leat__control_log_place(leat__control_log_t *l, const leat__placement_t *p);
 void leat__control_log_status(leat__control_log_t *l, const leat__status_t *s);
-void leat__control_log_forget(leat__control_log_t *l, const char *process_id);
 void leat__control_log_incarnate(leat__control_log_t *l, const char *topic);
 /** All that was written has been acknowledged. */
 bool leat__control_log_written(leat__control_log_t *l);

@@ -232,11 +232,3 @@ char *leat__plan_text(const leat__plan_t *p, leat_format_t format)
     return leat__text_finish(&out);
 }
 
-void leat__plan_describe(const leat__plan_t *p, leat_format_t format, leat__buf_t *out)
-{
-    char *text = leat__plan_text(p, format);
-
-    if (text)
-        leat__buf_put_text(out, text);
-    leat__free(text);
-}

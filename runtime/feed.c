@@ -116,7 +116,7 @@ static bool time_is_up(const leat__thread_t *t, slice_t *slice)
     return slice->left == 0;
 }
 
-/* Between two records. False: enough for now. */
+/* Between two records. False: the slice is over. */
 static bool goes_on(leat__thread_t *t, leat__owned_t *o, slice_t *slice)
 {
     if (over_cache(t))

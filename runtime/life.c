@@ -91,16 +91,6 @@ static void drop_ops(leat__owned_t *o)
         leat__op_drop(&o->inputs[i].reset);
 }
 
-static void add_counts(leat__task_counts_t *sum, const leat__task_counts_t *more)
-{
-    sum->records += more->records;
-    sum->dropped += more->dropped;
-    sum->forwarded += more->forwarded;
-    sum->sent += more->sent;
-    sum->punctuations += more->punctuations;
-    sum->forced += more->forced;
-}
-
 /* The task ends, its state stays open. */
 static void close_task(leat__owned_t *o)
 {
@@ -109,7 +99,7 @@ static void close_task(leat__owned_t *o)
     drop_ops(o);
     leat__restore_stop(o);
     if (o->task) {
-        add_counts(&t->closed, leat__task_counts(o->task));
+        leat__task_counts_add(&t->closed, leat__task_counts(o->task));
         leat__task_close(o->task); /* gives its batches back, then the slots may go */
     }
     o->task = NULL;

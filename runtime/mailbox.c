@@ -37,14 +37,10 @@ void leat__message_free(leat__message_t *m)
 
 void leat__mailbox_init(leat__mailbox_t *m)
 {
-    pthread_condattr_t monotonic;
 
     *m = (leat__mailbox_t){0};
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&m->lock, NULL);
-    pthread_cond_init(&m->more, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    leat__cond_init(&m->more);
     m->last = &m->first;
 }
 
@@ -80,27 +76,13 @@ void leat__mailbox_post(leat__mailbox_t *m, leat__message_t *message)
         wake(wake_user);
 }
 
-static struct timespec deadline(int64_t wait_ms)
-{
-    struct timespec at;
-
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += (time_t)(wait_ms / 1000);
-    at.tv_nsec += (long)(wait_ms % 1000) * 1000000L;
-    if (at.tv_nsec >= 1000000000L) {
-        at.tv_nsec -= 1000000000L;
-        at.tv_sec++;
-    }
-    return at;
-}
-
 static void wait_locked(leat__mailbox_t *m, int64_t wait_ms)
 {
     struct timespec until;
 
     if (m->first || wait_ms <= 0)
         return;
-    until = deadline(wait_ms);
+    until = leat__deadline(wait_ms);
     while (!m->first && pthread_cond_timedwait(&m->more, &m->lock, &until) != ETIMEDOUT)
         continue;
 }

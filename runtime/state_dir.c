@@ -5,13 +5,13 @@
 #include "state_dir.h"
 
 #include "base/config.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "base/mem.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -151,14 +151,6 @@ void leat__state_dir_close(leat__state_dir_t *d)
     d->path = NULL;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 int leat__state_dir_clean(leat__state_dir_t *d, leat_error_t *err)
 {
     DIR *dir = opendir(d->path);
@@ -174,7 +166,7 @@ int leat__state_dir_clean(leat__state_dir_t *d, leat_error_t *err)
         if (e->d_name[0] == '.' || strcmp(e->d_name, "process.id") == 0)
             continue;
         snprintf(path, sizeof path, "%s/%s", d->path, e->d_name);
-        if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0)
+        if (leat__remove_tree(path) != 0)
             rc = leat__error(
                 err, LEAT_EIO, 0, "state.dir", "cannot remove %s: %s", path, strerror(errno));
     }

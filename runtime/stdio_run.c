@@ -11,12 +11,12 @@
 
 #include "base/codec.h"
 #include "base/config.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "embedded/embedded.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -435,14 +435,6 @@ static int open_log(struct run *r, const leat_config_t *config, leat_error_t *er
     return 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 /* State of a log that dies with the process dies with it too, unless a folder was asked for. */
 static char *state_for(leat_config_t *config)
 {
@@ -524,7 +516,7 @@ int leat__run_on_stdio(leat_topology_t *topology, leat_config_t *config,
     tear_down(&r);
     leat_app_free(r.app);
     if (state != NULL)
-        nftw(state, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        leat__remove_tree(state);
     leat__free(state);
     return rc;
 }

@@ -319,11 +319,6 @@ void leat__task_set_wall(leat__task_t *t, int64_t wall_ms)
 
 /* ---- for owners ---- */
 
-const char *leat__task_id(const leat__task_t *t)
-{
-    return t->id;
-}
-
 size_t leat__task_input_count(const leat__task_t *t)
 {
     return t->input_count;
@@ -350,6 +345,16 @@ const leat__node_t *leat__task_input_source(const leat__task_t *t, int input)
 const leat__node_t *leat__task_node(const leat__task_t *t)
 {
     return t->ctx.node ? t->ctx.node->node : NULL;
+}
+
+void leat__task_counts_add(leat__task_counts_t *sum, const leat__task_counts_t *more)
+{
+    sum->records += more->records;
+    sum->dropped += more->dropped;
+    sum->forwarded += more->forwarded;
+    sum->sent += more->sent;
+    sum->punctuations += more->punctuations;
+    sum->forced += more->forced;
 }
 
 const leat__task_counts_t *leat__task_counts(const leat__task_t *t)

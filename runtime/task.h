@@ -74,7 +74,6 @@ LEAT_API int leat__task_open(leat__task_t *t, leat_error_t *err);
 /** Runs the nodes' close (no emissions), releases batches, frees t; state stays the owner's. */
 LEAT_API void leat__task_close(leat__task_t *t);
 
-const char *leat__task_id(const leat__task_t *t); /* "0_3" */
 LEAT_API size_t leat__task_input_count(const leat__task_t *t);
 LEAT_API const char *leat__task_input_topic(const leat__task_t *t, int input);
 LEAT_API const leat__node_t *leat__task_input_source(const leat__task_t *t, int input);
@@ -84,8 +83,8 @@ LEAT_API const leat__node_t *leat__task_node(const leat__task_t *t); /* that run
 LEAT_API size_t leat__task_store_count(const leat__task_t *t);
 LEAT_API const leat__store_spec_t *leat__task_store_spec(const leat__task_t *t, size_t i);
 LEAT_API leat__store_t *leat__task_store(const leat__task_t *t, size_t i);
-leat_kv_t *leat__task_kv(leat__task_t *t, const char *store); /* NULL: unknown */
 LEAT_API const leat__task_counts_t *leat__task_counts(const leat__task_t *t);
+void leat__task_counts_add(leat__task_counts_t *sum, const leat__task_counts_t *more);
 /** The index-th metric of the program's (leat_metric), in any order; false: no more. */
 LEAT_API bool leat__task_metric(
     const leat__task_t *t, size_t index, const char **node, const char **name, int64_t *value);

@@ -456,10 +456,3 @@ leat__store_t *leat__task_store(const leat__task_t *t, size_t i)
     return t->stores[i].store;
 }
 
-leat_kv_t *leat__task_kv(leat__task_t *t, const char *store)
-{
-    for (size_t i = 0; i < t->store_count; i++)
-        if (strcmp(t->stores[i].spec->name, store) == 0)
-            return t->stores[i].kv;
-    return NULL;
-}

@@ -167,16 +167,6 @@ void leat__thread_free(leat__thread_t *t)
 
 /* ---- seen from outside ---- */
 
-static void add_counts(leat__task_counts_t *sum, const leat__task_counts_t *more)
-{
-    sum->records += more->records;
-    sum->dropped += more->dropped;
-    sum->forwarded += more->forwarded;
-    sum->sent += more->sent;
-    sum->punctuations += more->punctuations;
-    sum->forced += more->forced;
-}
-
 static void show(leat__thread_t *t)
 {
     leat__thread_view_t view = {.index = t->index,
@@ -193,7 +183,7 @@ static void show(leat__thread_t *t)
         view.restoring_count += o->phase < LEAT__PHASE_RUNNING;
         view.restore_left += leat__restore_left(o);
         if (o->task)
-            add_counts(&view.counts, leat__task_counts(o->task));
+            leat__task_counts_add(&view.counts, leat__task_counts(o->task));
     }
     pthread_mutex_lock(&t->view_lock);
     t->view = view;

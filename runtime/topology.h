@@ -212,7 +212,6 @@ void leat__builder_adopt_user(leat_builder_t *b, void *user, void (*user_free)(v
 LEAT_API int leat__topology_compile(
     leat_topology_t *t, const leat_config_t *config, leat__plan_t **plan, leat_error_t *err);
 LEAT_API void leat__plan_free(leat__plan_t *p);
-void leat__plan_describe(const leat__plan_t *p, leat_format_t format, leat__buf_t *out);
 /**
  * Partition counts of repartition topics and changelogs, tasks per sub-topology, co-partitioning.
  * partitions(user, topic): of an existing source topic; 0: does not exist (LEAT_ETOPIC names it).

@@ -345,50 +345,20 @@ static int clear_family(leat__store_t *s, leat_error_t *err)
 
 enum { CLEAR_ROWS = 1024 };
 
-/* A backend has no "empty it": its rows are deleted in batches, the metadata first. */
-static int clear_backend(leat__store_t *s, leat_error_t *err)
+/* Rows of a backend of the program's, all or those before `until`: by scan, since it has no range
+ * deletion. */
+static int delete_rows(leat__store_t *s, leat_slice_t until)
 {
     const leat_backend_t *b = s->backend;
-    leat_change_t changes[CLEAR_ROWS] = {{.key = backend_meta}};
-    int code = b->persistent ? b->write(s->backend_self, changes, 1) : 0;
+    leat_change_t changes[CLEAR_ROWS];
+    int code = 0;
     size_t count = CLEAR_ROWS;
     while (!code && count == CLEAR_ROWS) {
         leat_slice_t key, value, open = {NULL, 0};
         leat__buf_t keys = {0};
         void *cursor;
         count = 0;
-        code = b->scan(s->backend_self, open, open, LEAT_ASCENDING, &cursor);
-        if (code)
-            break;
-        for (; count < CLEAR_ROWS && b->next(cursor, &key, &value) == 0; count++) {
-            changes[count] = (leat_change_t){.key = {NULL, key.size}};
-            leat__buf_put(&keys, key.data, key.size);
-        }
-        b->end(cursor);
-        for (size_t i = 0, at = 0; i < count; at += changes[i++].key.size)
-            changes[i].key.data = keys.data ? keys.data + at : "";
-        if (count)
-            code = b->write(s->backend_self, changes, count);
-        leat__buf_release(&keys);
-    }
-    return code ? backend_failed(s, code, "emptying", err) : 0;
-}
-
-/* By scan: a backend has no range deletion. Not atomic, which does no harm: reads hide these rows. */
-int leat__beneath_forget(leat__store_t *s, uint64_t dead)
-{
-    const leat_backend_t *b = s->backend;
-    leat_change_t changes[CLEAR_ROWS];
-    char until[8];
-    int code = 0;
-    size_t count = dead ? CLEAR_ROWS : 0;
-    leat__store_be64(until, dead);
-    while (!code && count == CLEAR_ROWS) {
-        leat_slice_t key, value, open = {NULL, 0};
-        leat__buf_t keys = {0};
-        void *cursor;
-        count = 0;
-        code = b->scan(s->backend_self, open, (leat_slice_t){until, 8}, LEAT_ASCENDING, &cursor);
+        code = b->scan(s->backend_self, open, until, LEAT_ASCENDING, &cursor);
         if (code)
             break;
         for (; count < CLEAR_ROWS && b->next(cursor, &key, &value) == 0; count++) {
@@ -403,6 +373,25 @@ int leat__beneath_forget(leat__store_t *s, uint64_t dead)
         leat__buf_release(&keys);
     }
     return code;
+}
+
+/* The metadata first: what is half emptied must not look whole. */
+static int clear_backend(leat__store_t *s, leat_error_t *err)
+{
+    const leat_backend_t *b = s->backend;
+    const leat_change_t meta = {.key = backend_meta};
+    int code = b->persistent ? b->write(s->backend_self, &meta, 1) : 0;
+    if (!code)
+        code = delete_rows(s, (leat_slice_t){NULL, 0});
+    return code ? backend_failed(s, code, "emptying", err) : 0;
+}
+
+/* Not atomic, which does no harm: reads hide these rows. */
+int leat__beneath_forget(leat__store_t *s, uint64_t dead)
+{
+    char until[8];
+    leat__store_be64(until, dead);
+    return dead ? delete_rows(s, (leat_slice_t){until, 8}) : 0;
 }
 
 int leat__beneath_clear(leat__store_t *s, leat_error_t *err)

@@ -293,6 +293,20 @@ bool leat__shape_entry_dead(const leat__store_t *s, const leat__entry_t *e)
     return whole && leat__shape_time(s, &at) < live_ms;
 }
 
+/* Rows before `dead` that wait for nothing, `most` of them looked at. */
+static void shed(leat__store_t *s, leat_slice_t dead, size_t most)
+{
+    const leat__order_node_t *n = leat__order_seek(leat__shape_order(s), (leat_slice_t){"", 0});
+    for (; n && most > 0; most--) {
+        leat__entry_t *e = leat__order_entry(n);
+        n = leat__order_next(n);
+        if (leat__bytes_compare(leat__entry_key(e), dead) >= 0)
+            return;
+        if (!(e->flags & (LEAT__PENDING | LEAT__QUEUED)))
+            leat__entry_remove(s, e);
+    }
+}
+
 /* Some at a time: the rest with the next commits. A cache shows what it holds, so it keeps some. */
 void leat__shape_forget(leat__store_t *s)
 {
@@ -302,15 +316,7 @@ void leat__shape_forget(leat__store_t *s)
     leat_slice_t dead = leat__shape_dead(s, s->meta.observed_ms, room);
     if (!dead.data || s->count <= (s->cached ? CACHE_KEEP : 0))
         return;
-    const leat__order_node_t *n = leat__order_seek(leat__shape_order(s), (leat_slice_t){"", 0});
-    for (size_t left = FORGET_STEP; n && left > 0; left--) {
-        leat__entry_t *e = leat__order_entry(n);
-        n = leat__order_next(n);
-        if (leat__bytes_compare(leat__entry_key(e), dead) >= 0)
-            return;
-        if (!(e->flags & (LEAT__PENDING | LEAT__QUEUED)))
-            leat__entry_remove(s, e);
-    }
+    shed(s, dead, FORGET_STEP);
 }
 
 void leat__shape_committed(leat__store_t *s)
@@ -326,15 +332,7 @@ void leat__shape_drop_dead(leat__store_t *s)
     leat_slice_t dead = s->cached ? leat__shape_dead(s, s->observed_ms, room) : (leat_slice_t){NULL, 0};
     if (!dead.data || !s->count)
         return;
-    const leat__order_node_t *n = leat__order_seek(leat__shape_order(s), (leat_slice_t){"", 0});
-    while (n) {
-        leat__entry_t *e = leat__order_entry(n);
-        n = leat__order_next(n);
-        if (leat__bytes_compare(leat__entry_key(e), dead) >= 0)
-            return;
-        if (!(e->flags & (LEAT__PENDING | LEAT__QUEUED)))
-            leat__entry_remove(s, e);
-    }
+    shed(s, dead, SIZE_MAX);
 }
 
 void leat__shape_aborted(leat__store_t *s)

@@ -308,13 +308,6 @@ bool leat__task_state_noted(leat__task_state_t *state, const char *name, leat_sl
     return n != NULL;
 }
 
-bool leat__task_state_failed(const leat__task_state_t *state, leat_error_t *err)
-{
-    if (state->failed && err)
-        *err = state->failure;
-    return state->failed;
-}
-
 /* ---- eviction ---- */
 
 enum { STRIDE = 40503 }; /* odd: the hand comes everywhere, and the table stays evenly filled */

@@ -165,7 +165,6 @@ void *leat__store_custom_self(const leat__store_t *s);
  * first failure.
  */
 bool leat__store_failed(const leat__store_t *s, leat_error_t *err);
-bool leat__task_state_failed(const leat__task_state_t *state, leat_error_t *err);
 /* anything since the last committed/abort */
 bool leat__store_dirty(const leat__store_t *s);
 /**

@@ -69,21 +69,6 @@ leat_kv_t *leat__kv_nil(leat__owner_t *owner)
     return &nil;
 }
 
-leat__store_t *leat__kv_store(const leat_kv_t *kv)
-{
-    return kv->store;
-}
-
-const leat_serde_t *leat__kv_key_serde(const leat_kv_t *kv)
-{
-    return kv->key;
-}
-
-const leat_serde_t *leat__kv_value_serde(const leat_kv_t *kv)
-{
-    return kv->value;
-}
-
 /* ---- to and from bytes ---- */
 
 bool leat__handle_encode(const leat_kv_t *kv, const void *value, bool is_key, leat_slice_t *bytes)

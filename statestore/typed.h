@@ -33,9 +33,6 @@ LEAT_API void leat__owner_finish(leat__owner_t *o); /* the record is finished: c
 LEAT_API leat_kv_t *leat__kv_new(leat__store_t *store, const leat_serde_t *key,
     const leat_serde_t *value, const char *topic, leat__owner_t *owner);
 LEAT_API void leat__kv_free(leat_kv_t *kv);
-leat__store_t *leat__kv_store(const leat_kv_t *kv);
-const leat_serde_t *leat__kv_key_serde(const leat_kv_t *kv);
-const leat_serde_t *leat__kv_value_serde(const leat_kv_t *kv);
 LEAT_API leat_kv_t *leat__kv_nil(leat__owner_t *owner); /* static storage */
 
 /** get + time in one, for folds: value decoded into scratch, *time_ms -1 when there is none. */
@@ -46,43 +43,31 @@ void leat__kv_put_bytes(leat_kv_t *kv, leat_slice_t key, const void *value, int6
 
 /* ---- windows, sessions, versions: handles with the same life as a leat_kv_t ----
  *
- * The _bytes verbs take the plain key's bytes; values are the C type of the value serde. Rows that a cursor of
- * windows.h gives (leat__window_fetch(leat__windows_store(w), ...)) are decoded by _value: into the scratch. */
+ * The _bytes verbs take the plain key's bytes; values are the C type of the value serde. */
 
 LEAT_API leat_windows_t *leat__windows_new(leat__store_t *store, const leat_serde_t *key,
     const leat_serde_t *value, const char *topic, leat__owner_t *owner);
 void leat__windows_free(leat_windows_t *w);
 LEAT_API leat_windows_t *leat__windows_nil(leat__owner_t *owner);
-leat__store_t *leat__windows_store(const leat_windows_t *w); /* NULL: nil */
-const leat_serde_t *leat__windows_key_serde(const leat_windows_t *w);
-const leat_serde_t *leat__windows_value_serde(const leat_windows_t *w);
 const void *leat__windows_get_bytes(
     const leat_windows_t *w, leat_slice_t key, int64_t start_ms, int64_t *time_ms);
 /* False: refused (leat__window_put). */
 bool leat__windows_put_bytes(
     leat_windows_t *w, leat_slice_t key, const void *value, int64_t start_ms, int64_t time_ms);
-const void *leat__windows_value(const leat_windows_t *w, leat_slice_t value);
 
 LEAT_API leat_sessions_t *leat__sessions_new(leat__store_t *store, const leat_serde_t *key,
     const leat_serde_t *value, const char *topic, leat__owner_t *owner);
 void leat__sessions_free(leat_sessions_t *s);
 LEAT_API leat_sessions_t *leat__sessions_nil(leat__owner_t *owner);
-leat__store_t *leat__sessions_store(const leat_sessions_t *s);
-const leat_serde_t *leat__sessions_key_serde(const leat_sessions_t *s);
-const leat_serde_t *leat__sessions_value_serde(const leat_sessions_t *s);
 const void *leat__sessions_get_bytes(
     const leat_sessions_t *s, leat_slice_t key, int64_t start_ms, int64_t end_ms);
 bool leat__sessions_put_bytes(leat_sessions_t *s, leat_slice_t key, const void *value,
     int64_t start_ms, int64_t end_ms, int64_t time_ms);
-const void *leat__sessions_value(const leat_sessions_t *s, leat_slice_t value);
 
 LEAT_API leat_versions_t *leat__versions_new(leat__store_t *store, const leat_serde_t *key,
     const leat_serde_t *value, const char *topic, leat__owner_t *owner);
 void leat__versions_free(leat_versions_t *v);
 LEAT_API leat_versions_t *leat__versions_nil(leat__owner_t *owner);
-leat__store_t *leat__versions_store(const leat_versions_t *v);
-const leat_serde_t *leat__versions_key_serde(const leat_versions_t *v);
-const leat_serde_t *leat__versions_value_serde(const leat_versions_t *v);
 /* *time_ms: valid from; -1: none. */
 const void *leat__versions_get_bytes(const leat_versions_t *v, leat_slice_t key, int64_t *time_ms);
 const void *leat__versions_as_of_bytes(
@@ -90,6 +75,5 @@ const void *leat__versions_as_of_bytes(
 /* Valid to; INT64_MAX: the latest; LEAT__VERSION_REFUSED. */
 int64_t leat__versions_put_bytes(
     leat_versions_t *v, leat_slice_t key, const void *value, int64_t time_ms);
-const void *leat__versions_value(const leat_versions_t *v, leat_slice_t value);
 
 #endif

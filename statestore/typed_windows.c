@@ -63,26 +63,6 @@ leat_windows_t *leat__windows_nil(leat__owner_t *owner)
     return &nil;
 }
 
-leat__store_t *leat__windows_store(const leat_windows_t *w)
-{
-    return w->h.store;
-}
-
-const leat_serde_t *leat__windows_key_serde(const leat_windows_t *w)
-{
-    return w->h.key;
-}
-
-const leat_serde_t *leat__windows_value_serde(const leat_windows_t *w)
-{
-    return w->h.value;
-}
-
-const void *leat__windows_value(const leat_windows_t *w, leat_slice_t value)
-{
-    return leat__handle_value(&w->h, value);
-}
-
 const void *leat__windows_get_bytes(
     const leat_windows_t *w, leat_slice_t key, int64_t start_ms, int64_t *time_ms)
 {
@@ -188,26 +168,6 @@ leat_sessions_t *leat__sessions_nil(leat__owner_t *owner)
     return &nil;
 }
 
-leat__store_t *leat__sessions_store(const leat_sessions_t *s)
-{
-    return s->h.store;
-}
-
-const leat_serde_t *leat__sessions_key_serde(const leat_sessions_t *s)
-{
-    return s->h.key;
-}
-
-const leat_serde_t *leat__sessions_value_serde(const leat_sessions_t *s)
-{
-    return s->h.value;
-}
-
-const void *leat__sessions_value(const leat_sessions_t *s, leat_slice_t value)
-{
-    return leat__handle_value(&s->h, value);
-}
-
 const void *leat__sessions_get_bytes(
     const leat_sessions_t *s, leat_slice_t key, int64_t start_ms, int64_t end_ms)
 {
@@ -279,26 +239,6 @@ leat_versions_t *leat__versions_nil(leat__owner_t *owner)
     static leat_versions_t nil;
     (void)owner;
     return &nil;
-}
-
-leat__store_t *leat__versions_store(const leat_versions_t *v)
-{
-    return v->h.store;
-}
-
-const leat_serde_t *leat__versions_key_serde(const leat_versions_t *v)
-{
-    return v->h.key;
-}
-
-const leat_serde_t *leat__versions_value_serde(const leat_versions_t *v)
-{
-    return v->h.value;
-}
-
-const void *leat__versions_value(const leat_versions_t *v, leat_slice_t value)
-{
-    return leat__handle_value(&v->h, value);
 }
 
 static bool find(const leat_kv_t *h, leat_slice_t key, const int64_t *as_of_ms, leat__window_row_t *row)

@@ -159,11 +159,6 @@ int64_t leat__window_observed(const leat__store_t *s)
     return s->observed_ms;
 }
 
-int64_t leat__window_retention(const leat__store_t *s)
-{
-    return s->retention_ms;
-}
-
 /* ---- opening cursors ---- */
 
 /* The first time that a row in sight may have. */

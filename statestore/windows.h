@@ -39,7 +39,6 @@ static inline bool leat__store_has_retention(leat_store_kind_t kind)
 
 /** The time of the store: greatest start (end) put so far; -1: none. */
 int64_t leat__window_observed(const leat__store_t *s);
-int64_t leat__window_retention(const leat__store_t *s);
 
 /* ---- windows: LEAT_WINDOWS, LEAT_TIMESTAMPED_WINDOWS ---- */
 

@@ -179,14 +179,10 @@ static void *keep(void *arg)
 static leat__log_t *log_new(leat__clock_t *clock)
 {
     leat__log_t *log = leat__must_alloc(sizeof *log);
-    pthread_condattr_t monotonic;
 
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&log->lock, NULL);
-    pthread_cond_init(&log->keeper_wake, &monotonic);
+    leat__cond_init(&log->keeper_wake);
     pthread_cond_init(&log->changed, NULL);
-    pthread_condattr_destroy(&monotonic);
     atomic_init(&log->refs, 1);
     log->clock = clock;
     log->requests_end = &log->requests;

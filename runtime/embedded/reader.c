@@ -28,15 +28,11 @@ leat__reader_t *leat__reader_open(
     leat__broker_t *b, const leat__reader_opts_t *o, leat_error_t *err)
 {
     leat__reader_t *r = leat__must_alloc(sizeof *r);
-    pthread_condattr_t monotonic;
 
     leat__error_clear(err);
     r->client = leat__client_of(b);
     r->committed = o->read_committed;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&r->cond, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    leat__cond_init(&r->cond);
     return r;
 }
 
@@ -262,25 +258,11 @@ static bool any_ready(leat__reader_t *r)
     return ready;
 }
 
-static struct timespec monotonic_after(int64_t timeout_ms)
-{
-    struct timespec at;
-
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += (time_t)(timeout_ms / 1000);
-    at.tv_nsec += (long)(timeout_ms % 1000) * 1000000L;
-    if (at.tv_nsec >= 1000000000L) {
-        at.tv_nsec -= 1000000000L;
-        at.tv_sec++;
-    }
-    return at;
-}
-
 /* Under a manual clock time does not pass by itself: there it only looks. */
 bool leat__reader_wait(leat__reader_t *r, int64_t timeout_ms)
 {
     leat__log_t *log = r->client->log;
-    struct timespec until = monotonic_after(timeout_ms > 0 ? timeout_ms : 0);
+    struct timespec until = leat__deadline(timeout_ms > 0 ? timeout_ms : 0);
     bool ready;
     int rc = 0;
 

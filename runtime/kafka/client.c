@@ -351,12 +351,10 @@ static void *end_client(void *arg)
 
 static bool wait_end(ending_t *e)
 {
-    struct timespec until;
+    struct timespec until = leat__deadline(LEAT__KCLOSE_MS);
     int rc = 0;
     bool done;
 
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += LEAT__KCLOSE_MS / 1000;
     pthread_mutex_lock(&e->lock);
     while (!e->done && rc == 0)
         rc = pthread_cond_timedwait(&e->changed, &e->lock, &until);
@@ -377,7 +375,7 @@ void leat__kclient_free(leat__kclient_t *c, bool consumer_close)
     memcpy(name, c->name, sizeof name);
     *e = (ending_t){.client = c, .consumer_close = consumer_close, .refs = 2};
     pthread_mutex_init(&e->lock, NULL);
-    pthread_cond_init(&e->changed, NULL);
+    leat__cond_init(&e->changed);
     if (pthread_create(&thread, NULL, end_client, e) != 0) {
         end_client(e);
         ending_unref(e);

@@ -67,20 +67,6 @@ static rd_kafka_topic_partition_list_t *leaders(
     return chosen;
 }
 
-static struct timespec wall_in(int64_t ms)
-{
-    struct timespec at;
-
-    clock_gettime(CLOCK_REALTIME, &at);
-    at.tv_sec += (time_t)(ms / 1000);
-    at.tv_nsec += (long)(ms % 1000) * 1000000L;
-    if (at.tv_nsec >= 1000000000L) {
-        at.tv_nsec -= 1000000000L;
-        at.tv_sec++;
-    }
-    return at;
-}
-
 /* True: the next request after an assignment is due; else waits for it, or for a kick. Locked. */
 static bool start_due(leat__kwaker_t *w)
 {
@@ -96,7 +82,7 @@ static bool start_due(leat__kwaker_t *w)
         w->start++;
         return true;
     }
-    until = wall_in(left);
+    until = leat__deadline(left);
     pthread_cond_timedwait(&w->changed, &w->lock, &until);
     return false;
 }
@@ -167,7 +153,7 @@ leat__kwaker_t *leat__kwaker_new(leat__kclient_t *c)
     w->start = STARTS;
     w->all = rd_kafka_topic_partition_list_new(8);
     pthread_mutex_init(&w->lock, NULL);
-    pthread_cond_init(&w->changed, NULL);
+    leat__cond_init(&w->changed);
     if (pthread_create(&w->thread, NULL, wake, w) == 0)
         return w;
     leat__log(

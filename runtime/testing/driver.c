@@ -8,9 +8,9 @@
  */
 #include "driver.h"
 #include "base/config.h"
+#include "base/files.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -332,12 +332,6 @@ leat_test_t *leat_test_new(
     return t;
 }
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
-{
-    (void)st, (void)kind, (void)ftw;
-    return remove(path);
-}
-
 void leat_test_free(leat_test_t *t)
 {
     if (!t)
@@ -349,7 +343,7 @@ void leat_test_free(leat_test_t *t)
     leat__driver_globals_close(t);
     leat__driver_topics_free(t);
     if (t->dir)
-        nftw(t->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        leat__remove_tree(t->dir);
     leat__arena_release(&t->scratch);
     leat__plan_free(t->plan);
     leat_topology_free(t->topology);

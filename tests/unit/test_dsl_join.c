@@ -244,7 +244,7 @@ typedef struct model_t {
 /* What the row of a key must be; false: none. */
 static bool expected_same_key(const model_t *m, int key, char *room, size_t size)
 {
-    char left[16] = "-", right[16] = "-";
+    char left[24] = "-", right[16] = "-";
     bool has_left = m->left[key] > 0, has_right = m->right[key] >= 0;
 
     if (has_left)
