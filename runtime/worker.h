@@ -23,7 +23,9 @@ typedef struct leat__task_ref_t { int32_t group, partition; } leat__task_ref_t; 
 typedef enum leat__say_t {
     /* control → thread */
     LEAT__SAY_GIVE,        /* tasks: yours from now on (restore, then run); epoch */
-    LEAT__SAY_TAKE,        /* tasks: commit, close, answer RELEASED with the same revision */
+    LEAT__SAY_GIVE_STANDBY, /* tasks: keep a copy of their state: tail the changelogs, process nothing. A later GIVE to the
+                               same thread promotes: only the rest is replayed */
+    LEAT__SAY_TAKE,        /* tasks: commit, close, answer RELEASED with the same revision; standbys too */
     LEAT__SAY_MEMBERSHIP,  /* membership, epoch; tasks: the ones you keep. Adopt between two transactions; commits are allowed again */
     LEAT__SAY_BARRIER,     /* number: commit now, answer BARRIER_DONE, then no commit until MEMBERSHIP */
     LEAT__SAY_LOST,        /* membership is gone: abort, close all tasks (state kept), answer LOST_DONE */
@@ -101,6 +103,16 @@ typedef struct leat__thread_view_t {
     uint64_t commits, aborts;
 } leat__thread_view_t;
 
+/** One task of a thread, as it was when the view was last copied. */
+typedef struct leat__task_view_t {
+    leat__task_ref_t ref;
+    bool standby;    /* tails its changelogs */
+    bool running;    /* processes */
+    uint64_t left;   /* changelog records still to replay: 0 when running; a standby's distance to the ends as last seen */
+    uint64_t total;  /* records between where the replay began and its ends */
+    double rate;     /* records replayed per second */
+} leat__task_view_t;
+
 leat__thread_t *leat__thread_new(leat__worker_t *w, int index, leat_error_t *err);
 leat__mailbox_t *leat__thread_mail(leat__thread_t *t);
 /** One step; returns how long it may wait for mail or records (ms, 0: call again at once, -1: it is over). */
@@ -110,6 +122,8 @@ int leat__thread_start(leat__thread_t *t, leat_error_t *err); /* a pthread that 
 void leat__thread_join(leat__thread_t *t);
 void leat__thread_free(leat__thread_t *t);
 void leat__thread_view(leat__thread_t *t, leat__thread_view_t *view); /* any thread */
+/** Copies the tasks into *tasks, which grows as needed (room: its capacity); returns how many. Any thread. */
+size_t leat__thread_tasks(leat__thread_t *t, leat__task_view_t **tasks, size_t *room);
 
 /** Transactional ids of a thread: "<app>-<process id>-<thread>-a" and "-b". */
 void leat__transactional_id(char *room, size_t size, const char *application_id, const char *process_id, int thread, char which);
