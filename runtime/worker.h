@@ -26,7 +26,8 @@ typedef enum leat__say_t {
     LEAT__SAY_GIVE_STANDBY, /* tasks: keep a copy of their state: tail the changelogs, process nothing. A later GIVE to the
                                same thread promotes: only the rest is replayed */
     LEAT__SAY_TAKE,        /* tasks: commit, close, answer RELEASED with the same revision; standbys too */
-    LEAT__SAY_MEMBERSHIP,  /* membership, epoch; tasks: the ones you keep. Adopt between two transactions; commits are allowed again */
+    LEAT__SAY_MEMBERSHIP,  /* membership, epoch; tasks: the ones you keep, standbys too. Adopt between two transactions;
+                               commits are allowed again */
     LEAT__SAY_BARRIER,     /* number: commit now, answer BARRIER_DONE, then no commit until MEMBERSHIP */
     LEAT__SAY_LOST,        /* membership is gone: abort, close all tasks (state kept), answer LOST_DONE */
     LEAT__SAY_COMMITTING,  /* op: of your COMMIT request, to wait for; NULL: dropped, its epoch is over */
@@ -108,7 +109,8 @@ typedef struct leat__task_view_t {
     leat__task_ref_t ref;
     bool standby;    /* tails its changelogs */
     bool running;    /* processes */
-    uint64_t left;   /* changelog records still to replay: 0 when running; a standby's distance to the ends as last seen */
+    uint64_t left;   /* changelog records still to replay: 0 when running; a standby's distance to the ends as last seen;
+                        UINT64_MAX: not known yet */
     uint64_t total;  /* records between where the replay began and its ends */
     double rate;     /* records replayed per second */
 } leat__task_view_t;
