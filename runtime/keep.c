@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "state_dir.h"
 #include "thread_inside.h"
 
 enum { CHECKPOINT_RECORDS = 2000000, BACKOFF_MS = 1000, BACKOFF_MAX_MS = 30000, PAUSE_MS = 50 };
@@ -40,6 +41,25 @@ void leat__keep_checkpoint(leat__owned_t *o)
     }
 }
 
+void leat__keep_note(const leat__owned_t *o)
+{
+    leat__task_offset_t *offsets = leat__must_alloc((o->store_count + 1) * sizeof *offsets);
+    size_t count = 0;
+
+    for (size_t i = 0; i < o->store_count; i++) {
+        const leat__changelog_t *c = &o->stores[i];
+        int64_t next = c->topic && leat__store_persistent(c->store)
+                           ? leat__store_meta(c->store).changelog_next
+                           : -1;
+
+        if (next >= 0)
+            offsets[count++] = (leat__task_offset_t){c->topic, next};
+    }
+    if (o->lock >= 0)
+        leat__task_dir_note(o->dir, offsets, count);
+    leat__free(offsets);
+}
+
 bool leat__keep_checkpoint_done(leat__owned_t *o)
 {
     int result;
@@ -54,6 +74,7 @@ bool leat__keep_checkpoint_done(leat__owned_t *o)
     o->thread->busy = true;
     if (result > 0) {
         o->checkpoint_backoff_ms = 0;
+        leat__keep_note(o);
         return true;
     }
     o->checkpoint_backoff_ms = o->checkpoint_backoff_ms ? o->checkpoint_backoff_ms * 2 : BACKOFF_MS;

@@ -22,6 +22,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "state_dir.h"
 #include "thread_inside.h"
 
 #define DELETE_RETENTION_MS 86400000 /* Kafka's default of delete.retention.ms */
@@ -78,6 +79,7 @@ leat__owned_t *leat__owned_new(leat__thread_t *t, leat__task_ref_t ref)
     o->stores = leat__must_alloc((group->store_count + 1) * sizeof *o->stores);
     for (size_t i = 0; i < o->store_count; i++)
         o->stores[i].slot = -1;
+    o->lock = -1;
     o->retry_at_ms = o->unanswered_since_ms = o->doubt_since_ms = -1;
     o->age_max_ms = age_max_ms(group);
     return o;
@@ -109,8 +111,12 @@ static void close_task(leat__owned_t *o)
         o->inputs[i].slot = -1;
         o->inputs[i].lost = false;
     }
-    for (size_t i = 0; i < o->store_count; i++)
-        o->stores[i] = (leat__changelog_t){.slot = -1};
+    for (size_t i = 0; i < o->store_count; i++) {
+        const leat__changelog_t *c = &o->stores[i];
+
+        o->stores[i] = (leat__changelog_t){
+            .store = c->store, .spec = c->spec, .topic = c->topic, .slot = -1};
+    }
 }
 
 static void close_state(leat__owned_t *o)
@@ -118,6 +124,9 @@ static void close_state(leat__owned_t *o)
     if (o->state)
         leat__task_state_close(o->state);
     o->state = NULL;
+    for (size_t i = 0; i < o->store_count; i++)
+        o->stores[i] = (leat__changelog_t){.slot = -1};
+    leat__task_dir_unlock(&o->lock);
 }
 
 void leat__owned_free(leat__owned_t *o)
@@ -157,6 +166,8 @@ static int open_stores(leat__owned_t *o, leat_error_t *err)
         .globals = t->w->globals,
         .state_dir = o->dir ? o->dir : ""};
 
+    if (state.dir && leat__task_dir_lock(o->dir, &o->lock, err))
+        return err->code;
     if (leat__task_state_open(&o->state, &state, err))
         return err->code;
     env.user = o;
@@ -194,7 +205,7 @@ static bool waits_for_twin(const leat__owned_t *o)
     return false;
 }
 
-/* A full disk passes (PROTOCOLS.md 18); what does not pass fails the thread. */
+/* A full disk passes (PROTOCOLS.md 18), and so does a deletion that goes on; what does not pass fails the thread. */
 static void not_opened(leat__owned_t *o, const leat_error_t *cause)
 {
     leat_error_t err = leat__thread_error(o, cause);
@@ -379,8 +390,9 @@ void leat__owned_close(leat__owned_t *o)
         return;
     }
     close_task(o);
+    /* what was not restored to its end is not as new as its changelog: no checkpoint may say so */
+    o->last_checkpoint = o->phase != LEAT__PHASE_RUNNING;
     o->phase = LEAT__PHASE_CLOSING;
-    o->last_checkpoint = false;
     o->thread->busy = true;
 }
 
@@ -405,6 +417,8 @@ static void step_closing(leat__owned_t *o)
         if (!leat__keep_checkpoint_done(o))
             return;
     }
+    if (o->phase == LEAT__PHASE_CLOSING)
+        leat__keep_note(o);
     close_state(o);
     o->thread->busy = true;
     o->phase =

@@ -78,10 +78,11 @@ typedef struct leat__owned_t { /* a task of this thread */
     const leat__group_t *group;
     char id[32];
     char *dir;
+    int lock; /* of the folder, while the state is open; -1 */
     leat__phase_t phase;
     bool again;           /* after DRAINING: start over */
     bool in_commit;       /* its positions are in the commit under way */
-    bool last_checkpoint; /* CLOSING: begun */
+    bool last_checkpoint; /* CLOSING: begun, or not due */
     bool taken;           /* to be given back after the next commit */
     leat__task_t *task;
     leat__task_state_t *state;
@@ -293,6 +294,7 @@ void leat__keep_step(leat__thread_t *t);
 void leat__keep_checkpoint(leat__owned_t *o);
 /* ends a finished one; false: still being written */
 bool leat__keep_checkpoint_done(leat__owned_t *o);
+void leat__keep_note(const leat__owned_t *o); /* the file "offsets" of the task's folder */
 void leat__keep_room(leat__thread_t *t); /* evict; sets t->full */
 void leat__keep_purge(leat__thread_t *t);
 

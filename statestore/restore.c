@@ -2,8 +2,10 @@
  * statestore/restore.c: from the changelog straight into the backend, and emptying a store before
  * that.
  *
- * A restore leaves the age of what it writes as it was: only the checkpoint of a running task says
- * that a store is as new as its changelog.
+ * A restore leaves the age of what it writes as it was: only a checkpoint says that a store is as new
+ * as its changelog. One that begins with an emptied store is as old as its beginning: whatever it has
+ * read was in the log then, so a tombstone for it stays there for delete.retention.ms from then on,
+ * and a restore that was cut short may go on where it was (PROTOCOLS.md 9).
  *
  * What the buffer knows of a restored key is brought up to date too: after a failed flush at least
  * once (PROTOCOLS.md 8) a changelog is replayed over a buffer that still holds entries.
@@ -264,8 +266,6 @@ static int restore_versions(leat__store_t *s, const leat__restore_record_t *reco
     leat__store_committed(s, next);
     if (s->resident)
         return 0;
-    if (s->meta.wall_ms < s->state->opened_ms)
-        s->meta.wall_ms = s->state->opened_ms;
     int code = leat__checkpoint_store(s, err);
     if (code)
         s->state->reopen = s->state->db != NULL;
@@ -284,7 +284,8 @@ int leat__store_restore(leat__store_t *s, const leat__restore_record_t *records,
 
 int leat__store_empty(leat__store_t *s, leat_error_t *err)
 {
-    const leat__store_meta_t none = {.changelog_next = -1, .observed_ms = -1};
+    const leat__store_meta_t none = {
+        .changelog_next = -1, .observed_ms = -1, .wall_ms = s->state->opened_ms};
     leat__checkpoint_settle(s->state);
     s->meta = s->written = none;
     s->observed_ms = s->reach_ms = -1;

@@ -156,6 +156,8 @@ void leat__store_on_flush(leat__store_t *s,
     void (*fn)(void *user, leat__store_t *s, const leat__change_view_t *change), void *user,
     bool wants_old);
 bool leat__store_cached(const leat__store_t *s);
+/* what was restored or checkpointed is there again after the process has ended */
+bool leat__store_persistent(const leat__store_t *s);
 const char *leat__store_name(const leat__store_t *s);
 LEAT_API leat_store_kind_t leat__store_kind(const leat__store_t *s);
 /* LEAT_CUSTOM: what .open gave; else NULL */
