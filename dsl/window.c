@@ -115,6 +115,8 @@ bool leat__window_store(leat__graph_t *g, const char *call, const char *name, le
         return true;
     if (r->opts.history_ms)
         return refuse(g, call, name, ".history_ms is for tables without windows");
+    if (r->opts.ttl_ms)
+        return refuse(g, call, name, ".ttl_ms is for tables without windows: these have .retention_ms");
     if (!r->opts.retention_ms)
         r->opts.retention_ms = least_ms;
     if (r->opts.retention_ms < least_ms) {

@@ -102,6 +102,12 @@ static void set_span(filling_t *f, const char *key, int64_t span_ms, int64_t mor
     set(f, key, text);
 }
 
+/* Its changelog may forget what is old: windows and sessions, and rows with a time to live. */
+static bool expires(const leat__store_spec_t *s)
+{
+    return leat__store_has_retention(s->kind) || s->opts.ttl_ms > 0;
+}
+
 /* How long a changelog keeps what its store no longer retains: a clock may be wrong. */
 static void set_kind(filling_t *f, const leat__store_spec_t *s)
 {
@@ -113,8 +119,8 @@ static void set_kind(filling_t *f, const leat__store_spec_t *s)
     set_own(&given, s);
     if (s->kind == LEAT_VERSIONS && !is_set(&own, "min.compaction.lag.ms"))
         set_span(f, "min.compaction.lag.ms", s->opts.history_ms, 86400000);
-    else if (leat__store_has_retention(s->kind) && !is_set(&own, "retention.ms"))
-        set_span(f, "retention.ms", s->opts.retention_ms,
+    else if (expires(s) && !is_set(&own, "retention.ms"))
+        set_span(f, "retention.ms", s->opts.ttl_ms ? s->opts.ttl_ms : s->opts.retention_ms,
             config ? leat__config_int(config, additional) : 86400000);
 }
 
@@ -135,8 +141,8 @@ static void add_changelog(leat__plan_t *p, leat__store_spec_t *s)
     if (!topic.source_changelog) {
         set(&f, "cleanup.policy",
             s->delete_only || s->opts.duplicates   ? "delete"
-            : leat__store_has_retention(s->kind) ? "compact,delete"
-                                                   : "compact");
+            : expires(s)                         ? "compact,delete"
+                                                 : "compact");
         set_common(&f);
         set_own(&f, s);
         set_kind(&f, s);

@@ -30,9 +30,10 @@ static leat__papi_call_t *add(leat_builder_t *b, leat__papi_t what, const char *
  * Options must be zero where nothing was set: else they were never initialised, and .user is no
  * pointer.
  */
-static void check_reserved(leat_builder_t *b, const char *name, void *const *reserved)
+static void check_reserved(
+    leat_builder_t *b, const char *name, void *const *reserved, size_t count)
 {
-    for (int i = 0; i < 4; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (!reserved[i])
             continue;
         leat__builder_error(b, LEAT_EARGUMENT, name,
@@ -41,6 +42,9 @@ static void check_reserved(leat_builder_t *b, const char *name, void *const *res
         return;
     }
 }
+
+#define CHECK_RESERVED(b, name, reserved) \
+    check_reserved((b), (name), (reserved), sizeof(reserved) / sizeof(reserved)[0])
 
 static bool require(leat_builder_t *b, const char *name, const char *what, const void *argument)
 {
@@ -54,7 +58,7 @@ static void copy_store_opts(
 {
     if (!from)
         return;
-    check_reserved(b, name, from->reserved);
+    CHECK_RESERVED(b, name, from->reserved);
     *to = *from;
     to->name = leat__builder_strdup(b, from->name);
     to->changelog_config = leat__builder_strdup(b, from->changelog_config);
@@ -81,7 +85,7 @@ void leat_builder_source(leat_builder_t *b, const char *topic, const char *name,
     call->key = key;
     call->value = value;
     if (opts) {
-        check_reserved(b, name, opts->reserved);
+        CHECK_RESERVED(b, name, opts->reserved);
         call->source = *opts;
         call->source.name = NULL;
         call->source.store = (leat_store_opts_t){0};
@@ -107,7 +111,7 @@ void leat_builder_processor(leat_builder_t *b, const char *parents, const char *
     call->list = leat__builder_strdup(b, parents);
     call->function = process;
     if (opts) {
-        check_reserved(b, name, opts->reserved);
+        CHECK_RESERVED(b, name, opts->reserved);
         call->node = *opts;
         call->node.stores = leat__builder_strdup(b, opts->stores);
     }
@@ -131,7 +135,7 @@ static leat__papi_call_t *add_sink(leat_builder_t *b, const char *parents, const
     call->key = key;
     call->value = value;
     if (opts) {
-        check_reserved(b, name, opts->reserved);
+        CHECK_RESERVED(b, name, opts->reserved);
         call->sink = *opts;
         call->sink.name = NULL;
         call->sink.label = leat__builder_strdup(b, opts->label);
@@ -229,8 +233,8 @@ static void set_fill(leat_builder_t *b, leat__papi_call_t *call, const char *nam
 
     if (source && !opts->source_name)
         snprintf(source, size, "%s-source", name);
-    check_reserved(b, name, opts->reserved);
-    check_reserved(b, name, opts->node.reserved);
+    CHECK_RESERVED(b, name, opts->reserved);
+    CHECK_RESERVED(b, name, opts->node.reserved);
     call->list = source;
     call->source.timestamp = opts->timestamp;
     call->source.user = opts->node.user;

@@ -378,6 +378,7 @@ static int open_store(
         .entries_max = spec->opts.entries_max,
         .by_time = spec->by_time,
         .opts = spec->opts,
+        .clock_ms = &t->ctx.stream_time_ms,
         .hooks = {.log = spec->logged && !spec->source_topic ? on_log : NULL,
             .dropped = on_dropped,
             .user = s},

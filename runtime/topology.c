@@ -439,6 +439,12 @@ static void check_times(leat__plan_t *p, const leat__store_spec_t *s)
             "window store '%s': it must keep windows (retention_ms %lld) at least as long as they are "
             "(window_size_ms %lld)",
             s->name, (long long)o->retention_ms, (long long)o->window_size_ms);
+    else if (o->ttl_ms < 0 || (o->ttl_ms && s->kind != LEAT_TIMESTAMPED_KV))
+        leat__plan_fail(p, LEAT_EARGUMENT, s->name, "store '%s': .ttl_ms %s", s->name,
+            o->ttl_ms < 0 ? "must not be negative"
+                          : "is for timestamped key-value stores (tables, LEAT_TIMESTAMPED_KV): "
+                            "windows, sessions and versions have .retention_ms or .history_ms, "
+                            "and a plain row has no time to grow old by");
     else if (s->kind != LEAT_KV && s->kind != LEAT_TIMESTAMPED_KV && s->kind != LEAT_CUSTOM &&
              o->backend == leat_backend_lru())
         leat__plan_fail(p, LEAT_EARGUMENT, s->name,
@@ -529,6 +535,11 @@ leat__store_spec_t *leat__plan_global(leat__plan_t *p, leat__node_t *source,
     s = leat__plan_store(p, store, kind, key, value, opts, NULL, false);
     if (!s)
         return NULL;
+    if (s->opts.ttl_ms)
+        leat__plan_fail(p, LEAT_EARGUMENT, s->name,
+            "global store '%s': its rows do not grow old, since it has no stream time: leave "
+            ".ttl_ms out",
+            s->name);
     source->global = processor->global = s->global = true;
     s->logged = s->cached = false;
     leat__plan_connect(p, processor->name, s->name);

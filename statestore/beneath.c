@@ -195,6 +195,7 @@ void leat__beneath_close(leat__store_t *s)
     if (s->backend_self)
         s->backend->close(s->backend_self);
     s->backend_self = NULL;
+    leat__buf_release(&s->swept);
 }
 
 /* ---- reading ---- */
@@ -321,6 +322,95 @@ void leat__beneath_end(leat__scan_t *scan)
     else
         scan->s->backend->end(scan->cursor);
     leat__free(scan);
+}
+
+/* ---- time to live ---- */
+
+enum { SWEEP_ROWS = 4096 };
+
+typedef struct sweep_t {
+    leat__store_t *s;
+    leat__buf_t keys; /* of what is over, one after the other */
+    size_t *sizes, count, room;
+    size_t looked;
+    bool end; /* of the store */
+} sweep_t;
+
+/* The key where the next look begins stands in s->swept at the end; empty: at the store's start. */
+static int look(sweep_t *w, int64_t before_ms, size_t most, leat_error_t *err)
+{
+    leat__store_t *s = w->s;
+    leat__scan_t scan = {.s = s, .from = {s->swept.size ? s->swept.data : NULL, s->swept.size}};
+    leat_slice_t key = {NULL, 0}, row;
+    leat__view_t value;
+    int code = 0;
+
+    if (s->family)
+        scan.rows = leat__db_scan(s->state->db, s->family, &scan.from, &scan.until, LEAT_ASCENDING);
+    else
+        code = s->backend->scan(
+            s->backend_self, scan.from, scan.until, LEAT_ASCENDING, &scan.cursor);
+    if (code)
+        return backend_failed(s, code, "scan", err);
+    while (w->looked < most && (code = next_row(&scan, &key, &row, err)) > 0) {
+        w->looked++;
+        if (!split(s, row, &value) || value.time_ms >= before_ms)
+            continue;
+        LEAT__GROW(w->sizes, w->count, w->room);
+        w->sizes[w->count++] = key.size;
+        leat__buf_put(&w->keys, key.data, key.size);
+    }
+    w->end = code == 0 && w->looked < most;
+    leat__buf_t last = {0};
+    if (!w->end && code >= 0) {
+        leat__buf_put(&last, key.data, key.size);
+        leat__buf_put(&last, "", 1); /* right behind it */
+    }
+    if (scan.rows)
+        leat__db_end(scan.rows);
+    else
+        s->backend->end(scan.cursor);
+    leat__buf_release(&s->swept);
+    s->swept = last;
+    return code < 0 ? code : 0;
+}
+
+static int delete_over(sweep_t *w, leat_error_t *err)
+{
+    leat__store_t *s = w->s;
+    leat_change_t *changes = leat__must_alloc((w->count + 1) * sizeof *changes);
+    leat__batch_t *b = s->family ? leat__batch_new() : NULL;
+    int code = 0;
+
+    for (size_t i = 0, at = 0; i < w->count; at += w->sizes[i++]) {
+        changes[i] = (leat_change_t){.key = {w->keys.data ? w->keys.data + at : "", w->sizes[i]}};
+        if (b)
+            leat__batch_delete(b, s->family, changes[i].key);
+    }
+    if (b && w->count)
+        code = leat__db_write(s->state->db, b, err);
+    else if (w->count && (code = s->backend->write(s->backend_self, changes, w->count)) != 0)
+        code = backend_failed(s, code, "write", err);
+    if (b)
+        leat__batch_free(b);
+    leat__free(changes);
+    return code;
+}
+
+int leat__beneath_sweep(leat__store_t *s, int64_t before_ms, size_t most, leat_error_t *err)
+{
+    sweep_t w = {.s = s};
+    int code = 0;
+
+    for (size_t left = most; !code && !w.end && left > 0; left -= w.looked) {
+        w.count = w.looked = w.keys.size = 0;
+        code = look(&w, before_ms, left < SWEEP_ROWS ? left : SWEEP_ROWS, err);
+        if (!code && w.count)
+            code = delete_over(&w, err);
+    }
+    leat__buf_release(&w.keys);
+    leat__free(w.sizes);
+    return code;
 }
 
 /* ---- emptying ---- */

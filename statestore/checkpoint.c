@@ -20,6 +20,7 @@
 #include "statestore/db.h"
 #include "statestore/filter.h"
 #include "statestore/shape.h"
+#include "statestore/ttl.h"
 
 #include <stdlib.h>
 
@@ -37,6 +38,7 @@ typedef struct part_t {
     size_t count;
     leat__store_meta_t meta;
     uint64_t logged_count;
+    int64_t alive_ms; /* rows with an earlier time are over: some are looked for (ttl.h) */
     uint64_t dead; /* rows below this point are forgotten with this checkpoint; 0: none newly */
 } part_t;
 
@@ -80,6 +82,7 @@ static void freeze(leat__store_t *s, part_t *part)
     part->logged_count = s->logged_count;
     part->count = s->committed.count;
     part->dead = newly_dead(s);
+    part->alive_ms = leat__ttl_alive_committed(s);
     part->items = part->count ? leat__must_alloc(part->count * sizeof *part->items) : NULL;
     for (size_t i = 0; i < part->count; i++) {
         leat__entry_t *e = s->committed.at[i];
@@ -417,6 +420,10 @@ int leat__checkpoint_write(leat__frozen_t *f, leat_error_t *err)
     for (size_t i = 0; i < f->count; i++)
         if (f->parts[i].count)
             qsort(f->parts[i].items, f->parts[i].count, sizeof(item_t), by_key);
+    for (size_t i = 0; !code && i < f->count; i++)
+        if (f->parts[i].s->ttl_ms) /* first: what is written now wins */
+            code = leat__beneath_sweep(f->parts[i].s, f->parts[i].alive_ms,
+                leat__ttl_rows(f->parts[i].count), err);
     for (size_t i = 0; !code && i < f->count; i++)
         if (f->parts[i].s->backend_self || !f->parts[i].s->family)
             code = write_backend(&f->parts[i], err);

@@ -10,6 +10,7 @@
  */
 #include "statestore/inside.h"
 #include "statestore/shape.h"
+#include "statestore/ttl.h"
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -119,7 +120,9 @@ static void flush_heard(leat__store_t *s, leat__entry_t *e)
     held_t h = hold(e);
     bool gone = h.view.size == LEAT__ABSENT, log = (e->flags & LEAT__UNLOGGED) != 0;
     leat__block_t *old = gone || s->wants_old ? take_forwarded(s, e) : NULL;
-    if (old && s->shape != LEAT__PLAIN && leat__shape_entry_hidden(s, e)) {
+    bool hidden = s->shape != LEAT__PLAIN ? old && leat__shape_entry_hidden(s, e)
+                                          : old && leat__ttl_block_over(s, old);
+    if (hidden) {
         leat__block_drop(s, &old);
         old = &leat__block_none;
     }
@@ -250,6 +253,7 @@ void leat__store_committed(leat__store_t *s, int64_t changelog_next)
         return;
     }
     leat__shape_committed(s);
+    leat__ttl_committed(s);
     size_t kept = 0, count = s->open.count;
     for (size_t i = 0; i < count; i++) {
         leat__entry_t *e = s->open.at[i];
@@ -261,6 +265,7 @@ void leat__store_committed(leat__store_t *s, int64_t changelog_next)
     s->open.count = kept;
     s->logged_count += count - kept;
     leat__shape_forget(s);
+    leat__ttl_forget(s, count - kept);
 }
 
 /* ---- abort ---- */

@@ -8,6 +8,7 @@
  */
 #include "statestore/inside.h"
 #include "statestore/shape.h"
+#include "statestore/ttl.h"
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -25,6 +26,7 @@ struct leat__cursor_t {
     copied_t *rows;
     size_t count, room, taken;
     bool descending;
+    int64_t alive_ms; /* rows with an earlier time are over */
     leat__scan_t *scan;
     bool row_valid; /* a row of the backend waits */
     leat_slice_t row_key;
@@ -83,6 +85,7 @@ static leat__cursor_t *open_cursor(
     c->from = (char *)(uintptr_t)from.data;
     c->until = (char *)(uintptr_t)until.data;
     c->descending = order == LEAT_DESCENDING;
+    c->alive_ms = leat__ttl_alive(s);
     s->state->cursors++;
     if (s->custom)
         return c;
@@ -166,7 +169,7 @@ bool leat__cursor_next(leat__cursor_t *c, leat_slice_t *key, leat_slice_t *value
         }
         if (way >= 0)
             next_row(c);
-        if (v.size == LEAT__ABSENT)
+        if (v.size == LEAT__ABSENT || v.time_ms < c->alive_ms)
             continue;
         *value = (leat_slice_t){v.data, v.size};
         if (time_ms)

@@ -118,6 +118,10 @@ struct leat__store_t {
     int64_t observed_ms;  /* greatest time put; meta has the committed one */
     int64_t reach_ms;     /* no row has a greater time; never goes back */
     uint32_t seq;         /* of the last put; stores with duplicates */
+    int64_t ttl_ms;       /* ttl.h; 0: rows live for ever */
+    const int64_t *clock_ms;
+    int64_t clock_committed_ms;
+    leat__buf_t swept;    /* the checkpoint's: where its next look at the backend begins */
     uint64_t forgotten;   /* rows below this point (first 8 bytes) are gone from the backend */
     leat__buf_t key_room, world_room, flush_room, value_room;
     bool cached, resident, timestamped, log_each, lru;
@@ -364,6 +368,12 @@ int leat__checkpoint_store(leat__store_t *s, leat_error_t *err);
 
 /** After a failed write, before the next one: close and open the database. Nothing to do: 0. */
 int leat__state_recover(leat__task_state_t *state, leat_error_t *err);
+
+/* ---- beneath.c, for ttl.c ---- */
+
+/** Of the backend's rows from s->swept on, `most` are looked at; those with a time before
+ * `before_ms` are deleted. On the checkpoint's thread. */
+int leat__beneath_sweep(leat__store_t *s, int64_t before_ms, size_t most, leat_error_t *err);
 
 /* ---- prepare.c ---- */
 

@@ -196,6 +196,9 @@ leat__store_t *leat__store_open(
     s->has_changelog = def->logged;
     s->log_each = def->log_each && !def->cached;
     s->entries_max = def->entries_max;
+    s->ttl_ms = s->timestamped && def->clock_ms ? def->opts.ttl_ms : 0;
+    s->clock_ms = def->clock_ms;
+    s->clock_committed_ms = -1;
     s->meta = s->written = (leat__store_meta_t){.changelog_next = -1, .observed_ms = -1};
     int code = def->kind == LEAT_CUSTOM ? leat__custom_open(s, def, err)
                                         : leat__beneath_open(s, def, err);

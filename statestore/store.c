@@ -8,6 +8,7 @@
  */
 #include "statestore/inside.h"
 #include "statestore/shape.h"
+#include "statestore/ttl.h"
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -88,7 +89,7 @@ bool leat__store_get(leat__store_t *s, leat_slice_t key, leat_slice_t *value, in
     if (s->lru)
         leat__lru_use(s, e);
     leat__view_t v = leat__entry_view(e);
-    if (v.size == LEAT__ABSENT)
+    if (v.size == LEAT__ABSENT || leat__ttl_over(s, v.time_ms))
         return false;
     *value = (leat_slice_t){v.data, v.size};
     if (time_ms)

@@ -66,7 +66,8 @@ typedef struct leat__store_def_t {
     bool log_each;
     uint64_t entries_max;          /* leat_backend_lru() */
     bool by_time;                  /* windows, sessions: rows in order of time, whatever the backend: emit on close */
-    leat_store_opts_t opts;        /* as given; .retention_ms, .window_size_ms, .history_ms, .duplicates count here */
+    leat_store_opts_t opts;        /* as given; .retention_ms, .window_size_ms, .history_ms, .duplicates, .ttl_ms count here */
+    const int64_t *clock_ms;       /* [keep] the task's stream time: what .opts.ttl_ms is measured by */
     leat__store_hooks_t hooks;
 } leat__store_def_t;
 
