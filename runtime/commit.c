@@ -147,7 +147,8 @@ void leat__commit_open(leat__thread_t *t)
 static void replace_writers(leat__thread_t *t)
 {
     for (size_t i = 0; i < t->task_count; i++)
-        leat__owned_drop(t->tasks[i], true);
+        if (!t->tasks[i]->standby)
+            leat__owned_drop(t->tasks[i], true);
     leat__gaps_end(t);
     t->work_since_ms = -1;
     writers_close(t);

@@ -509,6 +509,9 @@ void leat__control_view(leat__control_t *c, leat__thread_view_t *sum)
         sum->task_count += v.task_count;
         sum->restoring_count += v.restoring_count;
         sum->restore_left += v.restore_left;
+        sum->restore_rate += v.restore_rate;
+        sum->standby_count += v.standby_count;
+        sum->standby_left += v.standby_left;
         sum->commits += v.commits;
         sum->aborts += v.aborts;
     }

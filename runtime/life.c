@@ -11,6 +11,9 @@
  *              ▼                                                                     ▼
  *            GONE ◀─────────────── CLOSING: the last checkpoint ◀── clean, after a commit
  *
+ * A standby goes from CREATED to MEASURING and stays in STANDBY; given to this thread for good, it
+ * starts at CREATED again, with its stores open (standby.c).
+ *
  * The order is the rule: `committed` has answered before the changelog's end is taken
  * (PROTOCOLS.md 1), and no record is processed before every start position is a number that is
  * committed (3, 4). Local state is never wiped because of a crash; it is emptied only where
@@ -99,7 +102,7 @@ static void close_task(leat__owned_t *o)
     leat__thread_t *t = o->thread;
 
     drop_ops(o);
-    leat__restore_stop(o);
+    leat__restore_stop(o, LEAT_RESTORE_SUSPEND);
     if (o->task) {
         leat__task_counts_add(&t->closed, leat__task_counts(o->task));
         leat__task_close(o->task); /* gives its batches back, then the slots may go */
@@ -224,8 +227,8 @@ static void step_created(leat__owned_t *o)
     leat__thread_t *t = o->thread;
     leat_error_t err = {0};
 
-    if (t->commit.state >= LEAT__COMMIT_CLOSE_WRITERS || t->now_ms < o->retry_at_ms ||
-        waits_for_twin(o))
+    if ((!o->standby && t->commit.state >= LEAT__COMMIT_CLOSE_WRITERS) ||
+        t->now_ms < o->retry_at_ms || waits_for_twin(o))
         return; /* our own last transaction is not decided yet, or our stores are still open */
     if (!o->task && open_stores(o, &err)) {
         close_task(o);
@@ -234,7 +237,10 @@ static void step_created(leat__owned_t *o)
         return;
     }
     t->busy = true;
-    leat__starts_ask(o);
+    if (o->standby)
+        leat__standby_begin(o);
+    else
+        leat__starts_ask(o);
 }
 
 /* What was prepared beside a commit counts if that commit did. */
@@ -256,7 +262,7 @@ static bool resolve_prepared(leat__owned_t *o)
     return false;
 }
 
-static void measure(leat__owned_t *o)
+void leat__life_measure(leat__owned_t *o)
 {
     leat__thread_t *t = o->thread;
     leat__position_t *of = leat__must_alloc((o->store_count + 1) * sizeof *of);
@@ -292,17 +298,18 @@ static void step_asked(leat__owned_t *o)
     if (o->phase == LEAT__PHASE_ASKING)
         well = leat__starts_take(o);
     else if (o->phase == LEAT__PHASE_MEASURING)
-        well = leat__starts_measured(o) && resolve_prepared(o); /* not before doubts are settled */
+        /* not before doubts are settled; a standby cannot know what was committed */
+        well = leat__starts_measured(o) && (o->standby || resolve_prepared(o));
     else
         well = leat__starts_resolved(o);
     drop_ops(o);
     if (!well)
         o->phase = LEAT__PHASE_CREATED;
     else if (o->phase == LEAT__PHASE_ASKING)
-        measure(o);
+        leat__life_measure(o);
     else if (o->phase == LEAT__PHASE_RESOLVING)
         o->phase = LEAT__PHASE_PLACING; /* the next commit takes it along, and then it restores */
-    else if (any_fresh(o))
+    else if (!o->standby && any_fresh(o))
         leat__starts_resolve(o);
     else
         leat__restore_begin(o);
@@ -381,6 +388,17 @@ void leat__owned_rewind(leat__owned_t *o)
     }
 }
 
+void leat__owned_again(leat__owned_t *o)
+{
+    if (o->phase >= LEAT__PHASE_CLOSING)
+        return; /* goes there by itself */
+    drop_ops(o);
+    leat__restore_stop(o, LEAT_RESTORE_END);
+    o->retry_at_ms = o->unanswered_since_ms = o->doubt_since_ms = -1;
+    o->phase = LEAT__PHASE_CREATED;
+    o->thread->busy = true;
+}
+
 void leat__owned_close(leat__owned_t *o)
 {
     if (o->phase == LEAT__PHASE_CLOSING || o->phase == LEAT__PHASE_GONE)
@@ -435,6 +453,9 @@ void leat__owned_step(leat__owned_t *o)
     case LEAT__PHASE_MEASURING:
     case LEAT__PHASE_RESOLVING:
         step_asked(o);
+        break;
+    case LEAT__PHASE_STANDBY:
+        leat__standby_step(o);
         break;
     case LEAT__PHASE_CLOSING:
     case LEAT__PHASE_DRAINING:

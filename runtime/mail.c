@@ -2,7 +2,7 @@
  * runtime/mail.c: what the control thread says to a stream thread, and when it is answered.
  *
  *    BARRIER ──▶ commit ──▶ BARRIER_DONE, held: processes, commits nothing until MEMBERSHIP
- *    TAKE    ──▶ commit ──▶ close, last checkpoint ──▶ RELEASED
+ *    TAKE    ──▶ commit ──▶ close, last checkpoint ──▶ RELEASED; of a standby: close ──▶ RELEASED
  *    STOP    ──▶ commit ──▶ close all, close writers ──▶ STOPPED, over
  *    LOST    ──▶ abort  ──▶ close all ──▶ ids initialised anew ──▶ LOST_DONE
  *    failure ──▶ abort  ──▶ drop all, close writers ──▶ FAILED, over
@@ -70,10 +70,22 @@ static bool adopt(leat__thread_t *t, leat__message_t *m)
 
 /* ---- tasks ---- */
 
+static bool is(const leat__owned_t *o, leat__task_ref_t ref)
+{
+    return o->ref.group == ref.group && o->ref.partition == ref.partition;
+}
+
+static bool goes(const leat__owned_t *o)
+{
+    return o->taken || o->phase == LEAT__PHASE_CLOSING || o->phase == LEAT__PHASE_GONE ||
+           (o->phase == LEAT__PHASE_DRAINING && !o->again);
+}
+
+/* The one that stays; others of that name are on their way out. */
 static leat__owned_t *find(const leat__thread_t *t, leat__task_ref_t ref)
 {
     for (size_t i = 0; i < t->task_count; i++)
-        if (t->tasks[i]->ref.group == ref.group && t->tasks[i]->ref.partition == ref.partition)
+        if (is(t->tasks[i], ref) && !goes(t->tasks[i]))
             return t->tasks[i];
     return NULL;
 }
@@ -83,7 +95,7 @@ static void share_queues(leat__thread_t *t)
     size_t inputs = 1;
 
     for (size_t i = 0; i < t->task_count; i++)
-        inputs += t->tasks[i]->input_count;
+        inputs += t->tasks[i]->standby ? 0 : t->tasks[i]->input_count;
     t->queue_bytes = (size_t)32 * 1024 * 1024 / inputs;
     if (t->queue_bytes < 256 * 1024)
         t->queue_bytes = 256 * 1024;
@@ -91,14 +103,16 @@ static void share_queues(leat__thread_t *t)
 
 static void give(leat__thread_t *t, const leat__message_t *m)
 {
+    bool standby = m->say == LEAT__SAY_GIVE_STANDBY;
+
     for (size_t i = 0; i < m->task_count; i++) {
         leat__owned_t *o = find(t, m->tasks[i]);
         leat_error_t err;
 
-        if (o && o->phase != LEAT__PHASE_CLOSING && o->phase != LEAT__PHASE_GONE &&
-            (o->phase != LEAT__PHASE_DRAINING || o->again)) {
-            o->taken = false;
-            continue;
+        if (o) {
+            if (o->standby && !standby)
+                leat__standby_promote(o);
+            continue; /* an active one is a better copy than any */
         }
         o = leat__owned_new(t, m->tasks[i]); /* the old one may still close: see waits_for_twin */
         if (!o) {
@@ -109,6 +123,7 @@ static void give(leat__thread_t *t, const leat__message_t *m)
             leat__thread_fail(t, &err);
             return;
         }
+        o->standby = standby;
         LEAT__GROW(t->tasks, t->task_count, t->task_room);
         t->tasks[t->task_count++] = o;
     }
@@ -123,8 +138,11 @@ static void take(leat__thread_t *t, leat__message_t *m)
     for (size_t i = 0; i < m->task_count; i++) {
         leat__owned_t *o = find(t, m->tasks[i]);
 
-        if (o)
-            o->taken = true;
+        if (!o)
+            continue;
+        o->taken = true;
+        if (o->standby)
+            leat__owned_close(o); /* no commit has to be waited for */
     }
     m->next = t->takes;
     t->takes = m;
@@ -157,7 +175,7 @@ static void lost(leat__thread_t *t)
 
 static bool in_order(leat__say_t say)
 {
-    return say == LEAT__SAY_GIVE || say == LEAT__SAY_TAKE || say == LEAT__SAY_MEMBERSHIP ||
+    return say == LEAT__SAY_GIVE || say == LEAT__SAY_GIVE_STANDBY || say == LEAT__SAY_TAKE || say == LEAT__SAY_MEMBERSHIP ||
            say == LEAT__SAY_BARRIER;
 }
 
@@ -166,6 +184,7 @@ static bool read_message(leat__thread_t *t, leat__message_t *m)
 {
     switch (m->say) {
     case LEAT__SAY_GIVE:
+    case LEAT__SAY_GIVE_STANDBY:
         give(t, m);
         break;
     case LEAT__SAY_TAKE:
@@ -346,11 +365,13 @@ static void settle_stop(leat__thread_t *t)
     end(t, leat__message_new(LEAT__SAY_STOPPED));
 }
 
+/* One that was given since then only waits for that. */
 static bool all_gone(const leat__thread_t *t, const leat__message_t *m)
 {
     for (size_t i = 0; i < m->task_count; i++)
-        if (find(t, m->tasks[i]))
-            return false;
+        for (size_t k = 0; k < t->task_count; k++)
+            if (is(t->tasks[k], m->tasks[i]) && goes(t->tasks[k]))
+                return false;
     return true;
 }
 

@@ -11,19 +11,20 @@
  * records count (PROTOCOLS.md 1). So it is waited for, however long it takes; fencing the dead
  * writer is the leader's work. A source topic that serves as changelog is replayed to the
  * committed offset only (23). Fits means: same making of the topic, offset inside it, young enough
- * (9).
+ * (9). A standby begins in the same way and has no end (standby.c).
  */
 #include <stdio.h>
 
 #include "base/log.h"
 #include "thread_inside.h"
 
-enum { BATCH = 1000, BATCHES_ALONE = 32, BATCHES_BESIDE = 2 };
+enum { BATCH = 1000, BATCHES_ALONE = 32, BATCHES_BESIDE = 2, ALONE_MS = 50, BESIDE_MS = 5 };
 
 static void tell(const leat__owned_t *o, const leat__changelog_t *c, leat_restore_event_t event)
 {
     const leat_app_opts_t *opts = o->thread->w->opts;
     leat_restore_t progress = {.event = event,
+        .standby = o->standby,
         .store = c->spec->name,
         .topic = c->topic,
         .partition = o->ref.partition,
@@ -101,7 +102,7 @@ static bool begin_store(leat__owned_t *o, leat__changelog_t *c)
     c->records = 0;
     c->since_ms = leat__clock_steady_ms(t->w->clock);
     tell(o, c, LEAT_RESTORE_START);
-    if (c->at >= c->end) {
+    if (c->at >= c->end && !o->standby) {
         ended(o, c);
         return true;
     }
@@ -117,12 +118,13 @@ static void run_if_restored(leat__owned_t *o)
     for (size_t i = 0; i < o->store_count; i++)
         if (!o->stores[i].restored)
             return;
+    leat__keep_note(o);
     leat__life_run(o);
 }
 
 void leat__restore_begin(leat__owned_t *o)
 {
-    o->phase = LEAT__PHASE_RESTORING;
+    o->phase = o->standby ? LEAT__PHASE_STANDBY : LEAT__PHASE_RESTORING;
     o->thread->busy = true;
     for (size_t i = 0; i < o->store_count; i++) {
         leat__changelog_t *c = &o->stores[i];
@@ -134,10 +136,12 @@ void leat__restore_begin(leat__owned_t *o)
             return;
         }
     }
-    run_if_restored(o);
+    leat__keep_note(o); /* nothing of a store that was emptied */
+    if (!o->standby)
+        run_if_restored(o);
 }
 
-void leat__restore_stop(leat__owned_t *o)
+void leat__restore_stop(leat__owned_t *o, leat_restore_event_t event)
 {
     for (size_t i = 0; i < o->store_count; i++) {
         leat__changelog_t *c = &o->stores[i];
@@ -146,7 +150,7 @@ void leat__restore_stop(leat__owned_t *o)
             continue;
         o->thread->vt->reader_remove(o->thread->restorer, c->slot);
         c->slot = -1;
-        tell(o, c, LEAT_RESTORE_SUSPEND);
+        tell(o, c, event);
     }
 }
 
@@ -183,6 +187,7 @@ static bool apply(leat__owned_t *o, leat__changelog_t *c, const leat__batch_t *b
             return false;
         }
         c->records += count;
+        o->replayed += count;
     } while (at < batch->count);
     c->at = batch->next;
     return true;
@@ -192,22 +197,29 @@ static bool apply(leat__owned_t *o, leat__changelog_t *c, const leat__batch_t *b
  * The part of a batch that lies before the end: a source topic goes on behind the committed
  * offset.
  */
-static void cut(const leat__changelog_t *c, leat__batch_t *batch)
+static bool cut(const leat__changelog_t *c, leat__batch_t *batch)
 {
     if (!c->spec->source_topic || batch->next <= c->end)
-        return;
+        return false;
     while (batch->count && batch->records[batch->count - 1].offset >= c->end)
         batch->count--;
     batch->next = c->end;
+    return true;
+}
+
+/* A standby of a source topic waits there for the group's next commit. */
+static bool at_limit(const leat__owned_t *o, const leat__changelog_t *c)
+{
+    return o->standby && c->spec->source_topic && c->at >= c->end;
 }
 
 static bool take(leat__owned_t *o, leat__changelog_t *c)
 {
     leat__thread_t *t = o->thread;
     leat__batch_t batch, part;
-    bool well = true;
+    bool well = true, beyond = false;
 
-    if (!t->vt->reader_take(t->restorer, c->slot, BATCH, &batch))
+    if (at_limit(o, c) || !t->vt->reader_take(t->restorer, c->slot, BATCH, &batch))
         return false;
     t->busy = true;
     if (batch.code) {
@@ -220,7 +232,7 @@ static bool take(leat__owned_t *o, leat__changelog_t *c)
         well = false;
     } else {
         part = batch;
-        cut(c, &part);
+        beyond = cut(c, &part);
         well = apply(o, c, &part);
     }
     t->vt->reader_release(t->restorer, &batch);
@@ -229,7 +241,9 @@ static bool take(leat__owned_t *o, leat__changelog_t *c)
         return false;
     }
     o->unanswered_since_ms = -1;
-    if (c->at >= c->end)
+    if (beyond && o->standby)
+        t->vt->reader_seek(t->restorer, c->slot, c->at);
+    if (c->at >= c->end && !o->standby)
         ended(o, c);
     else
         tell(o, c, LEAT_RESTORE_BATCH);
@@ -244,19 +258,49 @@ static bool anything_runs(const leat__thread_t *t)
     return false;
 }
 
+static bool time_is_up(const leat__thread_t *t, int64_t until_ms)
+{
+    return leat__clock_steady_ms(t->w->clock) >= until_ms;
+}
+
+static void step_task(leat__owned_t *o, int batches, int64_t until_ms)
+{
+    leat__phase_t phase = o->phase;
+
+    for (size_t k = 0; k < o->store_count && o->phase == phase; k++)
+        for (int n = 0; n < batches && o->stores[k].slot >= 0 && take(o, &o->stores[k]); n++)
+            if (time_is_up(o->thread, until_ms))
+                return;
+    if (o->phase == LEAT__PHASE_RESTORING)
+        run_if_restored(o);
+}
+
+/* In turns: who was not reached before the time was up begins the next time. */
+static bool step_all(leat__thread_t *t, leat__phase_t phase, int batches, int64_t until_ms)
+{
+    size_t count = t->task_count, from = count ? t->restore_turn % count : 0;
+
+    for (size_t i = 0; i < count; i++) {
+        leat__owned_t *o = t->tasks[(from + i) % count];
+
+        if (o->phase != phase)
+            continue;
+        step_task(o, batches, until_ms);
+        if (time_is_up(t, until_ms)) {
+            t->restore_turn = (from + i + 1) % count;
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Records that wait for running tasks come after a few ms of this; standbys come last of all. */
 void leat__restore_step(leat__thread_t *t)
 {
-    int batches = anything_runs(t) ? BATCHES_BESIDE : BATCHES_ALONE;
+    bool beside = anything_runs(t);
+    int batches = beside ? BATCHES_BESIDE : BATCHES_ALONE;
+    int64_t until_ms = leat__clock_steady_ms(t->w->clock) + (beside ? BESIDE_MS : ALONE_MS);
 
-    for (size_t i = 0; i < t->task_count && !t->paused; i++) {
-        leat__owned_t *o = t->tasks[i];
-
-        if (o->phase != LEAT__PHASE_RESTORING)
-            continue;
-        for (size_t k = 0; k < o->store_count && o->phase == LEAT__PHASE_RESTORING; k++)
-            for (int n = 0; n < batches && !o->stores[k].restored && take(o, &o->stores[k]); n++)
-                continue;
-        if (o->phase == LEAT__PHASE_RESTORING)
-            run_if_restored(o);
-    }
+    if (!t->paused && step_all(t, LEAT__PHASE_RESTORING, batches, until_ms))
+        step_all(t, LEAT__PHASE_STANDBY, batches, until_ms);
 }

@@ -28,12 +28,15 @@ void leat__starts_refused(leat__owned_t *o, const leat_error_t *cause, const cha
 {
     leat__thread_t *t = o->thread;
     leat_error_t err = leat__thread_error(o, cause);
+    bool first = o->unanswered_since_ms < 0;
 
     if (o->unanswered_since_ms < 0)
         o->unanswered_since_ms = t->now_ms;
     o->retry_at_ms = t->now_ms + LEAT__AGAIN_MS;
-    if (!(err.flags & LEAT_FATAL) && t->now_ms - o->unanswered_since_ms <= t->task_timeout_ms) {
-        leat__log(LEAT_LOG_DEBUG, "task", err.where, "%s: %s; again", what, err.text);
+    if (!(err.flags & LEAT_FATAL) &&
+        (o->standby || t->now_ms - o->unanswered_since_ms <= t->task_timeout_ms)) {
+        leat__log(o->standby && first ? LEAT_LOG_WARN : LEAT_LOG_DEBUG, "task", err.where,
+            "%s: %s; again", what, err.text);
         return;
     }
     leat__error(&err, err.code, LEAT_FATAL, err.where,
@@ -176,7 +179,7 @@ bool leat__starts_measured(leat__owned_t *o)
         c->low = low ? low->offset : 0;
         c->end = end ? end->offset : 0;
     }
-    return !doubted(o);
+    return o->standby || !doubted(o);
 }
 
 /* ---- the reset policy ---- */

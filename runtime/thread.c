@@ -22,7 +22,7 @@
 #include "base/log.h"
 #include "thread_inside.h"
 
-enum { VIEW_MS = 1000, OPERATION_MS = 10, RESTORE_MS = 20, RESTORE_BESIDE_MS = 2, FULL_MS = 5 };
+enum { OPERATION_MS = 10, RESTORE_MS = 20, RESTORE_BESIDE_MS = 2, TAIL_MS = 100, FULL_MS = 5 };
 
 void leat__transactional_id(char *room, size_t size, const char *application_id,
     const char *process_id, int thread, char which)
@@ -88,6 +88,7 @@ static void wake(void *user)
     leat__thread_t *t = user;
 
     t->vt->reader_wake(t->reader);
+    t->vt->reader_wake(t->restorer);
 }
 
 static leat__reader_t *open_reader(
@@ -150,6 +151,7 @@ void leat__thread_free(leat__thread_t *t)
     for (size_t i = 0; i < t->task_count; i++)
         leat__owned_free(t->tasks[i]);
     leat__free(t->tasks);
+    leat__free(t->task_views);
     leat__commit_release(t);
     leat__op_drop(&t->purge);
     t->mail.wake = NULL;
@@ -163,39 +165,6 @@ void leat__thread_free(leat__thread_t *t)
     leat__map_release(&t->targets, free_target);
     pthread_mutex_destroy(&t->view_lock);
     leat__free(t);
-}
-
-/* ---- seen from outside ---- */
-
-static void show(leat__thread_t *t)
-{
-    leat__thread_view_t view = {.index = t->index,
-        .running = !t->over && !t->failing,
-        .counts = t->closed,
-        .task_count = t->task_count,
-        .commits = t->commits,
-        .aborts = t->aborts};
-
-    for (size_t i = 0; i < t->task_count; i++) {
-        const leat__owned_t *o = t->tasks[i];
-
-        view.running = view.running && o->phase == LEAT__PHASE_RUNNING;
-        view.restoring_count += o->phase < LEAT__PHASE_RUNNING;
-        view.restore_left += leat__restore_left(o);
-        if (o->task)
-            leat__task_counts_add(&view.counts, leat__task_counts(o->task));
-    }
-    pthread_mutex_lock(&t->view_lock);
-    t->view = view;
-    pthread_mutex_unlock(&t->view_lock);
-    t->view_at_ms = t->now_ms + VIEW_MS;
-}
-
-void leat__thread_view(leat__thread_t *t, leat__thread_view_t *view)
-{
-    pthread_mutex_lock(&t->view_lock);
-    *view = t->view;
-    pthread_mutex_unlock(&t->view_lock);
 }
 
 /* ---- a step ---- */
@@ -286,9 +255,14 @@ static int64_t wait_ms(const leat__thread_t *t)
         wait = earlier(wait, t->now_ms + OPERATION_MS, t->now_ms);
     if (t->full)
         wait = earlier(wait, t->now_ms + FULL_MS, t->now_ms);
-    for (size_t i = 0; i < t->task_count; i++)
-        if (t->tasks[i]->phase != LEAT__PHASE_RUNNING)
+    for (size_t i = 0; i < t->task_count; i++) {
+        leat__phase_t phase = t->tasks[i]->phase;
+
+        if (phase == LEAT__PHASE_STANDBY)
+            wait = earlier(wait, t->now_ms + TAIL_MS, t->now_ms);
+        else if (phase != LEAT__PHASE_RUNNING)
             return earlier(wait, t->now_ms + OPERATION_MS, t->now_ms);
+    }
     return wait;
 }
 
@@ -315,7 +289,7 @@ int64_t leat__thread_step(leat__thread_t *t)
     }
     commit_if_due(t);
     if (t->over || t->now_ms >= t->view_at_ms)
-        show(t);
+        leat__view_show(t);
     if (t->over)
         return -1;
     return t->busy ? 0 : wait_ms(t);
@@ -325,7 +299,7 @@ int64_t leat__thread_step(leat__thread_t *t)
 
 void leat__thread_wait(leat__thread_t *t, int64_t ms)
 {
-    bool runs = false, restores = false;
+    bool runs = false, restores = false, follows = false;
 
     if (t->over || ms <= 0)
         return;
@@ -342,15 +316,15 @@ void leat__thread_wait(leat__thread_t *t, int64_t ms)
         }
         runs = runs || o->phase == LEAT__PHASE_RUNNING;
         restores = restores || o->phase == LEAT__PHASE_RESTORING;
+        follows = follows || o->phase == LEAT__PHASE_STANDBY;
     }
-    if (!restores && !may_process(t)) { /* records that are there already must not wake it */
-        leat__mailbox_wait(&t->mail, ms);
-        return;
-    }
-    if (restores && !runs)
-        t->vt->reader_wait(t->restorer, ms < RESTORE_MS ? ms : RESTORE_MS);
-    else
+    runs = runs && may_process(t); /* or records that are there already must not wake it */
+    if (runs)
         t->vt->reader_wait(t->reader, restores && ms > RESTORE_BESIDE_MS ? RESTORE_BESIDE_MS : ms);
+    else if ((restores || follows) && !t->paused)
+        t->vt->reader_wait(t->restorer, restores && ms > RESTORE_MS ? RESTORE_MS : ms);
+    else
+        leat__mailbox_wait(&t->mail, ms);
 }
 
 static void *run(void *user)

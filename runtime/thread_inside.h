@@ -2,6 +2,7 @@
  * runtime/thread_inside.h: the inside of a stream thread, shared by the files that make one up.
  *
  *    thread.c    life of the thread: step, wait, view
+ *    thread_view.c  what it shows to others
  *    mail.c      what the control thread says, and when it is answered
  *    life.c      life of a task in it: asked for, restored, run, closed
  *    starts.c    where a task starts to read
@@ -10,6 +11,7 @@
  *    commit.c    one commit or abort or change of writers at a time
  *    gaps.c      at least once: a stranger's records in our changelogs are logged over
  *    restore.c   changelog → backend, beside the tasks that run
+ *    standby.c   tasks that only follow their changelogs
  *    keep.c      checkpoints, eviction, purge of repartition topics
  *
  * Invariant: nothing of it is touched by another thread but the mailbox and, under its lock, the
@@ -66,6 +68,7 @@ typedef enum leat__phase_t { /* drawn in life.c */
     LEAT__PHASE_RESOLVING, /* starts of partitions without committed offset */
     LEAT__PHASE_PLACING,   /* those starts are being committed */
     LEAT__PHASE_RESTORING,
+    LEAT__PHASE_STANDBY, /* follows its changelogs: standby.c */
     LEAT__PHASE_RUNNING,
     LEAT__PHASE_CLOSING,  /* closed, its last checkpoint is being written */
     LEAT__PHASE_DRAINING, /* closed dirty, a checkpoint under way must end first */
@@ -80,6 +83,7 @@ typedef struct leat__owned_t { /* a task of this thread */
     char *dir;
     int lock; /* of the folder, while the state is open; -1 */
     leat__phase_t phase;
+    bool standby;         /* a copy is kept; nothing runs */
     bool again;           /* after DRAINING: start over */
     bool in_commit;       /* its positions are in the commit under way */
     bool last_checkpoint; /* CLOSING: begun, or not due */
@@ -99,6 +103,17 @@ typedef struct leat__owned_t { /* a task of this thread */
     int64_t checkpoint_retry_ms;
     int64_t checkpoint_backoff_ms;
     int64_t age_max_ms;
+    uint64_t replayed; /* changelog records, since it was given */
+    uint64_t rate_replayed; /* at rate_at_ms */
+    int64_t rate_at_ms;
+    double rate; /* per second, lately */
+
+    /* a standby */
+    int64_t asked_ms, measured_ms; /* wall: of the ends that are asked for, that are known */
+    int64_t ask_at_ms;             /* for new ends */
+    bool aged;                     /* those of measured_ms were reached */
+    uint64_t noted;                /* .replayed at the last note */
+    int64_t note_at_ms;
 } leat__owned_t;
 
 typedef enum leat__commit_state_t { /* drawn in commit.c */
@@ -173,6 +188,7 @@ struct leat__thread_t {
     /* tasks */
     leat__owned_t **tasks;
     size_t task_count, task_room, turn;
+    size_t restore_turn; /* the task to begin with */
     leat__budget_t budget;
     bool overshot; /* said once */
     leat__task_counts_t closed;
@@ -192,12 +208,18 @@ struct leat__thread_t {
 
     pthread_mutex_t view_lock;
     leat__thread_view_t view;
+    leat__task_view_t *task_views;
+    size_t task_view_count, task_view_room;
+    int64_t progress_at_ms; /* of restores, into the log */
     uint64_t commits, aborts, processed;
 };
 
 /* thread.c */
 void leat__thread_fail(leat__thread_t *t, const leat_error_t *err); /* the first one counts */
 void leat__thread_say(leat__thread_t *t, leat__message_t *m);       /* [adopt] to control */
+
+/* thread_view.c */
+void leat__view_show(leat__thread_t *t);
 
 /* mail.c */
 void leat__mail_take(leat__thread_t *t);
@@ -213,11 +235,14 @@ leat_error_t leat__thread_error(const leat__owned_t *o, const leat_error_t *err)
 leat__owned_t *leat__owned_new(leat__thread_t *t, leat__task_ref_t ref);
 void leat__owned_free(leat__owned_t *o);
 void leat__owned_step(leat__owned_t *o);
+/* on the way anew, with the stores that are open */
+void leat__owned_again(leat__owned_t *o);
 void leat__owned_close(leat__owned_t *o); /* clean: committed before; ends in GONE */
 /* dirty: state as last checkpointed; again: from CREATED */
 void leat__owned_drop(leat__owned_t *o, bool again);
 /* after an abort: to the committed positions */
 void leat__owned_rewind(leat__owned_t *o);
+void leat__life_measure(leat__owned_t *o); /* where the changelogs begin and end */
 void leat__life_run(leat__owned_t *o); /* restored: open and process */
 
 /* starts.c */
@@ -285,8 +310,15 @@ void leat__gaps_end(leat__thread_t *t);
 /* restore.c */
 void leat__restore_begin(leat__owned_t *o);
 void leat__restore_step(leat__thread_t *t);
-void leat__restore_stop(leat__owned_t *o);
+/* event: of those that were being read */
+void leat__restore_stop(leat__owned_t *o, leat_restore_event_t event);
 uint64_t leat__restore_left(const leat__owned_t *o);
+
+/* standby.c */
+void leat__standby_begin(leat__owned_t *o); /* its stores are open */
+void leat__standby_step(leat__owned_t *o);
+void leat__standby_promote(leat__owned_t *o);
+uint64_t leat__standby_left(const leat__owned_t *o); /* to the ends as last seen */
 
 /* keep.c */
 void leat__keep_step(leat__thread_t *t);

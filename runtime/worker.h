@@ -29,7 +29,7 @@ typedef enum leat__say_t {
     LEAT__SAY_MEMBERSHIP,  /* membership, epoch; tasks: the ones you keep, standbys too. Adopt between two transactions;
                                commits are allowed again */
     LEAT__SAY_BARRIER,     /* number: commit now, answer BARRIER_DONE, then no commit until MEMBERSHIP */
-    LEAT__SAY_LOST,        /* membership is gone: abort, close all tasks (state kept), answer LOST_DONE */
+    LEAT__SAY_LOST,        /* membership is gone: abort, close all tasks, standbys too (state kept), answer LOST_DONE */
     LEAT__SAY_COMMITTING,  /* op: of your COMMIT request, to wait for; NULL: dropped, its epoch is over */
     LEAT__SAY_PAUSE, LEAT__SAY_RESUME,
     LEAT__SAY_STOP,        /* commit, close, answer STOPPED, end */
@@ -100,7 +100,10 @@ typedef struct leat__thread_view_t {
     bool running;                        /* all its tasks process */
     leat__task_counts_t counts;          /* summed over tasks, also closed ones */
     size_t task_count, restoring_count;
-    uint64_t restore_left;               /* changelog records still to replay */
+    uint64_t restore_left;               /* changelog records still to replay, as far as known */
+    double restore_rate;                 /* replayed per second by tasks that restore */
+    size_t standby_count;                /* not among task_count */
+    uint64_t standby_left;               /* changelog records that standbys are behind */
     uint64_t commits, aborts;
 } leat__thread_view_t;
 

@@ -222,15 +222,18 @@ static void on_restore(void *user, const leat_restore_t *progress)
 {
     rig_t *r = user;
 
-    if (progress->event == LEAT_RESTORE_END)
+    r->events[progress->standby][progress->event]++;
+    if (progress->event == LEAT_RESTORE_START)
+        r->began = progress->start;
+    if (progress->event == LEAT_RESTORE_END && !progress->standby)
         r->replayed += (uint64_t)(progress->end - progress->start);
 }
 
-static void join(rig_t *r)
+void rig_join(rig_t *r)
 {
     static const char *const topics[] = {"app-control-changelog", "in"};
     leat__member_opts_t opts = {.group = RIG_APP,
-        .instance_id = r->world->static_member ? "process-1" : NULL,
+        .instance_id = r->world->static_member ? r->instance : NULL,
         .client_id = "rig",
         .topics = topics,
         .topic_count = 2,
@@ -243,12 +246,17 @@ static void join(rig_t *r)
     assert_non_null(r->member);
 }
 
-rig_t *rig_start(rig_world_t *w, int index)
+static rig_t *start(rig_world_t *w, int number, int index)
 {
     rig_t *r = leat__must_alloc(sizeof *r);
     leat_error_t err = {0};
 
     r->world = w;
+    snprintf(r->instance, sizeof r->instance, "process-%d", number);
+    if (number > 1)
+        snprintf(r->dir, sizeof r->dir, "%s/process-%d", w->dir, number);
+    else
+        snprintf(r->dir, sizeof r->dir, "%s", w->dir);
     r->incarnation = 77;
     r->broker = leat__embedded_client(w->log, NULL);
     r->config = leat_config_new();
@@ -272,8 +280,8 @@ rig_t *rig_start(rig_world_t *w, int index)
         .checkpointer = w->real ? leat__checkpointer_start() : NULL,
         .opts = &r->opts,
         .application_id = (char *)(uintptr_t)RIG_APP,
-        .process_id = (char *)(uintptr_t) "process-1",
-        .state_dir = w->dir,
+        .process_id = r->instance,
+        .state_dir = r->dir,
         .exactly_once =
             !strcmp(leat__config_text(r->config, "processing.guarantee"), "exactly_once_v2"),
         .thread_count = 1,
@@ -285,8 +293,20 @@ rig_t *rig_start(rig_world_t *w, int index)
     r->thread = leat__thread_new(&r->worker, index, &err);
     if (!r->thread || (w->real && leat__thread_start(r->thread, &err)))
         fail_msg("%s", err.text);
-    join(r);
     return r;
+}
+
+rig_t *rig_start(rig_world_t *w, int index)
+{
+    rig_t *r = start(w, 1, index);
+
+    rig_join(r);
+    return r;
+}
+
+rig_t *rig_start_other(rig_world_t *w, int number)
+{
+    return start(w, number, 0);
 }
 
 static void free_process(rig_t *r)
@@ -332,14 +352,25 @@ static leat__task_ref_t *all_tasks(rig_t *r, size_t *count)
     return tasks;
 }
 
-void rig_give_all(rig_t *r)
+void rig_tell(rig_t *r, leat__say_t say)
 {
-    leat__message_t *m = leat__message_new(LEAT__SAY_GIVE);
+    leat__message_t *m = leat__message_new(say);
 
     m->tasks = all_tasks(r, &m->task_count);
     m->epoch = r->epoch;
     rig_say(r, m);
+}
+
+void rig_give_all(rig_t *r)
+{
+    rig_tell(r, LEAT__SAY_GIVE);
     r->given = true;
+}
+
+void rig_keep_copies(rig_t *r)
+{
+    rig_tell(r, LEAT__SAY_GIVE_STANDBY);
+    r->copies = true;
 }
 
 static void assigned(rig_t *r, leat__membership_t *membership)
@@ -350,10 +381,10 @@ static void assigned(rig_t *r, leat__membership_t *membership)
     r->membership = membership;
     m->membership = leat__membership_ref(membership);
     m->epoch = r->epoch;
-    if (r->given)
+    if (r->given || r->copies)
         m->tasks = all_tasks(r, &m->task_count);
     rig_say(r, m);
-    if (!r->given)
+    if (!r->given && !r->copies)
         rig_give_all(r);
 }
 
@@ -363,7 +394,7 @@ void rig_rejoin(rig_t *r)
     r->epoch++;
     r->given = false;
     leat__op_free(r->broker->vt->member_close(r->member, false));
-    join(r);
+    rig_join(r);
 }
 
 static void poll_member(rig_t *r)

@@ -51,7 +51,11 @@ typedef struct rig_t { /* one process */
     leat_error_t failure;
     uint64_t incarnation;
     double heard_ms;
-    uint64_t replayed; /* by on_restore */
+    uint64_t replayed; /* by on_restore, of tasks that were to run */
+    int events[2][4];  /* of on_restore: of active tasks, of standbys */
+    int64_t began;     /* offset of the last START */
+    bool copies;       /* keeps standbys of all tasks, and is given no task by itself */
+    char instance[32], dir[96];
 } rig_t;
 
 void rig_world_open(rig_world_t *w, leat_build_fn build, int32_t partitions, const char *guarantee);
@@ -78,6 +82,9 @@ int64_t rig_offset(rig_world_t *w, const char *topic, int32_t partition, leat__w
 int64_t rig_committed(rig_world_t *w, const char *topic, int32_t partition);
 
 rig_t *rig_start(rig_world_t *w, int index);
+/* Another process, with a state directory of its own; it is in no group before rig_join(). */
+rig_t *rig_start_other(rig_world_t *w, int number);
+void rig_join(rig_t *r);
 /* one step of everything, then the clock moves by 5 ms; real: 1 ms is slept */
 void rig_step(rig_t *r);
 void rig_steps(rig_t *r, int count);
@@ -89,6 +96,8 @@ void rig_crash(rig_t *r); /* no commit, no checkpoint; transactions stay open */
 void rig_stop(rig_t *r);  /* clean */
 void rig_say(rig_t *r, leat__message_t *m);
 void rig_give_all(rig_t *r);
+void rig_tell(rig_t *r, leat__say_t say); /* about all tasks */
+void rig_keep_copies(rig_t *r);           /* standbys of all tasks */
 void rig_rejoin(rig_t *r); /* the group is lost and joined anew */
 bool rig_runs(rig_t *r);
 leat__owned_t *rig_task(rig_t *r, const char *id);
