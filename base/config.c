@@ -300,6 +300,10 @@ static int check_handlers(const leat_config_t *c, leat_error_t *err)
 
     if (*leat__config_text(c, "errors.dead.letter.queue.topic.name"))
         return 0;
+    if (leat__config_int(c, "errors.dead.letter.queue.drops"))
+        return leat__error(err, LEAT_ECONFIG, 0, "errors.dead.letter.queue.drops",
+            "errors.dead.letter.queue.drops is true, but errors.dead.letter.queue.topic.name names "
+            "no topic");
     for (size_t i = 0; i < sizeof handlers / sizeof handlers[0]; i++)
         if (strcmp(leat__config_text(c, handlers[i]), "dead_letter") == 0)
             return leat__error(err, LEAT_ECONFIG, 0, handlers[i],

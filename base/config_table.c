@@ -118,6 +118,11 @@ static const leat__property_t properties[] = {
         .sentence =
             "Refuse a topology in which a store or internal topic has a generated name, which "
             "would change with the topology."},
+    {BOOL("errors.dead.letter.queue.drops", "false"),
+        .sentence =
+            "Input records that an operator leaves out by its rules (a null key or value, too "
+            "late, a negative time) go to errors.dead.letter.queue.topic.name too. false: they "
+            "are counted and logged only, as in Kafka Streams."},
     {NAME("errors.dead.letter.queue.topic.name", 0, 249), .importance = LEAT__MEDIUM,
         .sentence = "The topic for records that could not be processed, with the error in their "
                     "headers. Needed by the handlers' dead_letter. It must exist."},

@@ -340,7 +340,7 @@ static void with_left(leat_ctx_t *ctx, void *data, const void *value, int64_t ti
         return;
     if (has_hash != r->response.has_hash ||
         (has_hash && memcmp(hash, r->response.hash, sizeof hash) != 0))
-        leat__drop(ctx, "the left row changed since its answer was asked for");
+        leat__drop_wanted(ctx, "the left row changed since its answer was asked for");
     else
         combine(ctx, r, value);
 }

@@ -17,6 +17,8 @@ static void filter_process(leat_ctx_t *ctx, const leat_record_t *in)
 {
     if (in->key)
         leat__forward(ctx, in);
+    else
+        leat__drop_uncounted(ctx, "null key");
 }
 
 static void write_repartition(

@@ -92,8 +92,13 @@ const void *leat__operator(const leat_ctx_t *ctx); /* node->operator_ */
 int32_t leat__partition(const leat_ctx_t *ctx); /* the task's */
 /** The node of this task with that operator data; the one that runs if there is none. */
 leat__live_t *leat__node_with(const leat_ctx_t *ctx, const void *operator_);
-/** dropped-records +1; one WARN per node and reason now and then. why: a literal. */
+/** dropped-records +1; one WARN per node and reason now and then; and a dead letter, if that is
+ * asked for (errors.dead.letter.queue.drops). why: a literal. */
 void leat__drop(leat_ctx_t *ctx, const char *why);
+/** The same without a letter: nothing is lost that somebody wants. */
+void leat__drop_wanted(leat_ctx_t *ctx, const char *why);
+/** The letter alone: left out by a rule of Kafka Streams that does not count it. */
+void leat__drop_uncounted(leat_ctx_t *ctx, const char *why);
 /** in's key under serde s: the known bytes, or encoded into scratch. False: failed. */
 bool leat__key_bytes(
     leat_ctx_t *ctx, const leat_record_t *in, const leat_serde_t *s, leat_slice_t *bytes);

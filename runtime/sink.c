@@ -119,7 +119,7 @@ static void send_as_told(leat_ctx_t *ctx, leat__live_t *live, leat__record_t *re
     if (!leat__going(ctx))
         return;
     if (call.partition_count == 0)
-        leat__drop(ctx, "the partitioner chose no partition");
+        leat__drop_wanted(ctx, "the partitioner chose no partition");
     for (size_t i = 0; i < call.partition_count && leat__going(ctx); i++)
         send_to(ctx, live, record, key, value, call.partitions[i]);
 }

@@ -158,6 +158,7 @@ struct leat__task_t {
     leat_verdict_t policy[LEAT_STAGE_SEND + 1];
     const char *dead_letter_topic; /* NULL: none */
     leat__target_t *dead_letter;
+    bool letters_for_drops;
     int64_t patience_ms; /* task.timeout.ms */
 };
 

@@ -197,10 +197,12 @@ void leat__driver_run(leat_test_t *t)
     leat_error_t err;
     int rc = 1;
 
-    leat__driver_capture(t);
-    while (t->failure.code == LEAT_OK && (rc = leat__task_step(t->task, &err)) > 0)
-        if (leat__driver_commit(t) == LEAT_OK)
-            leat__driver_capture(t);
+    do {
+        leat__driver_capture(t);
+        while (t->failure.code == LEAT_OK && (rc = leat__task_step(t->task, &err)) > 0)
+            if (leat__driver_commit(t) == LEAT_OK)
+                leat__driver_capture(t);
+    } while (rc == 0 && t->failure.code == LEAT_OK && t->produced); /* a dead letter of no step */
     if (rc < 0)
         leat__driver_fail(t, &err);
 }

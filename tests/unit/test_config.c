@@ -400,6 +400,10 @@ static void test_properties_against_each_other(void **state)
     expect_error("processing.exception.handler", "processing.exception.handler is dead_letter, but "
                                                  "errors.dead.letter.queue.topic.name names "
                                                  "no topic");
+    leat_config_set(c, "errors.dead.letter.queue.drops", "true");
+    expect_error("errors.dead.letter.queue.drops", "errors.dead.letter.queue.drops is true, but "
+                                                   "errors.dead.letter.queue.topic.name names no "
+                                                   "topic");
     leat_config_set(c, "processing.exception.handler", "dead_letter");
     leat_config_set(c, "errors.dead.letter.queue.topic.name", "dead");
     assert_int_equal(leat_config_check(c, &err), 0);
