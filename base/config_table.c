@@ -256,8 +256,9 @@ static const leat__property_t properties[] = {
     {REFUSED("ssl.truststore.password", CA_INSTEAD), .secret = true},
     {REFUSED("ssl.truststore.type", CA_INSTEAD)},
     {INT("state.cleanup.delay.ms", 0, INT64_MAX, "600000"),
-        .no_effect = "this version deletes no state on disk by itself",
-        .sentence = "How long the state of a task that has moved away is kept on disk."},
+        .sentence =
+            "How long the state of a task that has moved away is kept on disk. Counts from its last "
+            "use, or from the start of this process if that is later."},
     {INT("state.cleanup.dir.max.age.ms", -1, INT64_MAX, "-1"),
         .no_effect = "old state is checked against its changelog and never simply trusted",
         .sentence = "Wipe the state directory at start if it is older than this; -1: never."},

@@ -207,6 +207,8 @@ static void fill_worker(leat_app_t *app)
     /* a quarter of the memory for reading, the rest is the write buffers' and the queues' */
     w->block_cache = leat__block_cache_new(memory > 0 ? (size_t)memory / 4 : (size_t)32 << 20);
     w->checkpointer = leat__checkpointer_start();
+    leat__checkpointer_clean(
+        w->checkpointer, w->state_dir, leat__config_int(c, "state.cleanup.delay.ms"));
 }
 
 static int start(leat_app_t *app, leat_error_t *err)
@@ -470,6 +472,14 @@ int leat_app_clean_up(leat_app_t *app, leat_error_t *err)
     return rc;
 }
 
+static double restore_remaining_ms(const leat__thread_view_t *v)
+{
+    if (v->restore_left == 0)
+        return 0;
+    return v->restore_rate > 0 ? (double)v->restore_left * 1000 / v->restore_rate
+                               : (double)INFINITY;
+}
+
 double leat_app_metric(leat_app_t *app, const char *name)
 {
     leat__thread_view_t v = {0};
@@ -491,6 +501,10 @@ double leat_app_metric(leat_app_t *app, const char *name)
         {"tasks", (double)v.task_count},
         {"restoring-tasks", (double)v.restoring_count},
         {"restore-records-left", (double)v.restore_left},
+        {"restore-records-rate", v.restore_rate},
+        {"restore-remaining-ms", restore_remaining_ms(&v)},
+        {"standby-updating-tasks", (double)v.standby_count},
+        {"standby-records-left", (double)v.standby_left},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (strcmp(rows[i].name, name) == 0)

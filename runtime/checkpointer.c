@@ -9,13 +9,21 @@
  * thing that goes back; who submitted keeps frozen part and result alive until it is there. A
  * failed write (full disk) is not tried again here: the owner keeps the data, waits, and submits
  * anew (PROTOCOLS.md 18).
+ *
+ * Between two jobs it deletes the folders of tasks that were not used for long (task_dir.c); not before
+ * that time has passed in this process too, or a process that was down for a while would delete what it
+ * came back for.
  */
 #include "worker.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "state_dir.h"
+
+enum { CLEAN_MS = 1000, CLEAN_MS_MAX = 60000 };
 
 typedef struct job_t {
     struct job_t *next;
@@ -28,8 +36,27 @@ struct leat__checkpointer_t {
     pthread_cond_t more;
     job_t *first, **last;
     bool stop;
+    char *clean_dir; /* NULL: nothing is deleted */
+    int64_t clean_delay_ms;
+    struct timespec clean_at;
     pthread_t thread;
 };
+
+static int64_t pause_ms(const struct leat__checkpointer_t *c)
+{
+    int64_t quarter = c->clean_delay_ms / 4;
+
+    return quarter < CLEAN_MS ? CLEAN_MS : quarter > CLEAN_MS_MAX ? CLEAN_MS_MAX : quarter;
+}
+
+/* With the lock, which it lets go meanwhile. */
+static void clean(struct leat__checkpointer_t *c)
+{
+    pthread_mutex_unlock(&c->lock);
+    leat__state_dir_expire(c->clean_dir, leat__clock_wall_ms(NULL) - c->clean_delay_ms);
+    pthread_mutex_lock(&c->lock);
+    c->clean_at = leat__deadline(pause_ms(c));
+}
 
 static job_t *next_job(struct leat__checkpointer_t *c)
 {
@@ -37,7 +64,10 @@ static job_t *next_job(struct leat__checkpointer_t *c)
 
     pthread_mutex_lock(&c->lock);
     while (!c->first && !c->stop)
-        pthread_cond_wait(&c->more, &c->lock);
+        if (!c->clean_dir)
+            pthread_cond_wait(&c->more, &c->lock);
+        else if (pthread_cond_timedwait(&c->more, &c->lock, &c->clean_at) == ETIMEDOUT)
+            clean(c);
     job = c->first;
     if (job) {
         c->first = job->next;
@@ -70,7 +100,7 @@ struct leat__checkpointer_t *leat__checkpointer_start(void)
     struct leat__checkpointer_t *c = leat__must_alloc(sizeof *c);
 
     pthread_mutex_init(&c->lock, NULL);
-    pthread_cond_init(&c->more, NULL);
+    leat__cond_init(&c->more);
     c->last = &c->first;
     if (pthread_create(&c->thread, NULL, run, c)) {
         pthread_cond_destroy(&c->more);
@@ -79,6 +109,18 @@ struct leat__checkpointer_t *leat__checkpointer_start(void)
         return NULL;
     }
     return c;
+}
+
+void leat__checkpointer_clean(struct leat__checkpointer_t *c, const char *dir, int64_t delay_ms)
+{
+    if (!c || delay_ms > LEAT_DAYS(36500))
+        return;
+    pthread_mutex_lock(&c->lock);
+    c->clean_dir = leat__must_strdup(dir);
+    c->clean_delay_ms = delay_ms;
+    c->clean_at = leat__deadline(delay_ms);
+    pthread_cond_signal(&c->more);
+    pthread_mutex_unlock(&c->lock);
 }
 
 void leat__checkpointer_stop(struct leat__checkpointer_t *c)
@@ -92,6 +134,7 @@ void leat__checkpointer_stop(struct leat__checkpointer_t *c)
     pthread_join(c->thread, NULL);
     pthread_cond_destroy(&c->more);
     pthread_mutex_destroy(&c->lock);
+    leat__free(c->clean_dir);
     leat__free(c);
 }
 

@@ -117,8 +117,8 @@ static void close_task(leat__owned_t *o)
     for (size_t i = 0; i < o->store_count; i++) {
         const leat__changelog_t *c = &o->stores[i];
 
-        o->stores[i] = (leat__changelog_t){
-            .store = c->store, .spec = c->spec, .topic = c->topic, .slot = -1};
+        o->stores[i] =
+            (leat__changelog_t){.store = c->store, .spec = c->spec, .topic = c->topic, .slot = -1};
     }
 }
 
@@ -208,7 +208,8 @@ static bool waits_for_twin(const leat__owned_t *o)
     return false;
 }
 
-/* A full disk passes (PROTOCOLS.md 18), and so does a deletion that goes on; what does not pass fails the thread. */
+/* A full disk passes (PROTOCOLS.md 18), and so does a deletion that goes on; what does not pass
+ * fails the thread. */
 static void not_opened(leat__owned_t *o, const leat_error_t *cause)
 {
     leat_error_t err = leat__thread_error(o, cause);

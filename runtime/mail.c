@@ -175,8 +175,8 @@ static void lost(leat__thread_t *t)
 
 static bool in_order(leat__say_t say)
 {
-    return say == LEAT__SAY_GIVE || say == LEAT__SAY_GIVE_STANDBY || say == LEAT__SAY_TAKE || say == LEAT__SAY_MEMBERSHIP ||
-           say == LEAT__SAY_BARRIER;
+    return say == LEAT__SAY_GIVE || say == LEAT__SAY_GIVE_STANDBY || say == LEAT__SAY_TAKE ||
+           say == LEAT__SAY_MEMBERSHIP || say == LEAT__SAY_BARRIER;
 }
 
 /* False: not yet. True: done with, and freed or kept. */

@@ -2,7 +2,7 @@
  * runtime/standby.c: a task of which this thread keeps a copy: its stores are open, its changelogs
  * are read for ever, nothing of it runs.
  *
- *    MEASURING ──▶ STANDBY: read_committed batches straight into the backend (restore.c) ──GIVE──▶ ASKING
+ *    MEASURING ──▶ STANDBY: batches straight into the backend (restore.c) ──GIVE──▶ ASKING
  *                     │  at its ends: as new as the changelogs, which is written beside the data
  *                     └─ measured again, now and then
  *

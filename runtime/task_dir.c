@@ -109,7 +109,8 @@ void leat__task_dir_note(const char *dir, const leat__task_offset_t *offsets, si
         leat__buf_format(&text, "%s %" PRId64 "\n", offsets[i].topic, offsets[i].next);
     if (count ? !write_all(fresh, &text) || rename(fresh, path) != 0
               : unlink(path) != 0 && errno != ENOENT)
-        leat__log(LEAT_LOG_DEBUG, "state", NULL, "%s: cannot be written: %s", path, strerror(errno));
+        leat__log(
+            LEAT_LOG_DEBUG, "state", NULL, "%s: cannot be written: %s", path, strerror(errno));
     leat__buf_release(&text);
     leat__free(fresh);
     leat__free(path);

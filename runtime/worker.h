@@ -135,6 +135,8 @@ void leat__transactional_id(char *room, size_t size, const char *application_id,
 
 /* Background writer of frozen state: one thread per process. */
 struct leat__checkpointer_t *leat__checkpointer_start(void);
+/** From now on delete the folders of tasks in a process's folder [copy] that nobody used for delay_ms; once. */
+void leat__checkpointer_clean(struct leat__checkpointer_t *c, const char *dir, int64_t delay_ms);
 void leat__checkpointer_stop(struct leat__checkpointer_t *c);
 void leat__checkpointer_submit(struct leat__checkpointer_t *c, leat__frozen_t *f, _Atomic int *result); /* 1 ok, -1 failed when done */
 

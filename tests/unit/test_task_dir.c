@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "runtime/state_dir.h"
+#include "runtime/worker.h"
 
 static char dir[64];
 
@@ -145,7 +146,8 @@ static void test_tasks_are_told_with_the_sum_of_their_offsets(void **state)
 
 static void test_tasks_broken_files_are_no_reason_to_fail(void **state)
 {
-    static const char *const texts[] = {"", "2\nx 5\n", "1", "1\nx\ny -5\nz 99999999999999999999\nw 4"};
+    static const char *const texts[] = {
+        "", "2\nx 5\n", "1", "1\nx\ny -5\nz 99999999999999999999\nw 4"};
     leat__local_task_t *tasks;
 
     (void)state;
@@ -195,6 +197,40 @@ static void test_expire_spares_what_is_held_and_what_it_meets_first(void **state
     assert_int_equal(leat__state_dir_expire(dir, ago_ms(-50)), 2);
 }
 
+/* The background writer does it, between its jobs. */
+static void test_cleaner_deletes_in_the_background(void **state)
+{
+    struct leat__checkpointer_t *c = leat__checkpointer_start();
+    int lock;
+
+    (void)state;
+    make("0_0", 1);
+    make("0_1", 1);
+    age("0_0", 100);
+    assert_int_equal(leat__task_dir_lock(in("0_1"), &lock, NULL), 0);
+    age("0_1", 100);
+    leat__checkpointer_clean(c, dir, 0);
+    for (int i = 0; i < 500 && exists("0_0"); i++)
+        usleep(10000);
+    assert_false(exists("0_0"));
+    leat__checkpointer_stop(c);
+    assert_true(exists("0_1"));
+    leat__task_dir_unlock(&lock);
+}
+
+static void test_cleaner_waits_for_its_delay_from_its_start(void **state)
+{
+    struct leat__checkpointer_t *c = leat__checkpointer_start();
+
+    (void)state;
+    make("0_0", 1);
+    age("0_0", 100000); /* the process was down for so long */
+    leat__checkpointer_clean(c, dir, 60000);
+    usleep(50000);
+    leat__checkpointer_stop(c);
+    assert_true(exists("0_0"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +246,9 @@ int main(void)
             test_expire_deletes_what_nobody_used_for_long, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             test_expire_spares_what_is_held_and_what_it_meets_first, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_cleaner_deletes_in_the_background, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            test_cleaner_waits_for_its_delay_from_its_start, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
