@@ -110,7 +110,9 @@ void leat__keep_step(leat__thread_t *t)
     for (size_t i = 0; i < t->task_count; i++) {
         leat__owned_t *o = t->tasks[i];
 
-        if (o->phase != LEAT__PHASE_RUNNING || !o->state)
+        if ((o->phase != LEAT__PHASE_RUNNING && o->phase != LEAT__PHASE_RESTORING &&
+                o->phase != LEAT__PHASE_STANDBY) ||
+            !o->state)
             continue;
         if (leat__keep_checkpoint_done(o) && due(o, bytes))
             leat__keep_checkpoint(o);

@@ -409,8 +409,8 @@ void leat__owned_close(leat__owned_t *o)
         return;
     }
     close_task(o);
-    /* what was not restored to its end is not as new as its changelog: no checkpoint may say so */
-    o->last_checkpoint = o->phase != LEAT__PHASE_RUNNING;
+    o->last_checkpoint = o->phase != LEAT__PHASE_RUNNING && o->phase != LEAT__PHASE_RESTORING &&
+                         o->phase != LEAT__PHASE_STANDBY; /* else: not begun */
     o->phase = LEAT__PHASE_CLOSING;
     o->thread->busy = true;
 }

@@ -107,6 +107,7 @@ static bool begin_store(leat__owned_t *o, leat__changelog_t *c)
         return true;
     }
     c->restored = false;
+    leat__store_restore(c->store, NULL, 0, c->at, &err); /* from here on it is behind */
     c->slot = t->vt->reader_add(t->restorer, c->topic, o->ref.partition, c->at, &err);
     if (c->slot < 0)
         leat__starts_refused(o, &err, "reading the changelog");
@@ -120,6 +121,7 @@ static void run_if_restored(leat__owned_t *o)
             return;
     leat__keep_note(o);
     leat__life_run(o);
+    leat__keep_checkpoint(o); /* what is still in the buffer only: a kill now should not cost it */
 }
 
 void leat__restore_begin(leat__owned_t *o)
@@ -217,14 +219,13 @@ static bool take(leat__owned_t *o, leat__changelog_t *c)
 {
     leat__thread_t *t = o->thread;
     leat__batch_t batch, part;
+    leat_error_t err;
     bool well = true, beyond = false;
 
     if (at_limit(o, c) || !t->vt->reader_take(t->restorer, c->slot, BATCH, &batch))
         return false;
     t->busy = true;
     if (batch.code) {
-        leat_error_t err;
-
         leat__error(&err, batch.code, batch.code == LEAT_EAUTH ? LEAT_FATAL : LEAT_RETRIABLE,
             c->topic, "offset %lld cannot be read: %s", (long long)c->at,
             leat_error_text(batch.code));
@@ -243,11 +244,13 @@ static bool take(leat__owned_t *o, leat__changelog_t *c)
     o->unanswered_since_ms = -1;
     if (beyond && o->standby)
         t->vt->reader_seek(t->restorer, c->slot, c->at);
-    if (c->at >= c->end && !o->standby)
-        ended(o, c);
-    else
+    if (c->at < c->end || o->standby)
         tell(o, c, LEAT_RESTORE_BATCH);
-    return !c->restored;
+    else if (leat__store_restored(c->store, &err))
+        leat__starts_refused(o, &err, "restoring"), leat__owned_drop(o, true);
+    else
+        ended(o, c);
+    return c->slot >= 0;
 }
 
 static bool anything_runs(const leat__thread_t *t)

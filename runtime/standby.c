@@ -65,14 +65,22 @@ static bool reached(const leat__owned_t *o)
  */
 static void write_age(leat__owned_t *o)
 {
-    leat__frozen_t *f = leat__checkpoint_begin(o->state, o->measured_ms);
-    leat_error_t err;
-    int rc = f ? leat__checkpoint_write(f, &err) : 0;
+    leat_error_t err = {0};
+    leat__frozen_t *f;
+    int rc = 0;
 
-    if (f)
+    for (size_t i = 0; !rc && i < o->store_count; i++)
+        rc = leat__store_restored(o->stores[i].store, &err);
+    f = rc ? NULL : leat__checkpoint_begin(o->state, o->measured_ms);
+    if (f) {
+        rc = leat__checkpoint_write(f, &err);
         leat__checkpoint_end(f, rc == 0);
+    }
     if (rc)
         leat__log(LEAT_LOG_WARN, "standby", o->id, "%s: %s", err.where, err.text);
+    for (size_t i = 0; i < o->store_count; i++)
+        if (o->stores[i].topic) /* and from now on it is as old as that, until it is measured again */
+            leat__store_restore(o->stores[i].store, NULL, 0, o->stores[i].at, &err);
 }
 
 /* ---- measuring again ---- */
@@ -167,7 +175,7 @@ void leat__standby_step(leat__owned_t *o)
     } else if (t->now_ms >= o->ask_at_ms) {
         ask(o);
     }
-    if (!o->aged && reached(o)) {
+    if (!o->aged && reached(o) && !o->frozen) {
         o->aged = true;
         write_age(o);
     }

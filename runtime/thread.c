@@ -78,6 +78,7 @@ static void read_settings(leat__thread_t *t)
     t->queue_bytes = (size_t)32 * 1024 * 1024;
     t->cache_bytes = (size_t)leat__config_int(c, "statestore.cache.max.bytes") / threads;
     t->buffer_bytes = (size_t)leat__config_int(c, "statestore.buffer.max.bytes") / threads;
+    t->budget.restore_bytes = t->buffer_bytes / 2; /* the rest is for tasks that run */
     t->room_bytes = t->buffer_bytes;
     /* Two writers take turns where one would wait for its markers (librdkafka.md I, row 2). */
     t->writer_count = t->exactly_once && t->commit_interval_ms < 50 ? 2 : 1;

@@ -27,7 +27,7 @@
 enum { BATCH_BYTES = 4 << 20, BATCH_CHANGES = 16384, FILE_ROWS = 4096, RETRY_MS = 1000, RETRY_MS_MAX = 30000 };
 
 typedef struct item_t {
-    uint64_t prefix; /* first 8 bytes of the key: most comparisons end here */
+    uint64_t prefix; /* 8 bytes of the key, while it is sorted */
     leat__entry_t *e;
     leat__block_t *block; /* NULL: the inline value */
 } item_t;
@@ -88,7 +88,6 @@ static void freeze(leat__store_t *s, part_t *part)
         leat__entry_t *e = s->committed.at[i];
         item_t *item = &part->items[i];
         item->e = e;
-        item->prefix = prefix_of(e);
         if (s->filter)
             leat__filters_add(s->filter, leat__entry_key(e));
         uint32_t set = LEAT__FROZEN;
@@ -199,7 +198,8 @@ leat__frozen_t *leat__checkpoint_begin(leat__task_state_t *state, int64_t wall_m
         leat__store_t *s = state->stores[i];
         if (s->resident || s->custom)
             continue;
-        s->meta.wall_ms = wall_ms;
+        if (!s->restoring)
+            s->meta.wall_ms = wall_ms;
         freeze(s, &f->parts[f->count++]);
     }
     f->prepared = leat__prepare_decided(state);
@@ -213,9 +213,90 @@ leat__frozen_t *leat__checkpoint_begin(leat__task_state_t *state, int64_t wall_m
 static int by_key(const void *a, const void *b)
 {
     const item_t *x = a, *y = b;
-    if (x->prefix != y->prefix)
-        return x->prefix < y->prefix ? -1 : 1;
     return leat__bytes_compare(leat__entry_key(x->e), leat__entry_key(y->e));
+}
+
+/* Stable, by each byte of the prefixes that is not the same in all: mask has the bits that differ. */
+static void sort_prefixes(item_t *items, item_t *spare, size_t count, uint64_t mask)
+{
+    item_t *from = items, *to = spare;
+    for (unsigned shift = 0; shift < 64; shift += 8) {
+        size_t place[256] = {0}, sum = 0;
+        if (!(mask >> shift & 0xff))
+            continue;
+        for (size_t i = 0; i < count; i++)
+            place[from[i].prefix >> shift & 0xff]++;
+        for (size_t i = 0; i < 256; i++) {
+            size_t here = place[i];
+            place[i] = sum;
+            sum += here;
+        }
+        for (size_t i = 0; i < count; i++)
+            to[place[from[i].prefix >> shift & 0xff]++] = from[i];
+        item_t *swap = from;
+        from = to;
+        to = swap;
+    }
+    if (from != items)
+        memcpy(items, from, count * sizeof *items);
+}
+
+/* Eight bytes of the key from `depth` on. False: it has no more than these. */
+static bool load_prefix(item_t *item, size_t depth)
+{
+    const leat__entry_t *e = item->e;
+    char bytes[8] = {0};
+    size_t left = e->key_size > depth ? e->key_size - depth : 0;
+    memcpy(bytes, e->bytes + depth, left < 8 ? left : 8);
+    item->prefix = leat__load_be64(bytes);
+    return left > 8;
+}
+
+/*
+ * Keys often begin alike (a segment, a letter and zeros): so eight bytes at a time, first those of
+ * all, then what follows in each run of equals. Few, or those that end here: by comparing.
+ */
+static void sort_items(item_t *items, item_t *spare, size_t count, size_t depth)
+{
+    enum { FEW = 48, DEPTH_MAX = 256, AHEAD = 12 };
+    uint64_t mask = 0;
+    bool more = true;
+    while (!mask) {
+        if (count <= FEW || depth > DEPTH_MAX || !more) {
+            qsort(items, count, sizeof *items, by_key);
+            return;
+        }
+        for (size_t i = 0; i < count; i++) {
+            if (i + AHEAD < count)
+                __builtin_prefetch(items[i + AHEAD].e->bytes);
+            more &= load_prefix(&items[i], depth);
+            mask |= items[i].prefix ^ items[0].prefix;
+        }
+        depth += 8;
+    }
+    sort_prefixes(items, spare, count, mask);
+    for (size_t from = 0, to; from < count; from = to) {
+        for (to = from + 1; to < count && items[to].prefix == items[from].prefix; to++)
+            continue;
+        if (to - from > 1 && !more)
+            qsort(items + from, to - from, sizeof *items, by_key);
+        else if (to - from > 1)
+            sort_items(items + from, spare, to - from, depth);
+    }
+}
+
+static void sort_part(part_t *part)
+{
+    item_t *spare = part->count ? leat__must_alloc(part->count * sizeof *spare) : NULL;
+    if (spare)
+        sort_items(part->items, spare, part->count, 0);
+    leat__free(spare);
+}
+
+/* Forgotten with this checkpoint. */
+static bool is_dead(const part_t *part, const item_t *item)
+{
+    return part->dead && prefix_of(item->e) < part->dead;
 }
 
 static leat__view_t item_view(const item_t *i)
@@ -251,7 +332,7 @@ static int write_file(leat__db_t *db, const part_t *part, leat_error_t *err)
     for (size_t i = 0; i < part->count; i++) {
         leat__view_t v = item_view(&part->items[i]);
         leat_slice_t key = leat__entry_key(part->items[i].e);
-        if (part->items[i].prefix < part->dead)
+        if (is_dead(part, &part->items[i]))
             continue;
         if (v.size == LEAT__ABSENT) {
             leat__db_file_delete(file, key);
@@ -267,10 +348,10 @@ static int write_file(leat__db_t *db, const part_t *part, leat_error_t *err)
 static int write_family(leat__db_t *db, leat__batch_t *b, const part_t *part, leat_error_t *err)
 {
     size_t in_batch = 0;
-    if (part->count >= FILE_ROWS && part->items[part->count - 1].prefix >= part->dead)
+    if (part->count >= FILE_ROWS && !is_dead(part, &part->items[part->count - 1]))
         return write_file(db, part, err); /* sorted: the last one lives, so the file is not empty */
     for (size_t i = 0; i < part->count; i++) {
-        if (part->items[i].prefix < part->dead)
+        if (is_dead(part, &part->items[i]))
             continue;
         put_item(b, part->s, &part->items[i]);
         if (++in_batch < BATCH_CHANGES && leat__batch_bytes(b) < BATCH_BYTES)
@@ -418,8 +499,7 @@ int leat__checkpoint_write(leat__frozen_t *f, leat_error_t *err)
         return leat__error(err, LEAT_ESTORE, 0, "checkpoint",
             "cancelled: its stores were closed or emptied before it was written");
     for (size_t i = 0; i < f->count; i++)
-        if (f->parts[i].count)
-            qsort(f->parts[i].items, f->parts[i].count, sizeof(item_t), by_key);
+        sort_part(&f->parts[i]);
     for (size_t i = 0; !code && i < f->count; i++)
         if (f->parts[i].s->ttl_ms) /* first: what is written now wins */
             code = leat__beneath_sweep(f->parts[i].s, f->parts[i].alive_ms,
@@ -551,8 +631,7 @@ void leat__checkpoint_settle(leat__task_state_t *state)
 static int write_one(part_t *part, leat_error_t *err)
 {
     leat__store_t *s = part->s;
-    if (part->count)
-        qsort(part->items, part->count, sizeof(item_t), by_key);
+    sort_part(part);
     if (!s->family)
         return write_backend(part, err);
     leat__batch_t *b = leat__batch_new();

@@ -128,6 +128,7 @@ struct leat__store_t {
     bool logged;          /* a commit needs the entries logged, by hooks.log */
     bool has_changelog;   /* as the definition says, so nothing is prepared */
     bool vacant;          /* the backend is known to hold nothing */
+    bool restoring;       /* not at its changelog's end: checkpoints leave its age as it was */
     struct leat__filters_t *filter; /* of all keys in it; NULL: it was not empty when it was opened */
     bool flushing;
     leat__store_hooks_t hooks;
@@ -327,6 +328,13 @@ bool leat__meta_decode(leat_slice_t bytes, leat__store_meta_t *meta);
 int leat__restore_rows(leat__store_t *s, const leat__restore_record_t *records, size_t count,
     int64_t next, leat_error_t *err);
 
+/** All that was gathered goes to the backend now; the end of a restore. */
+int leat__restore_write(leat__store_t *s, leat_error_t *err);
+
+/* ---- state.c ---- */
+
+void leat__store_shed(leat__store_t *s); /* all clean entries go */
+
 /* ---- versioned.c ---- */
 
 /* A put that is not logged; what it returns is leat__versioned_put's. */
@@ -363,7 +371,7 @@ void leat__custom_apply(leat__store_t *s, const leat__restore_record_t *records,
  * begun).
  */
 void leat__checkpoint_settle(leat__task_state_t *state);
-/** What one store has committed goes to its backend now: the end of a batch of restored versions. */
+/** What one store has committed goes to its backend now: restores. */
 int leat__checkpoint_store(leat__store_t *s, leat_error_t *err);
 
 /** After a failed write, before the next one: close and open the database. Nothing to do: 0. */

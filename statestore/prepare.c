@@ -181,6 +181,9 @@ static int apply_parts(leat__task_state_t *state, uint64_t last, leat_error_t *e
             break;
     }
     leat__db_end(it);
+    for (size_t i = 0; code >= 0 && i < state->count; i++)
+        if (takes_part(state->stores[i]) && leat__restore_write(state->stores[i], err))
+            code = LEAT_ESTORE;
     return code < 0 ? code : 0;
 }
 

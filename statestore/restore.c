@@ -1,6 +1,11 @@
 /*
- * statestore/restore.c: from the changelog straight into the backend, and emptying a store before
- * that.
+ * statestore/restore.c: from the changelog into the backend, and emptying a store before that.
+ *
+ *    batches ──▶ the table, as committed ──full──▶ one sorted file in the backend, its metadata after
+ *                (the last value of a key counts)
+ *
+ * So nothing is written that a later record replaces soon, and what is written costs a file's rows,
+ * not a log and a memtable. What was not written when the process dies is replayed.
  *
  * A restore leaves the age of what it writes as it was: only a checkpoint says that a store is as new
  * as its changelog. One that begins with an emptied store is as old as its beginning: whatever it has
@@ -15,11 +20,9 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "statestore/db.h"
-#include "statestore/filter.h"
 #include "statestore/shape.h"
 
-#include <stdlib.h>
+enum { RESTORE_BYTES = 16 << 20 /* where the thread sets none */, ROWS_MIN = 4096 };
 
 /* ---- resident: the buffer is the store ---- */
 
@@ -52,97 +55,66 @@ static void restore_resident(leat__store_t *s, const leat__restore_record_t *r)
 
 /* ---- over a backend ---- */
 
-static void restore_buffered(leat__store_t *s, const leat__restore_record_t *r)
+/* As a commit leaves it: to be written by the next checkpoint. */
+static void gather(leat__store_t *s, const leat__restore_record_t *r, uint32_t hash)
 {
-    leat__entry_t *e = s->count ? leat__entry_find(s, r->key, leat__entry_hash(r->key)) : NULL;
+    leat__entry_t *e = leat__entry_find(s, r->key, hash);
+    if (!e && !r->value.data && s->vacant)
+        return; /* nothing here, nothing beneath */
     if (!e)
-        return;
+        e = leat__entry_add(s, r->key, hash, r->value.data ? r->value.size : 0);
     LEAT_ASSERT(!(e->flags & LEAT__UNCOMMITTED));
     leat__entry_set(s, e, r->value.data ? &r->value : NULL, r->time_ms);
+    if (!(e->flags & LEAT__LISTED))
+        leat__list_push(s, &s->committed, e);
+    leat__entry_flags(s, e, 0, LEAT__AHEAD | LEAT__LISTED);
 }
 
-static int restore_family(leat__store_t *s, const leat__restore_record_t *records, size_t count,
-    leat_error_t *err)
+/* What the table will be asked for is fetched some records ahead: each would be a wait for memory. */
+static void gather_all(leat__store_t *s, const leat__restore_record_t *records, size_t count)
 {
-    leat__batch_t *b = leat__batch_new();
-    leat__family_t *meta = leat__db_meta(s->state->db);
-    char bytes[LEAT__META_BYTES], time[8], *name = leat__must_format("m%s", s->name);
-    for (size_t i = 0; i < count; i++) {
-        const leat__restore_record_t *r = &records[i];
-        if (!r->key.data)
-            continue;
-        leat__store_be64(time, (uint64_t)r->time_ms);
-        if (r->value.data)
-            leat__batch_put(
-                b, s->family, r->key, (leat_slice_t){time, s->timestamped ? 8 : 0}, r->value);
-        else
-            leat__batch_delete(b, s->family, r->key);
+    enum { STEP = 32 };
+    uint32_t hashes[STEP];
+    for (size_t at = 0; at < count; at += STEP) {
+        size_t n = count - at < STEP ? count - at : STEP;
+        for (size_t i = 0; i < n; i++) {
+            hashes[i] = leat__entry_hash(records[at + i].key);
+            if (s->slots)
+                __builtin_prefetch(&s->slots[hashes[i] & s->mask]);
+        }
+        for (size_t i = 0; s->slots && i < n; i++)
+            __builtin_prefetch(leat__slot_entry(s->slots[hashes[i] & s->mask]));
+        for (size_t i = 0; i < n; i++)
+            if (records[at + i].key.data)
+                gather(s, &records[at + i], hashes[i]);
     }
-    leat__meta_encode(&s->meta, bytes);
-    leat__batch_put(b, meta, leat_slice(name), (leat_slice_t){NULL, 0},
-        (leat_slice_t){bytes, sizeof bytes});
-    int code = leat__db_write(s->state->db, b, err);
-    leat__batch_free(b);
-    leat__free(name);
+}
+
+static int write_gathered(leat__store_t *s, leat_error_t *err)
+{
+    s->barren = false;
+    int code = s->family ? leat__state_recover(s->state, err) : 0;
+    if (code)
+        return code;
+    code = leat__checkpoint_store(s, err);
+    if (code)
+        s->state->reopen = s->family != NULL;
     return code;
 }
 
-typedef struct ordered_t {
-    const leat__restore_record_t *record;
-    size_t place;
-} ordered_t;
-
-static int by_key_and_place(const void *a, const void *b)
+static bool full(const leat__store_t *s)
 {
-    const ordered_t *x = a, *y = b;
-    int way = leat__bytes_compare(x->record->key, y->record->key);
-    return way ? way : (x->place > y->place) - (x->place < y->place);
+    const leat__budget_t *b = s->state->budget;
+    return b->frozen_bytes >= (b->restore_bytes ? b->restore_bytes : RESTORE_BYTES);
 }
 
-/* A backend of the program's is promised sorted batches with each key once: the last of each key
- * counts. */
-static int restore_backend(leat__store_t *s, const leat__restore_record_t *records, size_t count,
-    leat_error_t *err)
+/* The thread's share for restores is used up, although checkpoints begin before: first the one under
+ * way ends, then this store is written, if it is worth a file. */
+static int write_if_full(leat__store_t *s, leat_error_t *err)
 {
-    ordered_t *order = leat__must_alloc((count + 1) * sizeof *order);
-    leat_change_t *changes = leat__must_alloc((count + 1) * sizeof *changes);
-    leat__buf_t room = {0};
-    size_t used = 0, out = 0, bytes = 0;
-    char meta[LEAT__META_BYTES], time[8];
-    for (size_t i = 0; i < count; i++)
-        if (records[i].key.data) {
-            order[used] = (ordered_t){&records[i], i};
-            bytes += records[i].value.size + 8;
-            used++;
-        }
-    qsort(order, used, sizeof *order, by_key_and_place);
-    leat__buf_reserve(&room, bytes);
-    for (size_t i = 0; i < used; i++) {
-        const leat__restore_record_t *r = order[i].record;
-        if (i + 1 < used && leat__bytes_compare(r->key, order[i + 1].record->key) == 0)
-            continue;
-        leat_slice_t value = r->value;
-        if (value.data && s->timestamped) {
-            size_t at = room.size;
-            leat__store_be64(time, (uint64_t)r->time_ms);
-            leat__buf_put(&room, time, 8);
-            leat__buf_put(&room, value.data, value.size);
-            value = (leat_slice_t){room.data + at, value.size + 8};
-        }
-        changes[out++] = (leat_change_t){r->key, value};
-    }
-    leat__meta_encode(&s->meta, meta);
-    if (s->backend->persistent)
-        changes[out++] =
-            (leat_change_t){{LEAT_BACKEND_META, sizeof LEAT_BACKEND_META - 1}, {meta, sizeof meta}};
-    int code = out ? s->backend->write(s->backend_self, changes, out) : 0;
-    leat__buf_release(&room);
-    leat__free(order);
-    leat__free(changes);
-    return code ? leat__error(err, LEAT_ESTORE, LEAT_RETRIABLE, s->name,
-                      "backend %s: write returned %d (%s)",
-                      s->backend->name ? s->backend->name : "", code, leat_error_text(code))
-                : 0;
+    if (full(s))
+        leat__checkpoint_settle(s->state);
+    return full(s) && s->committed.count >= ROWS_MIN ? write_gathered(s, err) : 0;
 }
 
 /* Rows of prepared parts come as they were in the table; their time is known from them. */
@@ -160,8 +132,8 @@ static void observe(leat__store_t *s, const leat__restore_record_t *r)
 int leat__restore_rows(leat__store_t *s, const leat__restore_record_t *records, size_t count,
     int64_t next, leat_error_t *err)
 {
-    leat__checkpoint_settle(s->state); /* or it could write older values over these */
     s->meta.changelog_next = next;
+    s->restoring = true;
     if (s->custom) {
         leat__custom_apply(s, records, count);
         return 0;
@@ -170,31 +142,14 @@ int leat__restore_rows(leat__store_t *s, const leat__restore_record_t *records, 
         if (records[i].key.size)
             observe(s, &records[i]);
     leat__shape_committed(s);
-    for (size_t i = 0; i < count; i++) {
-        if (!records[i].key.data)
-            continue;
-        if (s->filter)
-            leat__filters_add(s->filter, records[i].key);
-        if (s->resident)
+    if (!s->resident) {
+        gather_all(s, records, count);
+        return write_if_full(s, err);
+    }
+    for (size_t i = 0; i < count; i++)
+        if (records[i].key.data)
             restore_resident(s, &records[i]);
-        else
-            restore_buffered(s, &records[i]);
-    }
     leat__shape_forget(s);
-    if (s->resident)
-        return 0;
-    s->barren = false;
-    int code = s->family ? leat__state_recover(s->state, err) : 0;
-    if (code)
-        return code;
-    code = s->family ? restore_family(s, records, count, err)
-                     : restore_backend(s, records, count, err);
-    if (code) {
-        s->state->reopen = s->family != NULL;
-        return code;
-    }
-    s->vacant = s->vacant && count == 0;
-    s->written = s->meta;
     return 0;
 }
 
@@ -247,7 +202,6 @@ static int restore_windows(leat__store_t *s, const leat__restore_record_t *recor
             {keys.data + rows[i].key_at, rows[i].key_size}, value, r->time_ms};
     }
     int code = leat__restore_rows(s, out, used, next, err);
-    leat__shape_drop_dead(s);
     leat__free(out);
     leat__free(rows);
     leat__buf_release(&keys);
@@ -258,18 +212,13 @@ static int restore_windows(leat__store_t *s, const leat__restore_record_t *recor
 static int restore_versions(leat__store_t *s, const leat__restore_record_t *records, size_t count,
     int64_t next, leat_error_t *err)
 {
-    leat__checkpoint_settle(s->state);
+    s->restoring = true;
     for (size_t i = 0; i < count; i++)
         if (records[i].key.data)
             leat__versioned_apply(s, records[i].key, records[i].value.data ? &records[i].value : NULL,
                 records[i].time_ms);
     leat__store_committed(s, next);
-    if (s->resident)
-        return 0;
-    int code = leat__checkpoint_store(s, err);
-    if (code)
-        s->state->reopen = s->state->db != NULL;
-    return code;
+    return s->resident ? 0 : write_if_full(s, err);
 }
 
 int leat__store_restore(leat__store_t *s, const leat__restore_record_t *records, size_t count,
@@ -280,6 +229,28 @@ int leat__store_restore(leat__store_t *s, const leat__restore_record_t *records,
     if (s->shape == LEAT__HISTORY)
         return restore_versions(s, records, count, next, err);
     return restore_windows(s, records, count, next, err);
+}
+
+int leat__store_restored(leat__store_t *s, leat_error_t *err)
+{
+    leat__error_clear(err);
+    s->restoring = false;
+    if (s->custom)
+        return 0;
+    leat__shape_drop_dead(s);
+    if (s->resident || s->shape == LEAT__PLAIN)
+        return 0;
+    leat__checkpoint_settle(s->state);
+    int code = s->committed.count ? write_gathered(s, err) : 0;
+    leat__store_shed(s); /* a cache shows only what was put; an order of all costs too much */
+    return code;
+}
+
+int leat__restore_write(leat__store_t *s, leat_error_t *err)
+{
+    leat__checkpoint_settle(s->state);
+    int code = s->committed.count ? write_gathered(s, err) : 0;
+    return code ? code : leat__store_restored(s, err);
 }
 
 int leat__store_empty(leat__store_t *s, leat_error_t *err)

@@ -336,6 +336,12 @@ static void evict_store(leat__store_t *s, size_t target)
     s->barren = *bytes > target;
 }
 
+void leat__store_shed(leat__store_t *s)
+{
+    evict_store(s, 0);
+    s->barren = false;
+}
+
 size_t leat__task_state_evict(leat__task_state_t *state, size_t bytes)
 {
     size_t before = state->budget->entry_bytes, target = before > bytes ? before - bytes : 0;

@@ -30,6 +30,7 @@ typedef struct leat__budget_t {
     size_t dirty_bytes;        /* DIRTY + LOGGED of all stores */
     size_t frozen_bytes;       /* COMMITTED + FROZEN: a checkpoint makes them clean */
     size_t entry_bytes;        /* everything, clean ones included */
+    size_t restore_bytes;      /* set by the thread: frozen_bytes at which a restore writes; 0: default */
 } leat__budget_t;
 
 typedef struct leat__change_view_t {
@@ -183,7 +184,7 @@ void leat__store_clear(leat__store_t *s);
 leat__store_meta_t leat__store_meta(const leat__store_t *s);
 void leat__store_set_meta(leat__store_t *s, uint64_t incarnation, int64_t observed_ms);
 
-/* ---- restore: straight into the backend ---- */
+/* ---- restore: past the changelog ---- */
 
 typedef struct leat__restore_record_t {
     leat_slice_t key;
@@ -192,10 +193,16 @@ typedef struct leat__restore_record_t {
 } leat__restore_record_t;
 /**
  * A batch from the changelog; next is the offset after its last record. Keys must not be NULL
- * (skipped, counted by the caller).
+ * (skipped, counted by the caller). It is gathered in the buffer, as if it were committed, for the
+ * checkpoints to write; where these fall behind, it is written here, by restore_bytes.
  */
 int leat__store_restore(leat__store_t *s, const leat__restore_record_t *records, size_t count,
     int64_t next, leat_error_t *err);
+/**
+ * The end of the changelog is reached, for now: before the first read of the store. The next
+ * checkpoint says that it is as new as its changelog. 0 or LEAT_ESTORE (may be called again).
+ */
+int leat__store_restored(leat__store_t *s, leat_error_t *err);
 
 /* ---- checkpoint ---- */
 

@@ -193,6 +193,8 @@ static void restore(bench_t *b)
         if (leat__store_restore(b->store, records, BATCH, (int64_t)(at + BATCH), &err))
             stop(&err);
     }
+    if (leat__restore_write(b->store, &err))
+        stop(&err);
     printf("%-9zu %-46s %7.0f ns  %7.0f ns cpu\n", b->keys, "rocksdb, restore",
         (double)(leat__clock_steady_us(NULL) - start) * 1000.0 / (double)b->keys,
         (double)(cpu_us() - cpu) * 1000.0 / (double)b->keys);

@@ -2,10 +2,11 @@
  * tests/bench/bench_thread.c: a stream thread on the embedded log: what the engine costs with no
  * network.
  *
- *   bench_thread [w1|w3] [at_least_once|exactly_once_v2] [RECORDS] [KEYS] [PROPERTY VALUE]...
+ *   bench_thread [w1|w3|restore] [at_least_once|exactly_once_v2] [RECORDS] [KEYS] [PROPERTY VALUE]...
  *
  * w1: upper-cases 100-byte values. w3: counts by key into a logged RocksDB store and emits each
- * count (KEYS keys). One partition, one thread. Prints records/s and CPU of the stream thread
+ * count (KEYS keys). restore: w3, then the state directory is emptied and another thread restores
+ * the store from its changelog; its figures are printed too. One partition, one thread. Prints records/s and CPU of the stream thread
  * alone (the checkpointer's is apart), as key=value.
  */
 #include <leat/leat.h>
@@ -142,21 +143,26 @@ static void fill(bench_t *b, long records, long keys)
 
 /* ---- in place of the control thread ---- */
 
-static void poll_member(bench_t *b)
+static void give(bench_t *b)
 {
-    leat__member_event_t e = {0};
-    leat__message_t *m;
+    leat__message_t *m = leat__message_new(LEAT__SAY_MEMBERSHIP);
 
-    if (b->broker->vt->member_poll(b->member, &e) != LEAT__MEMBER_ASSIGNED)
-        return;
-    b->membership = e.membership;
-    m = leat__message_new(LEAT__SAY_MEMBERSHIP);
-    m->membership = leat__membership_ref(e.membership);
+    m->membership = leat__membership_ref(b->membership);
     leat__mailbox_post(leat__thread_mail(b->thread), m);
     m = leat__message_new(LEAT__SAY_GIVE);
     m->tasks = leat__must_alloc(sizeof *m->tasks);
     m->task_count = 1;
     leat__mailbox_post(leat__thread_mail(b->thread), m);
+}
+
+static void poll_member(bench_t *b)
+{
+    leat__member_event_t e = {0};
+
+    if (b->broker->vt->member_poll(b->member, &e) != LEAT__MEMBER_ASSIGNED)
+        return;
+    b->membership = e.membership;
+    give(b);
 }
 
 static void hear(bench_t *b)
@@ -248,14 +254,63 @@ static void turn(bench_t *b)
     }
 }
 
+static void stop_thread(bench_t *b)
+{
+    b->stopped = false;
+    leat__mailbox_post(leat__thread_mail(b->thread), leat__message_new(LEAT__SAY_STOP));
+    while (!b->stopped)
+        turn(b);
+}
+
+static void empty_dir(const bench_t *b)
+{
+    char command[100];
+
+    snprintf(command, sizeof command, "rm -rf %s", b->dir);
+    if (system(command))
+        exit(1);
+}
+
+/* A thread that has nothing, and the changelog that the one before it wrote. */
+static void restore(bench_t *b)
+{
+    const char *topic = b->plan->internal_topics[0].name;
+    leat_error_t err;
+    leat__position_t end = {.topic = (char *)(uintptr_t)topic};
+    double cpu, all, steady;
+    leat__op_t *op = b->broker->vt->offsets(b->broker, &end, 1, LEAT__HIGH_WATERMARK);
+
+    leat__op_wait(op, 60000);
+    int64_t records = op->positions[0].offset;
+    leat__op_free(op);
+    empty_dir(b);
+    leat__thread_free(b->thread);
+    b->thread = leat__thread_new(&b->worker, 0, &err);
+    if (!b->thread)
+        die("restore", &err);
+    give(b);
+    cpu = cpu_s(CLOCK_THREAD_CPUTIME_ID);
+    all = cpu_s(CLOCK_PROCESS_CPUTIME_ID);
+    steady = cpu_s(CLOCK_MONOTONIC);
+    while (!b->thread->task_count || b->thread->tasks[0]->phase != LEAT__PHASE_RUNNING)
+        turn(b);
+    cpu = cpu_s(CLOCK_THREAD_CPUTIME_ID) - cpu;
+    all = cpu_s(CLOCK_PROCESS_CPUTIME_ID) - all;
+    steady = cpu_s(CLOCK_MONOTONIC) - steady;
+    printf("workload=restore records=%lld records_per_s=%.0f thread_cpu_us=%.3f process_cpu_us=%.3f\n",
+        (long long)records, (double)records / steady, cpu * 1e6 / (double)records,
+        all * 1e6 / (double)records);
+    stop_thread(b);
+}
+
 int main(int argc, char **argv)
 {
     const char *guarantee = argc > 2 ? argv[2] : "exactly_once_v2";
-    bool counting = argc > 1 && !strcmp(argv[1], "w3");
+    bool again = argc > 1 && !strcmp(argv[1], "restore");
+    bool counting = again || (argc > 1 && !strcmp(argv[1], "w3"));
     long records = argc > 3 ? atol(argv[3]) : 2000000, keys = argc > 4 ? atol(argv[4]) : 1000000;
     bench_t b = {0};
     double cpu, all, steady;
-    char command[100];
     struct rusage usage;
 
     leat_log_to(NULL, NULL, LEAT_LOG_WARN);
@@ -279,9 +334,9 @@ int main(int argc, char **argv)
         cpu * 1e6 / (double)records, all * 1e6 / (double)records,
         (unsigned long long)b.thread->commits, b.thread->budget.entry_bytes >> 20,
         usage.ru_maxrss / 1024);
-    leat__mailbox_post(leat__thread_mail(b.thread), leat__message_new(LEAT__SAY_STOP));
-    while (!b.stopped)
-        turn(&b);
-    snprintf(command, sizeof command, "rm -rf %s", b.dir);
-    return system(command) ? 1 : 0;
+    stop_thread(&b);
+    if (again)
+        restore(&b);
+    empty_dir(&b);
+    return 0;
 }

@@ -122,6 +122,7 @@ static inline void kit_replay(kit_t *kit)
         assert_int_equal(
             leat__store_restore(kit->store, batch, count, (int64_t)at, &err), LEAT_OK);
     }
+    assert_int_equal(leat__restore_write(kit->store, NULL), LEAT_OK);
 }
 
 static inline void kit_open(kit_t *kit)
