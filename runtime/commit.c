@@ -249,6 +249,15 @@ static bool fails_for_good(const leat_error_t *err)
            !(err->flags & (LEAT_ABORT | LEAT_RETRIABLE));
 }
 
+static bool any_broken(const leat__thread_t *t)
+{
+    for (size_t i = 0; i < t->task_count; i++)
+        if (t->tasks[i]->phase == LEAT__PHASE_RUNNING && leat__owned_broken(t->tasks[i]))
+            return true;
+    return false;
+}
+
+/* Local state that cannot be read passes too: it is opened anew, or rebuilt. */
 void leat__commit_trouble(leat__thread_t *t, const leat__owned_t *o, const leat_error_t *cause)
 {
     leat_error_t err = t->output_error.code ? t->output_error : *cause;
@@ -258,7 +267,7 @@ void leat__commit_trouble(leat__thread_t *t, const leat__owned_t *o, const leat_
     leat__log(LEAT_LOG_WARN, "commit", t->name, "%s: %s (%s)", err.where, err.text,
         leat_error_name(err.code));
     if (!t->failing && !(err.code == LEAT_EFENCED && fenced_by_a_twin(t)) &&
-        !patience_is_over(t, &err) && fails_for_good(&err))
+        !patience_is_over(t, &err) && fails_for_good(&err) && !any_broken(t))
         leat__thread_fail(t, &err);
     t->rest_until_ms = t->now_ms + LEAT__AGAIN_MS;
     if (t->exactly_once && t->writers[t->active] && err.code != LEAT_EFENCED &&

@@ -361,6 +361,13 @@ failed:
 
 /* ---- back, and out ---- */
 
+bool leat__owned_broken(const leat__owned_t *o)
+{
+    leat_error_t err;
+
+    return o->store_count && o->stores[0].store && leat__store_failed(o->stores[0].store, &err);
+}
+
 void leat__owned_rewind(leat__owned_t *o)
 {
     leat__thread_t *t = o->thread;
@@ -369,6 +376,10 @@ void leat__owned_rewind(leat__owned_t *o)
     o->in_commit = false;
     if (o->phase != LEAT__PHASE_RUNNING)
         return;
+    if (leat__owned_broken(o)) {
+        leat__owned_drop(o, true); /* what is damaged is set aside when it is closed */
+        return;
+    }
     for (size_t i = 0; i < o->store_count; i++)
         o->stores[i].wrote = false;
     if (leat__task_abort(o->task, &err)) {

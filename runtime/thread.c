@@ -119,6 +119,7 @@ leat__thread_t *leat__thread_new(leat__worker_t *w, int index, leat_error_t *err
     t->waiting_last = &t->waiting;
     t->now_ms = leat__clock_steady_ms(w->clock);
     t->purge_at_ms = t->now_ms + t->purge_interval_ms;
+    t->progress_at_ms = t->now_ms + LEAT__PROGRESS_MS;
     leat__mailbox_init(&t->mail);
     pthread_mutex_init(&t->view_lock, NULL);
     t->view.index = index;

@@ -28,6 +28,7 @@
 
 #define LEAT__STEP_RECORDS 1000 /* processed between two looks at mail and clock */
 #define LEAT__AGAIN_MS 100      /* until a refused call is made again */
+#define LEAT__PROGRESS_MS 10000 /* between two lines of the log about restores */
 
 /* Where a sink or a store writes: the topic as each of the thread's writers sees it. */
 struct leat__target_t {
@@ -240,6 +241,8 @@ void leat__owned_again(leat__owned_t *o);
 void leat__owned_close(leat__owned_t *o); /* clean: committed before; ends in GONE */
 /* dirty: state as last checkpointed; again: from CREATED */
 void leat__owned_drop(leat__owned_t *o, bool again);
+/* its local state could not be read: what was computed is void, and so is the state */
+bool leat__owned_broken(const leat__owned_t *o);
 /* after an abort: to the committed positions */
 void leat__owned_rewind(leat__owned_t *o);
 void leat__life_measure(leat__owned_t *o); /* where the changelogs begin and end */

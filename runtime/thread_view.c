@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "thread_inside.h"
 
-enum { VIEW_MS = 1000, RATE_MS = 500, PROGRESS_MS = 10000 };
+enum { VIEW_MS = 1000, RATE_MS = 500 };
 
 /* ---- tasks ---- */
 
@@ -62,12 +62,12 @@ static void log_progress(leat__thread_t *t, const leat__thread_view_t *view, uin
     char when[40] = "";
 
     if (!view->restoring_count) {
-        t->progress_at_ms = t->now_ms + PROGRESS_MS;
+        t->progress_at_ms = t->now_ms + LEAT__PROGRESS_MS;
         return;
     }
     if (t->now_ms < t->progress_at_ms)
         return;
-    t->progress_at_ms = t->now_ms + PROGRESS_MS;
+    t->progress_at_ms = t->now_ms + LEAT__PROGRESS_MS;
     if (view->restore_rate >= 1)
         snprintf(when, sizeof when, ", about %.0f s to go",
             ceil((double)view->restore_left / view->restore_rate));

@@ -68,7 +68,7 @@ static bool is_damage(const char *text)
 {
     return strncmp(text, "Corruption", 10) == 0 || strstr(text, "ahead of WALs") ||
            strncmp(text, "Invalid argument", 16) == 0 ||
-           (strstr(text, "No such file") && strstr(text, ".sst"));
+           (strstr(text, "No such file") && (strstr(text, ".sst") || strstr(text, "MANIFEST")));
 }
 
 /* Takes over text, which RocksDB allocated. */
