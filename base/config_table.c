@@ -32,13 +32,11 @@
 #define SERDE_INSTEAD                                                                              \
     "Serdes stand in the topology, where a type is said: leat_builder_stream() and others."
 #define METRICS_INSTEAD "Metrics are plain counters, summed when somebody reads them."
-#define NO_STANDBY "this version keeps no standby copies"
-#define NO_RACKS "this version places tasks without a look at racks"
+#define NO_RACKS "this version does not know on which racks the brokers are"
 #define CA_INSTEAD "Write ssl.ca.location=FILE.pem: the client reads PEM files, no Java key stores."
 
 static const leat__property_t properties[] = {
     {INT("acceptable.recovery.lag", 0, INT64_MAX, "10000"), .importance = LEAT__MEDIUM,
-        .no_effect = NO_STANDBY,
         .sentence =
             "How many changelog records a copy of a store may lack and still count as caught up."},
     {IGNORED("allow.os.group.write.access",
@@ -139,6 +137,11 @@ static const leat__property_t properties[] = {
         .sentence =
             "How often the group is told that this process lives, and so how fast all notice a "
             "rebalance. Less than session.timeout.ms."},
+    {INT("leat.restart.delay.ms", 0, 86400000, "0"), .importance = LEAT__MEDIUM,
+        .sentence =
+            "After a clean stop the tasks of this process wait so long for it to come back, and "
+            "nothing is moved or restored elsewhere: for rolling restarts. 0: others take them "
+            "over at once. Static members only."},
     {INT("leat.start.timeout.ms", 0, 3600000, "15000"),
         .sentence =
             "How long a start waits for brokers that do not answer, before it fails."},
@@ -156,8 +159,9 @@ static const leat__property_t properties[] = {
             "How long a task with several input partitions waits for more records on an empty "
             "one, to keep the order of time. 0: only for what the broker already has; -1: not at "
             "all."},
-    {INT("max.warmup.replicas", 1, 10000, "2"), .no_effect = NO_STANDBY,
-        .sentence = "How many copies of stores may warm up at once on their next owners."},
+    {INT("max.warmup.replicas", 1, 10000, "2"),
+        .sentence = "How many copies of stores may warm up at once on their next owners, beyond "
+                    "num.standby.replicas, in the whole group."},
     {INT("memory.max.bytes", 0, BYTES_MAX, "0"), .importance = LEAT__MEDIUM,
         .sentence = "One budget for caches, write buffers, RocksDB and input queues, shared out in "
                     "proportion; 0: the single bounds hold. At least 16777216."},
@@ -168,14 +172,15 @@ static const leat__property_t properties[] = {
     {IGNORED("metrics.num.samples", METRICS_INSTEAD)},
     {IGNORED("metrics.recording.level", METRICS_INSTEAD)},
     {IGNORED("metrics.sample.window.ms", METRICS_INSTEAD)},
-    {INT("num.standby.replicas", 0, 1000, "0"), .importance = LEAT__HIGH, .no_effect = NO_STANDBY,
+    {INT("num.standby.replicas", 0, 1000, "0"), .importance = LEAT__HIGH,
         .sentence = "Copies of each store that other processes keep current."},
     {INT("num.stream.threads", 1, 1024, "1"), .importance = LEAT__HIGH,
         .sentence = "Threads that process, in this process. More than tasks are idle."},
     {INT("poll.ms", 0, 60000, "100"),
         .sentence = "The longest that a thread sleeps when there is nothing to do."},
-    {INT("probing.rebalance.interval.ms", 60000, MS_MAX, "600000"), .no_effect = NO_STANDBY,
-        .sentence = "How often to look whether warmed up copies can take over."},
+    {INT("probing.rebalance.interval.ms", 60000, MS_MAX, "600000"),
+        .sentence = "How often at least to look again whether warmed up copies can take over, and "
+                    "how old the state on disk is; a copy that has caught up is noticed at once."},
     {CHOICE("processing.exception.handler", "fail, continue, dead_letter", "fail"),
         .importance = LEAT__MEDIUM,
         .sentence =
@@ -197,13 +202,15 @@ static const leat__property_t properties[] = {
             "What to do with an output record that does not encode or that the broker refuses: "
             "stop the application, drop it, try again, or write its input record to "
             "errors.dead.letter.queue.topic.name."},
-    {IGNORED(
-        "rack.aware.assignment.non_overlap_cost", "Tasks are placed without a look at racks.")},
+    {IGNORED("rack.aware.assignment.non_overlap_cost",
+        "Tasks are placed without a look at the brokers' racks.")},
     {CHOICE("rack.aware.assignment.strategy", "none, min_traffic, balance_subtopology", "none"),
         .no_effect = NO_RACKS, .sentence = "Place tasks near their partitions."},
-    {TEXT("rack.aware.assignment.tags"), .no_effect = NO_RACKS,
-        .sentence = "Tags (client.tag.*) in which the copies of a store shall differ."},
-    {IGNORED("rack.aware.assignment.traffic_cost", "Tasks are placed without a look at racks.")},
+    {TEXT("rack.aware.assignment.tags"),
+        .sentence = "Tags (client.tag.*), with commas between, in which the process that runs a "
+                    "task and those that keep copies of its stores shall differ, where possible."},
+    {IGNORED("rack.aware.assignment.traffic_cost",
+        "Tasks are placed without a look at the brokers' racks.")},
     {INT("receive.buffer.bytes", -1, 100000000, NULL), .client = "socket.receive.buffer.bytes",
         .initial_shown = "the client's", .sentence = "The socket's receive buffer."},
     {INT("reconnect.backoff.max.ms", 0, 3600000, NULL), .client = "reconnect.backoff.max.ms",

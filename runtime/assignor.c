@@ -52,6 +52,11 @@ static bool takes(const leat__assign_t *in, int m)
     return m >= 0 && in->members[m].threads > 0;
 }
 
+static bool can_take(const leat__assign_t *in, const leat__assign_task_t *task, int m)
+{
+    return takes(in, m) && m != task->barred;
+}
+
 void leat__assign_quotas(const leat__assign_t *in, size_t count, const size_t *held, size_t *quota)
 {
     size_t all = 0, given = 0;
@@ -118,7 +123,7 @@ static int best_copy(const leat__assign_work_t *w, const leat__assign_task_t *ta
 
     for (size_t i = 0; i < task->copy_count; i++) {
         const leat__assign_copy_t *c = &task->copies[i];
-        if (!takes(w->in, c->member) || c->lag == LEAT__LAG_NONE ||
+        if (!can_take(w->in, task, c->member) || c->lag == LEAT__LAG_NONE ||
             (caught_up && !leat__assign_caught_up(w->in, c->lag)))
             continue;
         if (best == NULL || (caught_up ? lighter(w, c->member, best->member) : c->lag < best->lag))
@@ -130,7 +135,7 @@ static int best_copy(const leat__assign_work_t *w, const leat__assign_task_t *ta
 static int start_of(leat__assign_work_t *w, size_t t)
 {
     const leat__assign_task_t *task = &w->in->tasks[t];
-    bool was_here = takes(w->in, task->previous);
+    bool was_here = can_take(w->in, task, task->previous);
     int at;
 
     if (takes(w->in, task->holder))
@@ -162,7 +167,7 @@ static int cost_of_leaving(const leat__assign_work_t *w, size_t t)
 
     for (size_t i = 0; i < task->copy_count; i++) {
         const leat__assign_copy_t *c = &task->copies[i];
-        if (c->member == w->ideal[t] || !takes(w->in, c->member) ||
+        if (c->member == w->ideal[t] || !can_take(w->in, task, c->member) ||
             w->count[c->member] >= w->quota[c->member])
             continue;
         if (leat__assign_caught_up(w->in, c->lag))
@@ -263,7 +268,7 @@ static int roomiest(leat__assign_work_t *w, size_t t)
     long best_standing = 0;
 
     for (size_t m = 0; m < w->in->member_count; m++) {
-        if (!takes(w->in, (int)m) || w->count[m] >= w->quota[m])
+        if (!can_take(w->in, &w->in->tasks[t], (int)m) || w->count[m] >= w->quota[m])
             continue;
         long at = standing(w, t, m);
         if (best < 0 || at < best_standing ||
@@ -333,7 +338,7 @@ static size_t cheapest(leat__assign_work_t *w, size_t m, size_t g, size_t k)
     int best_cost = 0;
 
     for (size_t t = w->group_first[g]; t < w->group_first[g + 1]; t++) {
-        if (w->ideal[t] != (int)m)
+        if (w->ideal[t] != (int)m || w->in->tasks[t].barred == (int)k)
             continue;
         leat__assign_lags(w, t);
         int cost = readiness(w, &w->in->tasks[t], k) + (w->in->tasks[t].holder == (int)m ? 4 : 0);
@@ -372,6 +377,8 @@ static bool exchange(leat__assign_work_t *w, size_t m, size_t g)
         return false;
     size_t away = cheapest(w, m, over ? g : other, with);
     size_t back = cheapest(w, with, over ? other : g, m);
+    if (away == w->in->task_count || back == w->in->task_count)
+        return false; /* those that may not go there */
     move(w, away, with);
     move(w, back, m);
     return true;

@@ -35,6 +35,7 @@ typedef struct leat__assign_task_t {
     int holder;         /* member that owns it; -1 */
     int64_t holder_lag; /* far from running: what it still has to replay; else 0 */
     int previous;       /* without holder: member that had it last; -1 */
+    int barred;         /* member that cannot take it; -1 */
     const leat__assign_copy_t *copies;
     size_t copy_count; /* at most one a member */
 } leat__assign_task_t;

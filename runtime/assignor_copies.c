@@ -110,7 +110,7 @@ static int choose(const struct copies *c, size_t t, const int *others, size_t co
     int best = -1, best_worth = 0;
 
     for (int m = 0; m < (int)c->w->in->member_count; m++) {
-        if (!takes(c->w, m) || among(others, count, m))
+        if (!takes(c->w, m) || m == task->barred || among(others, count, m))
             continue;
         int at = worth(c, task, m, others, count);
         if (best < 0 || at < best_worth || (at == best_worth && lighter(c, m, best))) {

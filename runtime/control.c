@@ -55,8 +55,10 @@ static void replace_thread(leat__control_t *c, int i)
     for (size_t k = 0; k < c->owned_count; k++)
         if (c->owned[k].thread == i) {
             c->owned[k].restored = false;
-            leat__control_tell(
-                c, i, leat__message_about(LEAT__SAY_GIVE, &c->owned[k].ref, 1, c->epoch));
+            leat__control_tell(c, i,
+                leat__message_about(
+                    c->owned[k].standby ? LEAT__SAY_GIVE_STANDBY : LEAT__SAY_GIVE,
+                    &c->owned[k].ref, 1, c->epoch));
         }
 }
 
@@ -77,7 +79,7 @@ static void thread_failed(leat__control_t *c, const leat__message_t *m)
     }
     for (size_t k = c->owned_count; k > 0; k--)
         if (c->owned[k - 1].thread == m->from)
-            c->owned[k - 1] = c->owned[--c->owned_count];
+            leat__control_disown(c, c->owned[k - 1].ref);
     c->shutdown_all = c->shutdown_all || rescue == LEAT_SHUTDOWN_APPLICATION;
     leat__control_fail(c, &m->err);
 }
@@ -101,8 +103,10 @@ static void handle(leat__control_t *c, leat__message_t *m)
         break;
     case LEAT__SAY_RESTORED:
         for (size_t i = 0; i < m->task_count; i++)
-            if ((o = leat__control_find_owned(c, m->tasks[i])) != NULL)
+            if ((o = leat__control_find_owned(c, m->tasks[i])) != NULL) {
                 o->restored = true;
+                o->lag = 0;
+            }
         break;
     case LEAT__SAY_COMMIT:
         commit_for(c, m);
@@ -207,8 +211,9 @@ static bool starting_step(leat__control_t *c)
     }
     leat__control_log_poll(&c->log);
     if (c->phase == LEAT__CONTROL_READ) {
-        if (c->log.next < c->target)
+        if (c->log.next < c->target || !leat__control_copies_known(c))
             return true;
+        leat__control_copies_step(c);
         renew_incarnations(c);
         leat__control_join_group(c);
         return true;
@@ -254,7 +259,7 @@ static bool threads_stopped(const leat__control_t *c)
 static void leave_step(leat__control_t *c)
 {
     if (c->phase == LEAT__CONTROL_MEMBER) {
-        c->owned_count = 0;
+        leat__control_disown_all(c);
         if (c->member != NULL)
             leat__control_write_status(c);
         c->phase = LEAT__CONTROL_RELEASE;
@@ -307,10 +312,11 @@ static bool all_placed(const leat__placement_t *p)
 static void report(leat__control_t *c)
 {
     bool running = c->settled && c->obeyed >= 0 && c->obeyed == c->log.placement_offset &&
-                   !c->stopping && (c->owned_count > 0 || all_placed(&c->log.placement));
+                   !c->stopping &&
+                   (leat__control_running_count(c) > 0 || all_placed(&c->log.placement));
 
     for (size_t i = 0; running && i < c->owned_count; i++)
-        running = c->owned[i].restored && !c->owned[i].releasing;
+        running = c->owned[i].standby || (c->owned[i].restored && !c->owned[i].releasing);
     if (c->running_said && running == c->running)
         return;
     c->running_said = true;
@@ -359,6 +365,7 @@ int64_t leat__control_step(leat__control_t *c)
             leat__control_rejoin_step(c);
         hear_shutdown(c);
         leat__control_obey(c);
+        leat__control_copies_step(c);
         leat__control_write_status(c);
         busy = leat__lead_step(c) || busy || !c->settled || !c->running;
         report(c);
@@ -417,6 +424,7 @@ leat__control_t *leat__control_new(leat__worker_t *w, const leat__control_hooks_
         }
         c->seat_count++;
     }
+    leat__control_copies_open(c);
     if (w->exactly_once) {
         start_fencing(c);
         c->phase = LEAT__CONTROL_FENCE;
@@ -479,6 +487,7 @@ void leat__control_free(leat__control_t *c)
     for (size_t i = 0; i < c->created_count; i++)
         leat__free(c->created[i]);
     leat__free(c->created);
+    leat__control_copies_free(c);
     leat__free(c->owned);
     leat__free(c->status_text);
     leat__free(c->own_member_id);

@@ -4,6 +4,7 @@
 
 #include "control.h"
 #include "control_log.h"
+#include "state_dir.h"
 
 typedef enum leat__lead_state_t {
     LEAT__LEAD_NO,
@@ -29,13 +30,24 @@ typedef struct leat__lead_t {
     size_t fencing_count;
     leat__map_t fenced; /* process ids that can commit nothing any more, in this term */
     bool again;         /* compute once more */
+    int64_t since_ms;   /* leads since */
+    int64_t wake_ms;    /* compute once more then: who will be back has not come, a look at what warms up */
+    bool buried;        /* the statuses of the gone are deleted, as far as known */
 } leat__lead_t;
 
-typedef struct leat__holding_t { /* a task that this process owns */
+typedef struct leat__holding_t { /* a task that this process owns, or keeps a copy of */
     leat__task_ref_t ref;
     int thread;
+    bool standby;
     bool restored, releasing;
+    bool caught_up; /* standby: as it was last said; a little behind again does not count */
+    int64_t lag;    /* standby: LEAT__LAG_UNKNOWN at first; else of a restore that is far from its end, 0 */
 } leat__holding_t;
+
+typedef struct leat__dormant_t { /* state on disk of a task that this process does not hold */
+    leat__task_ref_t ref;
+    int64_t lag, since_ms;
+} leat__dormant_t;
 
 typedef enum leat__control_phase_t {
     LEAT__CONTROL_FENCE,   /* this process' own ids of an earlier life */
@@ -85,8 +97,21 @@ struct leat__control_t {
     int64_t rejoin_at_ms; /* fenced: joins again then, unless another process has our id; 0 */
     leat_error_t fenced;
 
-    leat__holding_t *owned;
+    leat__holding_t *owned; /* sorted */
     size_t owned_count, owned_room;
+
+    leat__dormant_t *dormant; /* sorted */
+    size_t dormant_count, dormant_room;
+    leat__op_t *ends; /* under way: the ends of their changelogs */
+    leat__local_task_t *measured;
+    size_t measured_count;
+    int64_t ends_at_ms, ends_began_ms; /* due then; INT64_MAX: not at all */
+    int64_t look_ms;                   /* when threads are asked next how far they are */
+    leat__task_view_t *views;
+    size_t view_room;
+    leat__tag_t *tags;
+    size_t tag_count;
+    uint64_t forgotten; /* of the log, as last looked at */
     int64_t obeyed;      /* offset of the placement obeyed in this generation; -1 */
     char *status_text;   /* the last one written */
     char *own_member_id; /* in it */
@@ -101,6 +126,11 @@ struct leat__control_t {
 void leat__lead_begin(leat__control_t *c);
 void leat__lead_end(leat__control_t *c);
 bool leat__lead_step(leat__control_t *c); /* true: busy */
+bool leat__lead_knows(const leat__lead_t *d, const char *process_id,
+    const char *member_id); /* in the group, when it was asked */
+/** leader_view.c: the placement that follows from all that is known, as if member `without` left. [own] leat__placement_release.
+ *  False: a task has no owner that is there. */
+bool leat__lead_compute(leat__control_t *c, leat__placement_t *p, const char *without);
 /** Clean stop of the leader: give its tasks to the others before it goes. */
 void leat__lead_hand_over(leat__control_t *c);
 
@@ -110,10 +140,22 @@ leat__message_t *leat__message_about(
 void leat__control_tell(leat__control_t *c, int thread, leat__message_t *m); /* [adopt] */
 void leat__control_tell_all(leat__control_t *c, leat__say_t say, int64_t number);
 void leat__control_tell_membership(leat__control_t *c, int thread);
-leat__holding_t *leat__control_find_owned(leat__control_t *c, leat__task_ref_t ref);
+leat__holding_t *leat__control_find_owned(leat__control_t *c, leat__task_ref_t ref); /* or standby */
 void leat__control_disown(leat__control_t *c, leat__task_ref_t ref);
+void leat__control_disown_all(leat__control_t *c);
+size_t leat__control_running_count(const leat__control_t *c); /* owned, not standbys */
+void leat__control_take(leat__control_t *c, leat__holding_t *o); /* two steps: RELEASED follows */
 void leat__control_obey(leat__control_t *c);
 void leat__control_write_status(leat__control_t *c); /* if it changed */
+
+/* control_copies.c */
+void leat__control_copies_open(leat__control_t *c);
+void leat__control_copies_free(leat__control_t *c);
+bool leat__control_copies_known(const leat__control_t *c); /* those found at start have been measured */
+void leat__control_copies_step(leat__control_t *c);
+void leat__control_keeps(leat__control_t *c, leat__task_ref_t ref, int64_t lag); /* on disk, no longer held */
+void leat__control_uses(leat__control_t *c, leat__task_ref_t ref);              /* held from now on */
+void leat__control_list_copies(leat__control_t *c, leat__status_t *s); /* [own] s->copies */
 
 /* control_member.c */
 void leat__control_join_group(leat__control_t *c);

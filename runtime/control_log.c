@@ -116,24 +116,39 @@ static void see_placement(leat__control_log_t *l, leat_slice_t value, int64_t of
     l->placement_offset = offset;
 }
 
-static void see_status(leat__control_log_t *l, const char *process_id, leat_slice_t value)
+/* Of the time for which it wants to be waited for what is left now: it may have been written long ago. */
+static int64_t kept_until(const leat__control_log_t *l, const leat__status_t *s, int64_t time_ms)
+{
+    const leat__clock_t *clock = l->vt->clock(l->broker);
+    int64_t left = s->restart_ms;
+
+    if (time_ms >= 0 && time_ms + s->restart_ms - leat__clock_wall_ms(clock) < left)
+        left = time_ms + s->restart_ms - leat__clock_wall_ms(clock);
+    return leat__clock_steady_ms(clock) + left;
+}
+
+static void see_status(leat__control_log_t *l, const char *process_id, const leat__raw_t *raw)
 {
     leat__status_t *s;
 
     l->changes++;
-    if (value.data == NULL) {
+    if (raw->value.data == NULL) {
+        l->forgotten++;
         s = leat__map_remove(&l->statuses, process_id);
         if (s != NULL)
             status_free(s);
         return;
     }
     s = leat__must_alloc(sizeof *s);
-    if (!leat__status_decode(value, process_id, s)) {
+    if (!leat__status_decode(raw->value, process_id, s)) {
         leat__log(
             LEAT_LOG_WARN, "control", NULL, "unreadable status of process %s ignored", process_id);
         leat__free(s);
         return;
     }
+    s->seen = l->changes;
+    if (s->state == LEAT__PROCESS_RESTARTING)
+        s->kept_until_ms = kept_until(l, s, raw->time_ms);
     leat__status_t *before = leat__map_get(&l->statuses, process_id);
     leat__map_put(&l->statuses, process_id, s);
     if (before != NULL)
@@ -171,7 +186,7 @@ static void see(leat__control_log_t *l, const leat__raw_t *raw)
         if (raw->value.data != NULL)
             see_placement(l, raw->value, raw->offset);
     } else if (strncmp(key, status_prefix, sizeof status_prefix - 1) == 0) {
-        see_status(l, key + sizeof status_prefix - 1, raw->value);
+        see_status(l, key + sizeof status_prefix - 1, raw);
     } else if (strncmp(key, incarnation_prefix, sizeof incarnation_prefix - 1) == 0) {
         see_incarnation(l, key + sizeof incarnation_prefix - 1, raw->value);
     }
@@ -203,10 +218,12 @@ static void write_record(
     leat__control_log_t *l, const char *prefix, const char *name, const leat__buf_t *value)
 {
     char *key = leat__must_format("%s%s", prefix, name);
-    leat_slice_t bytes = {value->data, value->size};
+    leat_slice_t bytes = {NULL, 0}; /* value NULL: delete */
     leat_error_t err;
     int rc;
 
+    if (value != NULL)
+        bytes = (leat_slice_t){value->data, value->size};
     leat__error_clear(&err);
     rc = l->vt->produce(l->writer, l->out, 0, leat_slice(key), bytes,
         leat__clock_wall_ms(l->vt->clock(l->broker)), NULL, &err);
@@ -246,6 +263,11 @@ void leat__control_log_status(leat__control_log_t *l, const leat__status_t *s)
     leat__buf_release(&value);
 }
 
+void leat__control_log_forget(leat__control_log_t *l, const char *process_id)
+{
+    write_record(l, status_prefix, process_id, NULL);
+}
+
 void leat__control_log_incarnate(leat__control_log_t *l, const char *topic)
 {
     leat__buf_t value = {0};
@@ -266,19 +288,6 @@ const leat__status_t *leat__control_log_process(
     const leat__control_log_t *l, const char *process_id)
 {
     return leat__map_get(&l->statuses, process_id);
-}
-
-const leat__status_t *leat__control_log_member(const leat__control_log_t *l, const char *member_id)
-{
-    const char *key;
-    void *value;
-
-    for (size_t i = 0; leat__map_next(&l->statuses, &i, &key, &value);) {
-        const leat__status_t *s = value;
-        if (strcmp(s->member_id, member_id) == 0)
-            return s;
-    }
-    return NULL;
 }
 
 uint64_t leat__control_log_incarnation(leat__control_log_t *l, const char *topic)

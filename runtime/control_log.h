@@ -27,6 +27,7 @@ typedef struct leat__control_log_t {
     int64_t placement_offset;    /* -1: none yet */
     leat__map_t statuses;        /* process id → leat__status_t */
     uint64_t changes;            /* counts statuses read */
+    uint64_t forgotten;          /* and those among them that were deleted */
 
     pthread_mutex_t lock;
     leat__map_t incarnations; /* topic → uint64_t */
@@ -44,12 +45,12 @@ bool leat__control_log_poll(leat__control_log_t *l);
 void leat__control_log_claim(leat__control_log_t *l, const leat__claim_t *c);
 void leat__control_log_place(leat__control_log_t *l, const leat__placement_t *p);
 void leat__control_log_status(leat__control_log_t *l, const leat__status_t *s);
+void leat__control_log_forget(leat__control_log_t *l, const char *process_id); /* its status */
 void leat__control_log_incarnate(leat__control_log_t *l, const char *topic);
 /** All that was written has been acknowledged. */
 bool leat__control_log_written(leat__control_log_t *l);
 const leat__status_t *leat__control_log_process(
     const leat__control_log_t *l, const char *process_id);
-const leat__status_t *leat__control_log_member(const leat__control_log_t *l, const char *member_id);
 uint64_t leat__control_log_incarnation(
     leat__control_log_t *l, const char *topic); /* any thread; 0: none */
 

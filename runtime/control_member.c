@@ -151,7 +151,7 @@ void leat__control_settle(leat__control_t *c)
 {
     if (c->losing && all_let_go(c)) {
         c->losing = false;
-        c->owned_count = 0;
+        leat__control_disown_all(c);
         leat__membership_unref(c->membership);
         c->membership = NULL;
         if (c->next == NULL && c->member != NULL)

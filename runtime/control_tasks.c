@@ -35,24 +35,52 @@ void leat__control_tell_all(leat__control_t *c, leat__say_t say, int64_t number)
     }
 }
 
-leat__holding_t *leat__control_find_owned(leat__control_t *c, leat__task_ref_t ref)
+static int compare_holdings(const void *a, const void *b)
 {
-    for (size_t i = 0; i < c->owned_count; i++)
-        if (leat__task_ref_compare(&c->owned[i].ref, &ref) == 0)
-            return &c->owned[i];
-    return NULL;
+    return leat__task_ref_compare(
+        &((const leat__holding_t *)a)->ref, &((const leat__holding_t *)b)->ref);
 }
 
+leat__holding_t *leat__control_find_owned(leat__control_t *c, leat__task_ref_t ref)
+{
+    leat__holding_t key = {.ref = ref};
+
+    return c->owned_count == 0
+               ? NULL
+               : bsearch(&key, c->owned, c->owned_count, sizeof key, compare_holdings);
+}
+
+/* Its state stays on disk: as far as it was. */
 void leat__control_disown(leat__control_t *c, leat__task_ref_t ref)
 {
     leat__holding_t *o = leat__control_find_owned(c, ref);
 
-    if (o != NULL)
-        *o = c->owned[--c->owned_count];
+    if (o == NULL)
+        return;
+    int64_t lag = o->standby && o->caught_up ? 0 : o->lag;
+    size_t at = (size_t)(o - c->owned);
+    memmove(o, o + 1, (c->owned_count - at - 1) * sizeof *o);
+    c->owned_count--;
+    leat__control_keeps(c, ref, lag);
 }
 
-/* The thread with fewest tasks of that sub-topology, then with fewest at all. */
-static int choose_thread(const leat__control_t *c, leat__task_ref_t ref)
+void leat__control_disown_all(leat__control_t *c)
+{
+    while (c->owned_count > 0)
+        leat__control_disown(c, c->owned[c->owned_count - 1].ref);
+}
+
+size_t leat__control_running_count(const leat__control_t *c)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < c->owned_count; i++)
+        count += !c->owned[i].standby;
+    return count;
+}
+
+/* The thread with fewest tasks of that sub-topology, then with fewest at all; standbys likewise among themselves. */
+static int choose_thread(const leat__control_t *c, leat__task_ref_t ref, bool standby)
 {
     int best = -1;
     size_t best_group = 0, best_all = 0;
@@ -62,8 +90,9 @@ static int choose_thread(const leat__control_t *c, leat__task_ref_t ref)
         if (c->seats[i].stopped)
             continue;
         for (size_t k = 0; k < c->owned_count; k++) {
-            all += c->owned[k].thread == i;
-            group += c->owned[k].thread == i && c->owned[k].ref.group == ref.group;
+            bool same = c->owned[k].thread == i && c->owned[k].standby == standby;
+            all += same;
+            group += same && c->owned[k].ref.group == ref.group;
         }
         if (best < 0 || group < best_group || (group == best_group && all < best_all)) {
             best = i;
@@ -101,19 +130,43 @@ void leat__control_tell_membership(leat__control_t *c, int thread)
     leat__control_tell(c, thread, m);
 }
 
-static void give(leat__control_t *c, leat__task_ref_t ref)
+static void tell_of(leat__control_t *c, const leat__holding_t *o)
 {
-    int thread = choose_thread(c, ref);
+    leat__say_t say = o->standby ? LEAT__SAY_GIVE_STANDBY : LEAT__SAY_GIVE;
 
-    if (thread < 0)
-        return;
-    LEAT__GROW(c->owned, c->owned_count, c->owned_room);
-    c->owned[c->owned_count++] = (leat__holding_t){.ref = ref, .thread = thread};
-    leat__control_tell(c, thread, leat__message_about(LEAT__SAY_GIVE, &ref, 1, c->epoch));
+    leat__control_tell(c, o->thread, leat__message_about(say, &o->ref, 1, c->epoch));
 }
 
-static void take(leat__control_t *c, leat__holding_t *o, const leat__placement_t *p)
+static void give(leat__control_t *c, leat__task_ref_t ref, bool standby)
 {
+    leat__holding_t o = {.ref = ref,
+        .thread = choose_thread(c, ref, standby),
+        .standby = standby,
+        .lag = standby ? LEAT__LAG_UNKNOWN : 0};
+    size_t at;
+
+    if (o.thread < 0)
+        return;
+    LEAT__GROW(c->owned, c->owned_count, c->owned_room);
+    for (at = c->owned_count++; at > 0 && compare_holdings(&c->owned[at - 1], &o) > 0; at--)
+        c->owned[at] = c->owned[at - 1];
+    c->owned[at] = o;
+    c->look_ms = 0;
+    leat__control_uses(c, ref);
+    tell_of(c, &o);
+}
+
+/* The thread that keeps the copy runs the task from now on: it has the stores open. */
+static void promote(leat__control_t *c, leat__holding_t *o)
+{
+    o->standby = o->caught_up = false;
+    o->lag = 0;
+    tell_of(c, o);
+}
+
+void leat__control_take(leat__control_t *c, leat__holding_t *o)
+{
+    const leat__placement_t *p = &c->log.placement;
     leat__message_t *m = leat__message_about(LEAT__SAY_TAKE, &o->ref, 1, c->epoch);
 
     m->generation = p->generation;
@@ -141,6 +194,40 @@ static bool ref_exists(const leat__control_t *c, leat__task_ref_t ref)
            ref.partition < c->w->plan->groups[ref.group].task_count;
 }
 
+enum role { NOTHING, KEEPS_COPY, OWNS };
+
+static enum role role_of(const leat__placement_t *p, const leat__placed_task_t *t, int me)
+{
+    if (t->owner == me)
+        return t->release ? NOTHING : OWNS;
+    for (size_t i = t->first_copy; i < t->first_copy + t->copy_count; i++)
+        if (p->copies[i].member == me)
+            return KEEPS_COPY;
+    return NOTHING;
+}
+
+/* Towards the role that a placement gives; what is being released is looked at again when it is. */
+static void follow(leat__control_t *c, const leat__placed_task_t *t, enum role role, bool mine)
+{
+    leat__holding_t *o = leat__control_find_owned(c, t->ref);
+
+    if (o == NULL) {
+        if (role != NOTHING)
+            give(c, t->ref, role == KEEPS_COPY);
+    } else if (o->releasing || (role == OWNS && !o->standby) ||
+               (role == KEEPS_COPY && o->standby)) {
+        return;
+    } else if (role == OWNS) {
+        promote(c, o);
+    } else {
+        if (!mine && !o->standby)
+            leat__log(LEAT_LOG_ERROR, "control", NULL,
+                "task %d_%d is placed elsewhere without having been asked for: letting go",
+                t->ref.group, t->ref.partition);
+        leat__control_take(c, o);
+    }
+}
+
 void leat__control_obey(leat__control_t *c)
 {
     const leat__placement_t *p = &c->log.placement;
@@ -150,59 +237,89 @@ void leat__control_obey(leat__control_t *c)
     int me = leat__placement_member(p, leat__membership_member_id(c->membership));
     for (size_t i = 0; i < p->task_count; i++) {
         const leat__placed_task_t *t = &p->tasks[i];
-        leat__holding_t *o = leat__control_find_owned(c, t->ref);
+        enum role role = role_of(p, t, me);
 
-        if (t->owner == me && !t->release) {
-            if (o == NULL && ref_exists(c, t->ref))
-                give(c, t->ref);
-            else if (o == NULL)
-                leat__log(LEAT_LOG_ERROR, "control", NULL,
-                    "task %d_%d is not in this program's topology: do all processes run the same "
-                    "version?",
-                    t->ref.group, t->ref.partition);
-        } else if (o != NULL && !o->releasing) {
-            if (t->owner != me)
-                leat__log(LEAT_LOG_ERROR, "control", NULL,
-                    "task %d_%d is placed elsewhere without having been asked for: letting go",
-                    t->ref.group, t->ref.partition);
-            take(c, o, p);
-        }
+        if (ref_exists(c, t->ref))
+            follow(c, t, role, t->owner == me);
+        else if (role != NOTHING)
+            leat__log(LEAT_LOG_ERROR, "control", NULL,
+                "task %d_%d is not in this program's topology: do all processes run the same "
+                "version?",
+                t->ref.group, t->ref.partition);
     }
     c->obeyed = c->log.placement_offset;
-    leat__log(LEAT_LOG_INFO, "control", NULL, "placement %d.%" PRId64 " obeyed: %zu tasks here",
-        p->generation, p->revision, c->owned_count);
+    size_t running = leat__control_running_count(c);
+    leat__log(LEAT_LOG_INFO, "control", NULL,
+        "placement %d.%" PRId64 " obeyed: %zu tasks here, %zu copies of others", p->generation,
+        p->revision, running, c->owned_count - running);
 }
 
 /* ---- status ---- */
 
-void leat__control_write_status(leat__control_t *c)
+static leat__process_state_t state_of(const leat__control_t *c, int64_t *restart_ms)
+{
+    bool dynamic = strcmp(leat__config_text(c->w->config, "group.membership"), "dynamic") == 0;
+
+    *restart_ms = dynamic ? 0 : leat__config_int(c->w->config, "leat.restart.delay.ms");
+    if (c->shutdown_all)
+        return LEAT__PROCESS_SHUTDOWN;
+    if (!c->stopping)
+        return LEAT__PROCESS_RUNNING;
+    return *restart_ms > 0 && !c->failed ? LEAT__PROCESS_RESTARTING : LEAT__PROCESS_LEAVING;
+}
+
+/* Tasks that the placement in force asked to release, and that are released. */
+static void list_released(leat__control_t *c, leat__status_t *s)
 {
     const leat__placement_t *p = &c->log.placement;
-    leat__status_t s = {.process_id = c->w->process_id, .threads = c->w->thread_count};
+    int me = leat__placement_member(p, s->member_id);
+
+    s->released = leat__must_alloc((p->task_count + 1) * sizeof *s->released);
+    for (size_t i = 0; i < p->task_count; i++) {
+        if (p->tasks[i].owner != me || !p->tasks[i].release)
+            continue;
+        const leat__holding_t *o = leat__control_find_owned(c, p->tasks[i].ref);
+        if (o == NULL || o->standby)
+            s->released[s->released_count++] = p->tasks[i].ref;
+    }
+    if (s->released_count > 0) {
+        s->released_generation = p->generation;
+        s->released_revision = p->revision;
+    }
+}
+
+/* A leader took this process for gone: it says again that it is not. */
+static void say_again_if_forgotten(leat__control_t *c)
+{
+    if (c->forgotten == c->log.forgotten)
+        return;
+    c->forgotten = c->log.forgotten;
+    if (leat__control_log_process(&c->log, c->w->process_id) == NULL) {
+        leat__free(c->status_text);
+        c->status_text = NULL;
+    }
+}
+
+void leat__control_write_status(leat__control_t *c)
+{
+    leat__status_t s = {.process_id = c->w->process_id,
+        .threads = c->w->thread_count,
+        .tags = c->tags,
+        .tag_count = c->tag_count};
     leat__buf_t text = {0};
 
     if (c->membership == NULL)
         return;
+    say_again_if_forgotten(c);
     s.member_id = (char *)(uintptr_t)leat__membership_member_id(c->membership);
-    s.state = c->shutdown_all ? LEAT__PROCESS_SHUTDOWN
-              : c->stopping   ? LEAT__PROCESS_LEAVING
-                              : LEAT__PROCESS_RUNNING;
+    s.state = state_of(c, &s.restart_ms);
     s.held = leat__must_alloc((c->owned_count + 1) * sizeof *s.held);
     for (size_t i = 0; i < c->owned_count; i++)
-        s.held[s.held_count++] = c->owned[i].ref;
-    qsort(s.held, s.held_count, sizeof *s.held, leat__task_ref_compare);
-    if (c->obeyed >= 0 && c->obeyed == c->log.placement_offset) {
-        int me = leat__placement_member(p, s.member_id);
-        s.released = leat__must_alloc((p->task_count + 1) * sizeof *s.released);
-        for (size_t i = 0; i < p->task_count; i++)
-            if (p->tasks[i].owner == me && p->tasks[i].release &&
-                leat__control_find_owned(c, p->tasks[i].ref) == NULL)
-                s.released[s.released_count++] = p->tasks[i].ref;
-        if (s.released_count > 0) {
-            s.released_generation = p->generation;
-            s.released_revision = p->revision;
-        }
-    }
+        if (!c->owned[i].standby)
+            s.held[s.held_count++] = c->owned[i].ref;
+    leat__control_list_copies(c, &s);
+    if (c->obeyed >= 0 && c->obeyed == c->log.placement_offset)
+        list_released(c, &s);
     leat__status_encode(&s, &text);
     if (c->status_text == NULL || strcmp(c->status_text, leat__buf_text(&text)) != 0) {
         leat__control_log_status(&c->log, &s);
@@ -213,5 +330,6 @@ void leat__control_write_status(leat__control_t *c)
     }
     leat__buf_release(&text);
     leat__free(s.held);
+    leat__free(s.copies);
     leat__free(s.released);
 }

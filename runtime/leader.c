@@ -1,12 +1,11 @@
 /*
  * runtime/leader.c: the leader's work: owner of partition 0 of the control topic in this generation.
  *
- *   CLAIM ─▶ MEASURE ─▶ READ ─▶ DESCRIBE ─▶ PLACED ──(a status changed, a fence is up)──▶ PLACED
+ *   CLAIM ─▶ MEASURE ─▶ READ ─▶ DESCRIBE ─▶ PLACED ──(a status changed, a fence is up, time to look again)──▶ PLACED
  *
  * It reads the control topic to the high watermark taken after its claim, so whatever any member acted on before this
- * generation stands in what it knows. A task is taken from (a) who released it for the revision that asked, (b) a process
- * absent from the group, after its transactional ids were initialised anew, (c) a process present under another member id,
- * once its new status says so (PROTOCOLS.md 7, 12). Everyone else keeps what they have; moves of live tasks are two steps.
+ * generation stands in what it knows. What follows from it is leader_view.c's. Here are the steps, the fences, and the
+ * statuses of processes that are gone for good, which it deletes.
  */
 #include "control_inside.h"
 
@@ -15,6 +14,8 @@
 
 #include <inttypes.h>
 #include <string.h>
+
+enum { YOUNG_MS = 200 };
 
 static void forget_members(leat__lead_t *d)
 {
@@ -59,176 +60,10 @@ void leat__lead_begin(leat__control_t *c)
 
     leat__lead_end(c);
     c->lead.revision = 0;
+    c->lead.since_ms = c->now_ms;
+    c->lead.buried = false;
     leat__control_log_claim(&c->log, &claim);
     c->lead.state = LEAT__LEAD_CLAIM;
-}
-
-/* ---- computing ---- */
-
-/* The members that can be told apart: in the group, and their status says who they are. */
-static void list_members(const leat__control_t *c, leat__placement_t *p, const char *without)
-{
-    const leat__lead_t *d = &c->lead;
-
-    p->members = leat__must_alloc(
-        (d->member_count + c->log.placement.member_count + 1) * sizeof *p->members);
-    for (size_t i = 0; i < d->member_count; i++) {
-        const leat__status_t *s = leat__control_log_member(&c->log, d->members[i].member_id);
-        if (s == NULL)
-            continue;
-        leat__placed_member_t *m = &p->members[p->member_count++];
-        m->member_id = leat__must_strdup(s->member_id);
-        m->process_id = leat__must_strdup(s->process_id);
-        m->threads = s->state == LEAT__PROCESS_RUNNING ? s->threads : 0;
-        if (without != NULL && strcmp(without, s->member_id) == 0)
-            m->threads = 0;
-    }
-}
-
-static int member_of_process(const leat__placement_t *p, size_t count, const char *process_id)
-{
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(p->members[i].process_id, process_id) == 0)
-            return (int)i;
-    return -1;
-}
-
-static bool in_group(const leat__lead_t *d, const char *process_id, const char *member_id)
-{
-    for (size_t i = 0; i < d->member_count; i++) {
-        const leat__group_member_t *m = &d->members[i];
-        if (strcmp(m->member_id, member_id) == 0 ||
-            (m->instance_id != NULL && strcmp(m->instance_id, process_id) == 0))
-            return true;
-    }
-    return false;
-}
-
-static bool lists(const leat__task_ref_t *refs, size_t count, leat__task_ref_t ref)
-{
-    for (size_t i = 0; i < count; i++)
-        if (leat__task_ref_compare(&refs[i], &ref) == 0)
-            return true;
-    return false;
-}
-
-static bool has_released(const leat__control_t *c, const leat__status_t *s, leat__task_ref_t ref)
-{
-    const leat__placement_t *before = &c->log.placement;
-
-    if (s->state != LEAT__PROCESS_RUNNING)
-        return !lists(s->held, s->held_count, ref);
-    return s->released_generation == before->generation &&
-           s->released_revision == before->revision && lists(s->released, s->released_count, ref);
-}
-
-/* What is known of one task before it is placed. */
-struct standing {
-    int holder;                           /* present member that owns it; -1 */
-    int sticky;                           /* free, but this member has its state; -1 */
-    const leat__placed_member_t *blocked; /* owner that is not in the group and not fenced yet */
-};
-
-static struct standing standing_of(
-    leat__control_t *c, const leat__placement_t *p, size_t present, leat__task_ref_t ref)
-{
-    const leat__placement_t *before = &c->log.placement;
-    const leat__placed_task_t *t =
-        c->log.placement_offset >= 0 ? leat__placement_find(before, ref) : NULL;
-    struct standing s = {.holder = -1, .sticky = -1};
-
-    if (t != NULL && t->owner >= 0) {
-        const leat__placed_member_t *owner = &before->members[t->owner];
-        int same = leat__placement_member(p, owner->member_id);
-        int reborn = member_of_process(p, present, owner->process_id);
-
-        if (same >= 0 && (size_t)same < present) {
-            const leat__status_t *status = leat__control_log_member(&c->log, owner->member_id);
-            if (status == NULL || !has_released(c, status, ref))
-                s.holder = same;
-        } else if (reborn >= 0) {
-            s.sticky = reborn;
-        } else if (in_group(&c->lead, owner->process_id, owner->member_id) ||
-                   (c->w->exactly_once &&
-                       leat__map_get(&c->lead.fenced, owner->process_id) == NULL)) {
-            s.blocked = owner;
-        }
-    }
-    for (size_t i = 0; s.holder < 0 && s.blocked == NULL && i < present; i++) {
-        const leat__status_t *status = leat__control_log_member(&c->log, p->members[i].member_id);
-        if (status != NULL && lists(status->held, status->held_count, ref))
-            s.holder = (int)i;
-    }
-    return s;
-}
-
-static int absent_member(leat__placement_t *p, const leat__placed_member_t *owner)
-{
-    int at = leat__placement_member(p, owner->member_id);
-
-    if (at >= 0)
-        return at;
-    leat__placed_member_t *m = &p->members[p->member_count];
-    m->member_id = leat__must_strdup(owner->member_id);
-    m->process_id = leat__must_strdup(owner->process_id);
-    m->threads = 0;
-    return (int)p->member_count++;
-}
-
-static size_t all_tasks(const leat__plan_t *plan, leat__task_ref_t **refs)
-{
-    size_t count = 0;
-
-    for (size_t g = 0; g < plan->group_count; g++)
-        count += (size_t)plan->groups[g].task_count;
-    *refs = leat__must_alloc((count + 1) * sizeof **refs);
-    count = 0;
-    for (size_t g = 0; g < plan->group_count; g++)
-        for (int32_t i = 0; i < plan->groups[g].task_count; i++)
-            (*refs)[count++] = (leat__task_ref_t){.group = (int32_t)g, .partition = i};
-    return count;
-}
-
-static void compute(leat__control_t *c, leat__placement_t *p, const char *without)
-{
-    leat__task_ref_t *refs;
-    size_t count = all_tasks(c->w->plan, &refs), present;
-    struct standing *standings = leat__must_alloc((count + 1) * sizeof *standings);
-    int *current = leat__must_alloc((count + 1) * sizeof *current);
-    int *target = leat__must_alloc((count + 1) * sizeof *target);
-    int *threads;
-
-    memset(p, 0, sizeof *p);
-    p->generation = leat__membership_generation(c->membership);
-    p->leader = leat__must_strdup(leat__membership_member_id(c->membership));
-    list_members(c, p, without);
-    present = p->member_count;
-    threads = leat__must_alloc((present + 1) * sizeof *threads);
-    for (size_t i = 0; i < present; i++)
-        threads[i] = p->members[i].threads;
-    for (size_t i = 0; i < count; i++) {
-        standings[i] = standing_of(c, p, present, refs[i]);
-        current[i] = standings[i].holder >= 0 ? standings[i].holder : standings[i].sticky;
-    }
-    leat__place(threads, present, refs, count, current, target);
-    p->tasks = leat__must_alloc((count + 1) * sizeof *p->tasks);
-    for (size_t i = 0; i < count; i++) {
-        leat__placed_task_t *t = &p->tasks[p->task_count++];
-        t->ref = refs[i];
-        if (standings[i].blocked != NULL) {
-            t->owner = absent_member(p, standings[i].blocked);
-        } else if (standings[i].holder >= 0) {
-            t->owner = standings[i].holder;
-            t->release = target[i] >= 0 && target[i] != t->owner;
-        } else {
-            t->owner = target[i];
-        }
-    }
-    leat__free(refs);
-    leat__free(standings);
-    leat__free(current);
-    leat__free(target);
-    leat__free(threads);
 }
 
 /* ---- fencing the absent ---- */
@@ -247,6 +82,14 @@ static int threads_of(const leat__control_t *c, const leat__placed_member_t *m)
     return m->threads > 0 ? m->threads : 1;
 }
 
+/* It says it will be back, and has let go of everything. */
+static bool restarts(const leat__control_t *c, const char *process_id)
+{
+    const leat__status_t *s = leat__control_log_process(&c->log, process_id);
+
+    return s != NULL && s->state == LEAT__PROCESS_RESTARTING && c->now_ms < s->kept_until_ms;
+}
+
 static void fence_absent(leat__control_t *c, const leat__placement_t *p)
 {
     leat__lead_t *d = &c->lead;
@@ -256,14 +99,15 @@ static void fence_absent(leat__control_t *c, const leat__placement_t *p)
 
     if (!c->w->exactly_once || d->fence != NULL)
         return;
+    bool *owns = leat__must_alloc((p->member_count + 1) * sizeof *owns);
+    for (size_t k = 0; k < p->task_count; k++)
+        if (p->tasks[k].owner >= 0)
+            owns[p->tasks[k].owner] = true;
     for (size_t i = 0; i < p->member_count; i++) {
         const leat__placed_member_t *m = &p->members[i];
-        bool owns = false;
 
-        for (size_t k = 0; k < p->task_count; k++)
-            owns = owns || p->tasks[k].owner == (int)i;
-        if (!owns || in_group(d, m->process_id, m->member_id) ||
-            leat__map_get(&d->fenced, m->process_id) != NULL)
+        if (!owns[i] || leat__lead_knows(d, m->process_id, m->member_id) ||
+            restarts(c, m->process_id) || leat__map_get(&d->fenced, m->process_id) != NULL)
             continue;
         for (int t = 0; t < threads_of(c, m); t++)
             for (char which = 'a'; which <= 'b'; which++) {
@@ -282,6 +126,7 @@ static void fence_absent(leat__control_t *c, const leat__placement_t *p)
     for (size_t i = 0; i < count; i++)
         leat__free(ids[i]);
     leat__free(ids);
+    leat__free(owns);
 }
 
 static void fence_step(leat__control_t *c)
@@ -314,14 +159,32 @@ static char *text_of(const leat__placement_t *p)
     return leat__buf_finish(&text);
 }
 
+/*
+ * With many members one joins after the other: as long as nobody lacks an owner a young generation
+ * is given time, the next may follow at once (PROTOCOLS.md 16).
+ */
+static bool waits_for_more(const leat__control_t *c, bool settled)
+{
+    return settled && c->lead.published == NULL && c->now_ms < c->lead.since_ms + YOUNG_MS;
+}
+
 static void publish(leat__control_t *c, const char *without)
 {
     leat__lead_t *d = &c->lead;
     leat__placement_t p;
+    int64_t began_ms = leat__clock_steady_ms(c->w->clock);
 
     d->changes = c->log.changes;
     d->again = false;
-    compute(c, &p, without);
+    bool settled = leat__lead_compute(c, &p, without);
+    /* a storm of statuses must not keep this thread from everything else */
+    d->retry_ms = c->now_ms + 5 * (leat__clock_steady_ms(c->w->clock) - began_ms);
+    if (without == NULL && waits_for_more(c, settled)) {
+        d->again = true;
+        d->retry_ms = d->since_ms + YOUNG_MS;
+        leat__placement_release(&p);
+        return;
+    }
     char *text = text_of(&p);
     if (d->published == NULL || strcmp(d->published, text) != 0) {
         const leat__placement_t *before = &c->log.placement;
@@ -332,12 +195,53 @@ static void publish(leat__control_t *c, const char *without)
         leat__control_log_place(&c->log, &p);
         leat__free(d->published);
         d->published = text;
+        d->buried = false;
     } else {
         leat__free(text);
     }
     if (without == NULL)
         fence_absent(c, &p);
     leat__placement_release(&p);
+}
+
+/* ---- the gone ---- */
+
+static bool places(const leat__placement_t *p, const char *process_id)
+{
+    for (size_t i = 0; i < p->member_count; i++)
+        if (strcmp(p->members[i].process_id, process_id) == 0)
+            return true;
+    return false;
+}
+
+/*
+ * Deletes the statuses of processes that were not in the group when it was asked after they had been
+ * written, and that the placement in force does not know any more: nothing of theirs is left to take
+ * or to fence. One that was deleted too early (it joined meanwhile) writes its status again.
+ */
+static void bury(leat__control_t *c)
+{
+    const leat__lead_t *d = &c->lead;
+    char **gone = NULL;
+    size_t count = 0, room = 0;
+    const char *key;
+    void *value;
+
+    for (size_t i = 0; leat__map_next(&c->log.statuses, &i, &key, &value);) {
+        const leat__status_t *s = value;
+        if (s->seen > d->asked_at || leat__lead_knows(d, key, s->member_id) ||
+            places(&c->log.placement, key) || restarts(c, key))
+            continue;
+        LEAT__GROW(gone, count, room);
+        gone[count++] = leat__must_strdup(key);
+    }
+    for (size_t i = 0; i < count; i++) {
+        leat__log(LEAT_LOG_INFO, "control", NULL, "process %s is gone for good: status deleted",
+            gone[i]);
+        leat__control_log_forget(&c->log, gone[i]);
+        leat__free(gone[i]);
+    }
+    leat__free(gone);
 }
 
 void leat__lead_hand_over(leat__control_t *c)
@@ -372,6 +276,7 @@ static void described(leat__control_t *c)
         here = here || strcmp(d->op->members[i].member_id, me) == 0;
     if (d->op->err.code == 0 && d->op->stable && here) {
         keep_members(d, d->op);
+        d->buried = false;
         d->state = LEAT__LEAD_PLACED;
         d->again = true;
     } else {
@@ -479,7 +384,7 @@ bool leat__lead_step(leat__control_t *c)
         return true;
     case LEAT__LEAD_PLACED:
         fence_step(c);
-        if (d->changes != c->log.changes)
+        if (d->changes != c->log.changes || c->now_ms >= d->wake_ms)
             d->again = true;
         if (somebody_is_new(c)) {
             d->state = LEAT__LEAD_DESCRIBE;
@@ -488,6 +393,10 @@ bool leat__lead_step(leat__control_t *c)
         /* the next one is computed from the last one, so that must have been read back */
         if (d->again && c->now_ms >= d->retry_ms && (d->revision == 0 || read_back(c)))
             publish(c, NULL);
+        if (!d->again && !d->buried && d->fence == NULL && read_back(c)) {
+            d->buried = true;
+            bury(c);
+        }
         return d->again || d->fence != NULL;
     case LEAT__LEAD_NO:
         break;

@@ -1,11 +1,12 @@
 /*
- * runtime/placement.h: who owns which task: a pure function, and the records of the control topic that carry its answer.
+ * runtime/placement.h: the records of the control topic: who leads, who owns which task, how each process is.
  *
  * The control topic "<app>-leat-control-changelog" is compacted and holds whole states, never deltas (PROTOCOLS.md 28):
  *
  *   claim             who leads: generation and member id; written before a leader's first placement
- *   placement         generation, revision, leader; members; per task: the owner, and whether it must release
- *   status/<process>  member id, threads, state, tasks held, and the answer `released` to a placement's revision
+ *   placement         generation, revision, leader; members; per task: the owner, whether it must release, who keeps copies
+ *   status/<process>  member id, threads, tags, state, tasks held, copies of others' state and how far they are, and the
+ *                     answer `released` to a placement's revision; written on change, not on time
  *   incarnation/<t>   a random number of internal topic t's making (PROTOCOLS.md 9)
  *
  * Values are lines of words, readable with any consumer.
@@ -13,8 +14,8 @@
 #ifndef LEAT__RUNTIME_PLACEMENT_H
 #define LEAT__RUNTIME_PLACEMENT_H
 
+#include "assignor.h"
 #include "base/buf.h"
-#include "worker.h"
 
 typedef struct leat__claim_t {
     int32_t generation;
@@ -30,6 +31,7 @@ typedef struct leat__placed_task_t {
     leat__task_ref_t ref;
     int owner;    /* index in members; -1: nobody yet */
     bool release; /* the owner is asked to let go */
+    size_t first_copy, copy_count; /* in copies: members that keep a copy of its state */
 } leat__placed_task_t;
 
 typedef struct leat__placement_t {
@@ -40,24 +42,44 @@ typedef struct leat__placement_t {
     size_t member_count;
     leat__placed_task_t *tasks;
     size_t task_count; /* sorted by group, partition */
+    leat__assigned_copy_t *copies;
+    size_t copy_count;
 } leat__placement_t;
 
 typedef enum leat__process_state_t {
     LEAT__PROCESS_RUNNING,
     LEAT__PROCESS_LEAVING,
-    LEAT__PROCESS_SHUTDOWN /* asks all to stop */
+    LEAT__PROCESS_SHUTDOWN,  /* asks all to stop */
+    LEAT__PROCESS_RESTARTING /* will be back: its tasks are kept for it */
 } leat__process_state_t;
+
+typedef struct leat__status_copy_t { /* state of a task that this process has and does not run; or runs, far from ready */
+    leat__task_ref_t ref;
+    int64_t lag; /* changelog records that it lacks, roughly; 0: caught up; LEAT__LAG_UNKNOWN */
+} leat__status_copy_t;
+
+typedef struct leat__tag_t {
+    char *name, *value;
+} leat__tag_t;
 
 typedef struct leat__status_t {
     char *process_id, *member_id;
     int threads;
     leat__process_state_t state;
+    int64_t restart_ms; /* restarting: how long to wait for it */
+    leat__tag_t *tags;
+    size_t tag_count;
     leat__task_ref_t *held;
-    size_t held_count;
+    size_t held_count; /* sorted */
+    leat__status_copy_t *copies;
+    size_t copy_count;
     int32_t released_generation;
     int64_t released_revision; /* 0: no answer */
     leat__task_ref_t *released;
-    size_t released_count;
+    size_t released_count; /* sorted */
+    /* set by the reader of the log: */
+    int64_t kept_until_ms; /* restarting: steady time of this process */
+    uint64_t seen;         /* which of the changes this one was */
 } leat__status_t;
 
 void leat__claim_encode(const leat__claim_t *c, leat__buf_t *out);
@@ -73,17 +95,5 @@ void leat__status_release(leat__status_t *s);
 int leat__task_ref_compare(const void *a, const void *b);
 const leat__placed_task_t *leat__placement_find(const leat__placement_t *p, leat__task_ref_t ref);
 int leat__placement_member(const leat__placement_t *p, const char *member_id); /* -1 */
-
-/**
- * Where tasks should be: each task once, every member's share in proportion to its threads (differing by at most one), each
- * sub-topology spread too, and as many as possible where `current` has them.
- *
- * @param threads  of each member; 0: takes none
- * @param refs     sorted
- * @param current  member that has the task or its local state; -1 nobody
- * @param target   [out] per task; -1 only if no member takes any
- */
-void leat__place(const int *threads, size_t member_count, const leat__task_ref_t *refs,
-    size_t task_count, const int *current, int *target);
 
 #endif

@@ -62,6 +62,7 @@ static void begin(struct model *g, int members, int groups, size_t tasks_each, u
             leat__assign_task_t *t = &g->tasks[g->task_count];
             t->ref = (leat__task_ref_t){.group = k, .partition = (int32_t)p};
             t->stateful = k % 3 != 2;
+            t->barred = -1;
             g->owner[g->task_count] = g->previous[g->task_count] = -1;
             g->task_count++;
         }
@@ -398,9 +399,9 @@ static void test_far_holder_gives_way(void **state)
     leat__assign_member_t members[3] = {{.threads = 1}, {.threads = 1}, {.threads = 1}};
     leat__assign_copy_t ready = {.member = 2, .live = true, .lag = 3};
     leat__assign_task_t tasks[3] = {
-        {.ref = {0, 0}, .stateful = true, .holder = 0, .holder_lag = FAR, .previous = -1},
-        {.ref = {0, 1}, .stateful = true, .holder = 0, .holder_lag = FAR, .previous = -1},
-        {.ref = {0, 2}, .stateful = true, .holder = 0, .holder_lag = FAR, .previous = -1,
+        {.ref = {0, 0}, .stateful = true, .holder = 0, .holder_lag = FAR, .previous = -1, .barred = -1},
+        {.ref = {0, 1}, .stateful = true, .holder = 0, .holder_lag = FAR, .previous = -1, .barred = -1},
+        {.ref = {0, 2}, .stateful = true, .holder = 0, .holder_lag = FAR, .previous = -1, .barred = -1,
             .copies = &ready, .copy_count = 1}};
     leat__assign_t in = {.members = members, .member_count = 3, .tasks = tasks, .task_count = 3,
         .warmups = 2, .acceptable_lag = ACCEPTABLE};
@@ -418,11 +419,11 @@ static void test_kept_tasks_stay_out_of_it(void **state)
     leat__assign_member_t members[3] = {{.threads = 0}, {.threads = 1}, {.threads = 1}};
     leat__assign_copy_t standby = {.member = 1, .live = true};
     leat__assign_task_t tasks[4] = {
-        {.ref = {0, 0}, .stateful = true, .kept = true, .holder = -1, .previous = 0,
+        {.ref = {0, 0}, .stateful = true, .kept = true, .holder = -1, .previous = 0, .barred = -1,
             .copies = &standby, .copy_count = 1},
-        {.ref = {0, 1}, .stateful = true, .kept = true, .holder = -1, .previous = 0},
-        {.ref = {0, 2}, .stateful = true, .holder = 1, .previous = -1},
-        {.ref = {0, 3}, .stateful = true, .holder = 2, .previous = -1}};
+        {.ref = {0, 1}, .stateful = true, .kept = true, .holder = -1, .previous = 0, .barred = -1},
+        {.ref = {0, 2}, .stateful = true, .holder = 1, .previous = -1, .barred = -1},
+        {.ref = {0, 3}, .stateful = true, .holder = 2, .previous = -1, .barred = -1}};
     leat__assign_t in = {.members = members, .member_count = 3, .tasks = tasks, .task_count = 4,
         .standbys = 1, .warmups = 2, .acceptable_lag = ACCEPTABLE};
     leat__assignment_t a;
@@ -437,10 +438,32 @@ static void test_kept_tasks_stay_out_of_it(void **state)
     leat__assignment_release(&a);
 }
 
+static void test_barred_member_does_not_get_it_back(void **state)
+{
+    leat__assign_member_t members[2] = {{.threads = 1}, {.threads = 1}};
+    leat__assign_copy_t own = {.member = 0};
+    leat__assign_task_t tasks[2] = {
+        {.ref = {0, 0}, .stateful = true, .holder = -1, .previous = 0, .barred = 0, .copies = &own,
+            .copy_count = 1},
+        {.ref = {0, 1}, .stateful = true, .holder = 1, .previous = -1, .barred = -1}};
+    leat__assign_t in = {.members = members, .member_count = 2, .tasks = tasks, .task_count = 2,
+        .standbys = 1, .warmups = 2, .acceptable_lag = ACCEPTABLE};
+    leat__assignment_t a;
+
+    (void)state;
+    leat__assign(&in, &a);
+    assert_int_equal(a.owners[0], 1);
+    leat__assignment_release(&a);
+    in.member_count = in.task_count = 1; /* nobody else is there */
+    leat__assign(&in, &a);
+    assert_int_equal(a.owners[0], -1);
+    leat__assignment_release(&a);
+}
+
 static void test_nobody_takes_any(void **state)
 {
     leat__assign_member_t members[1] = {{.threads = 0}};
-    leat__assign_task_t task = {.ref = {0, 0}, .stateful = true, .holder = 0, .previous = -1};
+    leat__assign_task_t task = {.ref = {0, 0}, .stateful = true, .holder = 0, .previous = -1, .barred = -1};
     leat__assign_t in = {.members = members, .member_count = 1, .tasks = &task, .task_count = 1,
         .standbys = 1, .warmups = 2, .acceptable_lag = ACCEPTABLE};
     leat__assignment_t a;
@@ -613,6 +636,7 @@ int main(void)
         cmocka_unit_test(test_dead_members_tasks_go_to_their_standbys),
         cmocka_unit_test(test_far_holder_gives_way),
         cmocka_unit_test(test_kept_tasks_stay_out_of_it),
+        cmocka_unit_test(test_barred_member_does_not_get_it_back),
         cmocka_unit_test(test_nobody_takes_any),
         cmocka_unit_test(test_standbys_stand_in_other_zones),
         cmocka_unit_test(test_zones_that_do_not_suffice_are_no_obstacle),
