@@ -262,13 +262,15 @@ static long standing(leat__assign_work_t *w, size_t t, size_t m)
     return above * 4 + readiness(w, &w->in->tasks[t], m);
 }
 
-static int roomiest(leat__assign_work_t *w, size_t t)
+/* The best member with room; crowded: one without room will do. */
+static int roomiest(leat__assign_work_t *w, size_t t, bool crowded)
 {
     int best = -1;
     long best_standing = 0;
 
     for (size_t m = 0; m < w->in->member_count; m++) {
-        if (!can_take(w->in, &w->in->tasks[t], (int)m) || w->count[m] >= w->quota[m])
+        if (!can_take(w->in, &w->in->tasks[t], (int)m) ||
+            (!crowded && w->count[m] >= w->quota[m]))
             continue;
         long at = standing(w, t, m);
         if (best < 0 || at < best_standing ||
@@ -301,7 +303,9 @@ static void fill_all(leat__assign_work_t *w)
             if (w->ideal[t] >= 0 || w->in->tasks[t].kept)
                 continue;
             leat__assign_lags(w, t);
-            int m = ready == 3 || best_readiness(w, t) <= ready ? roomiest(w, t) : -1;
+            int m = ready == 3 || best_readiness(w, t) <= ready ? roomiest(w, t, false) : -1;
+            if (m < 0 && ready == 3) /* the only room is where it may not go */
+                m = roomiest(w, t, true);
             leat__assign_unlags(w, t);
             if (m >= 0)
                 put(w, t, m);

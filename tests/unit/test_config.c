@@ -340,9 +340,9 @@ static void test_what_has_no_effect_is_warned_of(void **state)
     leat_config_set(c, "metrics.num.samples", "3");
     assert_int_equal(warnings, 1);
     assert_non_null(strstr(last_log, "metrics.num.samples has no effect: "));
-    leat_config_set(c, "num.standby.replicas", "0"); /* the default */
+    leat_config_set(c, "rack.aware.assignment.strategy", "none"); /* the default */
     assert_int_equal(warnings, 1);
-    leat_config_set(c, "num.standby.replicas", "1");
+    leat_config_set(c, "rack.aware.assignment.strategy", "min_traffic");
     assert_int_equal(warnings, 2);
     assert_int_equal(leat_config_check(c, &err), 0);
 }
