@@ -258,6 +258,20 @@ void leat__config_each_client(const leat_config_t *c, leat__config_each_fn fn, v
     }
 }
 
+bool leat__config_is_secret(const char *key)
+{
+    static const char *const ends[] = {"password", "secret", "ssl.key.pem", "sasl.jaas.config"};
+    size_t size = strlen(key);
+
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        size_t end = strlen(ends[i]);
+
+        if (size >= end && strcasecmp(key + size - end, ends[i]) == 0)
+            return strncmp(key, "program.", strlen("program.")) != 0;
+    }
+    return false;
+}
+
 const leat_error_t *leat__config_error(const leat_config_t *c)
 {
     static const leat_error_t none = {.code = LEAT_OK};

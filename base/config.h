@@ -24,6 +24,8 @@ void leat__config_each(
 /** The set properties that concern the connection to the broker (security.*, sasl.*, ssl.*,
  *  timeouts, buffers), under librdkafka's names. bootstrap.servers is not among them. */
 void leat__config_each_client(const leat_config_t *c, leat__config_each_fn fn, void *user);
+/** Whether key's value is a secret: passwords, keys, whatever prefix stands before the name. */
+bool leat__config_is_secret(const char *key);
 leat_config_t *leat__config_clone(const leat_config_t *c);
 const leat_error_t *leat__config_error(const leat_config_t *c); /* the first; code 0: none */
 

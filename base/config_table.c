@@ -333,6 +333,8 @@ static const leat__property_prefix_t prefixes[] = {
     {"security.", true, "Properties of librdkafka for all clients."},
     {"sasl.", true, "Properties of librdkafka for all clients."},
     {"ssl.", true, "Properties of librdkafka for all clients."},
+    {"enable.sasl.", true, "Properties of librdkafka for all clients."},
+    {"enable.ssl.", true, "Properties of librdkafka for all clients."},
 };
 
 enum {

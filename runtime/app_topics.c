@@ -103,6 +103,20 @@ static void expand(leat__plan_t *plan, const leat__op_t *listed)
     leat__free(names);
 }
 
+/* A topic that this client may not see is not a missing one. */
+static int check_seen(const leat__op_t *op, leat_error_t *err)
+{
+    for (size_t i = 0; i < op->topic_count; i++) {
+        const leat__topic_t *t = &op->topics[i];
+
+        if (t->code == LEAT_EAUTH)
+            return leat__error(err, LEAT_EAUTH, LEAT_FATAL, t->name,
+                "cannot be read: %s; the principal of this client lacks that right",
+                t->error != NULL ? t->error : leat_error_text(LEAT_EAUTH));
+    }
+    return 0;
+}
+
 static int resolve(leat_app_t *app, int64_t deadline_ms, leat_error_t *err)
 {
     leat__plan_t *plan = app->plan;
@@ -127,8 +141,10 @@ static int resolve(leat_app_t *app, int64_t deadline_ms, leat_error_t *err)
         leat__free(n.names);
         if (rc != 0)
             return rc;
+        rc = check_seen(op, err);
     }
-    rc = leat__plan_resolve(plan, count_of, op, err);
+    if (rc == 0)
+        rc = leat__plan_resolve(plan, count_of, op, err);
     leat__op_free(op);
     return rc;
 }

@@ -80,6 +80,14 @@ static void set_log(struct line *l, const char *value)
     wrong(l, "--log takes error, warn, info, debug or trace, not ", value);
 }
 
+/* One ${env:NAME} or ${file:PATH}, and nothing else. */
+static bool is_reference(const char *value)
+{
+    return (strncmp(value, "${env:", 6) == 0 || strncmp(value, "${file:", 7) == 0) &&
+           strchr(value, '}') == value + strlen(value) - 1;
+}
+
+/* Everybody on the machine sees the command lines of all processes. */
 static void set_pair(struct line *l, const char *pair)
 {
     const char *equals = strchr(pair, '=');
@@ -89,7 +97,15 @@ static void set_pair(struct line *l, const char *pair)
         return;
     }
     char *key = leat__must_strndup(pair, (size_t)(equals - pair));
-    leat_config_set(l->config, key, equals + 1);
+    if (leat__config_is_secret(key) && !is_reference(equals + 1)) {
+        fprintf(stderr,
+            "%s: --set %s: a secret must not stand on a command line: write '${env:NAME}' or "
+            "'${file:PATH}' there, or set it in a --config file\n",
+            l->program, key);
+        l->status = USAGE;
+    } else {
+        leat_config_set(l->config, key, equals + 1);
+    }
     leat__free(key);
 }
 

@@ -9,7 +9,8 @@
  * The library reports trouble with connections through the error callback only, long before a call
  * gives up. It is kept in the client: the last word for the texts of timeouts, and a refusal by
  * SASL or TLS as a verdict that ends every waiting call at once. A TLS handshake that fails after
- * the client once worked is taken for a broker going down.
+ * the client once worked is taken for a broker going down. A broker that does not take this client's
+ * certificate says so after the handshake (TLS 1.3): librdkafka reports a connection lost to an alert.
  */
 #include "runtime/kafka/kafka.h"
 
@@ -221,11 +222,12 @@ static void on_log(const rd_kafka_t *rk, int severity, const char *facility, con
     leat__log(level, "kafka", fields, "%s", text);
 }
 
-static bool is_refusal(rd_kafka_resp_err_t code, const leat__kclient_t *c)
+static bool is_refusal(rd_kafka_resp_err_t code, const char *text, const leat__kclient_t *c)
 {
     unsigned flags;
 
-    if (code == RD_KAFKA_RESP_ERR__SSL)
+    if (code == RD_KAFKA_RESP_ERR__SSL ||
+        (code == RD_KAFKA_RESP_ERR__TRANSPORT && strstr(text, "SSL alert number")))
         return !c->worked;
     return leat__kcode(code, &flags) == LEAT_EAUTH;
 }
@@ -253,7 +255,7 @@ void leat__kclient_note(leat__kclient_t *c, rd_kafka_resp_err_t code, const char
     }
     pthread_mutex_lock(&c->lock);
     snprintf(c->last, sizeof c->last, "%s", text);
-    if (is_refusal(code, c) && !c->refused) {
+    if (is_refusal(code, text, c) && !c->refused) {
         snprintf(c->refused_text, sizeof c->refused_text, "%s", text);
         c->refused = LEAT_EAUTH;
     }
@@ -271,14 +273,22 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
     leat__kclient_note(opaque, (rd_kafka_resp_err_t)code, reason);
 }
 
+/* librdkafka sent a wrong nonce until 2.6.1 (its #4895); Kafka looks at it closely since 4.0. */
+static const char *scram_hint(const char *text)
+{
+    return strstr(text, "SCRAM") && rd_kafka_version() < 0x02060100
+               ? "; with Kafka 4 or newer SCRAM needs librdkafka 2.6.1 or newer"
+               : "";
+}
+
 bool leat__kclient_refused(leat__kclient_t *c, const char *where, leat_error_t *err)
 {
     if (!c->refused)
         return false;
     pthread_mutex_lock(&c->lock);
     leat__error(err, LEAT_EAUTH, LEAT_FATAL, where,
-        "Kafka at %s refused this client: %s; check security.protocol, sasl.* and ssl.*",
-        c->servers, c->refused_text);
+        "Kafka at %s refused this client: %s; check security.protocol, sasl.* and ssl.*%s",
+        c->servers, c->refused_text, scram_hint(c->refused_text));
     pthread_mutex_unlock(&c->lock);
     return true;
 }

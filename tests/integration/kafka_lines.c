@@ -5,6 +5,7 @@
  *   kafka_lines load   BROKERS TOPIC LINES SEED EXPECTED    lines of 10 words, skewed; EXPECTED gets "WORD COUNT", sorted
  *   kafka_lines counts BROKERS TOPIC GOT                    reads with read_committed to the end; the last count per word;
  *                                                           prints how many records there were and how often a count went down
+ *   kafka_lines version                                     librdkafka's
  * It uses librdkafka alone, nothing of leat.
  */
 #include <librdkafka/rdkafka.h>
@@ -218,6 +219,8 @@ int main(int argc, char **argv)
         return load(argv[2], argv[3], atol(argv[4]), strtoull(argv[5], NULL, 10), argv[6]);
     if (argc == 5 && strcmp(argv[1], "counts") == 0)
         return read_counts(argv[2], argv[3], argv[4]);
+    if (argc == 2 && strcmp(argv[1], "version") == 0)
+        return puts(rd_kafka_version_str()) < 0;
     fprintf(stderr, "usage: kafka_lines create|load|counts ...\n");
     return 2;
 }

@@ -182,7 +182,8 @@ def broker_away(w, eos, name):
 
 def expect_error(w, name, args, *texts, seconds=40):
     start = time.time()
-    out = subprocess.run([f"{w.bin}/word-count", *args], capture_output=True, text=True, timeout=seconds)
+    out = subprocess.run([f"{w.bin}/word-count", *args], capture_output=True, text=True, timeout=seconds,
+                         env=dict(os.environ, PASSWORD="wrong"))
     if out.returncode != 1:
         raise Failed(f"{name}: exit status {out.returncode}, wanted 1\n{out.stderr[-2000:]}")
     last = out.stderr.strip().splitlines()[-1]
@@ -206,7 +207,7 @@ def bad_input(w, eos, name):
     expect_error(w, "unwritable state directory", ["--bootstrap-servers", w.brokers, "--state-dir", f"{blocked}/x"],
                  "state.dir", blocked)
     expect_error(w, "no broker", ["--bootstrap-servers", "127.0.0.1:1", "--state-dir", f"{w.dir}/bad"], "127.0.0.1:1")
-    expect_error(w, "SASL refused", sasl + ["--set", "sasl.password=wrong"], "uthentication")
+    expect_error(w, "SASL refused", sasl + ["--set", "sasl.password=${env:PASSWORD}"], "uthentication")
     expect_error(w, "TLS refused", on + ["--set", "security.protocol=SSL"], "SSL")
     args = on + ["--input", "bad-lines", "--output", "bad-counts"]
     first = subprocess.Popen([f"{w.bin}/word-count", *args], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

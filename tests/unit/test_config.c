@@ -208,6 +208,23 @@ static void test_each_gives_what_has_the_prefix(void **state)
     leat__config_each_client(NULL, join, text);
 }
 
+static void test_secrets_are_known_by_name_whatever_stands_before(void **state)
+{
+    static const char *const secret[] = {"sasl.password", "ssl.key.password", "ssl.key.pem",
+        "consumer.sasl.password", "sasl.oauthbearer.client.secret", "sasl.jaas.config"};
+    static const char *const open[] = {
+        "sasl.username", "ssl.key.location", "application.id", "program.password", "", "word"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof secret / sizeof *secret; i++)
+        assert_true(leat__config_is_secret(secret[i]));
+    for (size_t i = 0; i < sizeof open / sizeof *open; i++)
+        assert_false(leat__config_is_secret(open[i]));
+    for (size_t i = 0; leat__property_at(i); i++)
+        assert_int_equal(
+            leat__property_at(i)->secret && !leat__config_is_secret(leat__property_at(i)->name), 0);
+}
+
 static void test_clone_stands_alone(void **state)
 {
     leat_config_t *copy;
@@ -632,6 +649,7 @@ int main(void)
         TEST(test_commit_interval_default_follows_the_guarantee),
         TEST(test_older_names_are_the_same_property),
         TEST(test_each_gives_what_has_the_prefix),
+        TEST(test_secrets_are_known_by_name_whatever_stands_before),
         TEST(test_clone_stands_alone),
         TEST(test_unknown_names_hint_at_the_nearest),
         TEST(test_a_name_of_any_length_is_refused),
