@@ -21,7 +21,8 @@
 #include <time.h>
 
 static leat_app_t nil_app = {
-    .nil = true, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    .nil = true, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER,
+    .globals_lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* ---- states ---- */
 
@@ -115,6 +116,7 @@ leat_app_t *leat_app_new(
     app->dir.lock = -1;
     pthread_mutex_init(&app->lock, NULL);
     leat__cond_init(&app->changed);
+    pthread_mutex_init(&app->globals_lock, NULL);
     return app;
 }
 
@@ -168,6 +170,7 @@ void leat_app_free(leat_app_t *app)
         app->opts.user_free(app->opts.user);
     pthread_mutex_destroy(&app->lock);
     pthread_cond_destroy(&app->changed);
+    pthread_mutex_destroy(&app->globals_lock);
     leat__free(app);
 }
 

@@ -30,6 +30,7 @@ struct leat_app_t {
     leat__worker_t worker;
     leat__control_t *control;
     struct leat__globals_run_t *globals; /* NULL: the topology has no global stores */
+    pthread_mutex_t globals_lock;        /* between those who ask about them and their end */
     char **created;
     size_t created_count; /* internal topics made at this start */
     int64_t log_start;    /* earliest offset of the control topic */
@@ -51,6 +52,8 @@ int leat__app_op(leat_app_t *app, int64_t deadline_ms,
 void leat__app_fail(leat_app_t *app, const leat_error_t *err);
 
 /* globals_run.c */
+/** A request about a global store, of any thread; answered at once. False: there are none (any more). */
+bool leat__globals_serve(leat_app_t *app, leat__question_t *r);
 /** Fills the global stores, then keeps them up to date; before any stream thread. 0 too if there are none. */
 int leat__globals_start(leat_app_t *app, leat_error_t *err);
 void leat__globals_stop(leat_app_t *app); /* after all stream threads */

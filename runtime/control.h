@@ -4,7 +4,7 @@
 #ifndef LEAT__RUNTIME_CONTROL_H
 #define LEAT__RUNTIME_CONTROL_H
 
-#include "worker.h"
+#include "asks.h"
 
 /** What the app wants to hear; called on the control thread. */
 typedef struct leat__control_hooks_t {
@@ -26,6 +26,10 @@ void leat__control_free(leat__control_t *c);
 /** Any thread: ask for a clean stop. */
 void leat__control_stop(leat__control_t *c);
 void leat__control_pause(leat__control_t *c, bool pause);
+/** Any thread: a thread of this process that has the task, a standby only if stale. */
+bool leat__control_has(leat__control_t *c, leat__task_ref_t ref, bool stale);
+/** Any thread: the request goes to the task's thread (the owner, else a standby). False: not here. */
+bool leat__control_ask(leat__control_t *c, leat__task_ref_t ref, leat__question_t *r);
 /** Counts of all threads, summed. Any thread. */
 void leat__control_view(leat__control_t *c, leat__thread_view_t *sum);
 

@@ -40,6 +40,7 @@ struct leat__globals_run_t {
     leat__budget_t budget;
     leat__task_state_t *state;
     leat__globals_t *globals;
+    leat__asks_t asks; /* under the globals' lock */
     leat__reader_t *reader;
     source_t *sources;
     size_t source_count;
@@ -418,7 +419,9 @@ static int follow(run_t *g, leat_error_t *err)
 {
     if (pthread_create(&g->thread, NULL, body, g) != 0)
         return leat__error(err, LEAT_EIO, 0, "global", "no thread can be started");
+    pthread_mutex_lock(&g->app->globals_lock);
     g->running = true;
+    pthread_mutex_unlock(&g->app->globals_lock);
     return 0;
 }
 
@@ -432,7 +435,9 @@ int leat__globals_start(leat_app_t *app, leat_error_t *err)
     g = leat__must_alloc(sizeof *g);
     g->app = app;
     g->vt = app->broker->vt;
+    pthread_mutex_lock(&app->globals_lock);
     app->globals = g;
+    pthread_mutex_unlock(&app->globals_lock);
     rc = open_stores(g, err);
     if (rc == 0)
         rc = open_reader(g, err);
@@ -452,11 +457,43 @@ int leat__globals_start(leat_app_t *app, leat_error_t *err)
     return rc;
 }
 
+bool leat__globals_serve(leat_app_t *app, leat__question_t *r)
+{
+    run_t *g;
+
+    pthread_mutex_lock(&app->globals_lock);
+    g = app->globals;
+    if (g && !g->running) {
+        g = NULL; /* being filled */
+    } else if (g) {
+        leat__store_t *s = NULL;
+        leat__task_t *t = leat__globals_task(g->globals);
+
+        leat__globals_lock(g->globals);
+        for (size_t i = 0; r->store && i < leat__task_store_count(t); i++)
+            if (!strcmp(leat__task_store_spec(t, i)->name, r->store))
+                s = leat__task_store(t, i);
+        leat__asks_keep(&g->asks, leat__clock_steady_ms(app->worker.clock));
+        leat__asks_turn(&g->asks, s, "global", leat__clock_steady_ms(app->worker.clock), r);
+        leat__globals_unlock(g->globals);
+    }
+    pthread_mutex_unlock(&app->globals_lock);
+    if (!g)
+        return false;
+    r->done = true; /* by the asker itself */
+    return true;
+}
+
 void leat__globals_stop(leat_app_t *app)
 {
-    run_t *g = app->globals;
+    run_t *g;
 
+    pthread_mutex_lock(&app->globals_lock);
+    g = app->globals;
     app->globals = NULL;
+    if (g)
+        leat__asks_cut(&g->asks);
+    pthread_mutex_unlock(&app->globals_lock);
     if (!g)
         return;
     g->stop = true;

@@ -103,6 +103,7 @@ static void close_task(leat__owned_t *o)
 
     drop_ops(o);
     leat__restore_stop(o, LEAT_RESTORE_SUSPEND);
+    leat__asks_cut(&o->asks);
     if (o->task) {
         leat__task_counts_add(&t->closed, leat__task_counts(o->task));
         leat__task_close(o->task); /* gives its batches back, then the slots may go */

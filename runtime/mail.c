@@ -208,6 +208,10 @@ static bool read_message(leat__thread_t *t, leat__message_t *m)
     case LEAT__SAY_RESUME:
         t->paused = m->say == LEAT__SAY_PAUSE;
         break;
+    case LEAT__SAY_ASK:
+        leat__asks_serve(t, m->question);
+        m->question = NULL;
+        break;
     case LEAT__SAY_STOP:
         if (!t->stop)
             t->stop_since_ms = t->now_ms;

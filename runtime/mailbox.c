@@ -7,7 +7,7 @@
  * most a few messages per task and question, and a message that could be refused would need a
  * second protocol for that. The waker runs outside the lock, so that it may take locks of its own.
  */
-#include "worker.h"
+#include "asks.h"
 
 #include <errno.h>
 #include <time.h>
@@ -32,6 +32,12 @@ void leat__message_free(leat__message_t *m)
     leat__free(m->tasks);
     leat__positions_free(m->positions, m->position_count);
     leat__op_free(m->op);
+    if (m->question) {
+        leat__error(&m->question->err, LEAT_EMOVED, LEAT_RETRIABLE, "query",
+            "task %d_%d: its thread has ended", (int)m->question->ref.group,
+            (int)m->question->ref.partition);
+        leat__question_answer(m->question);
+    }
     leat__free(m);
 }
 

@@ -13,6 +13,7 @@
  *    restore.c   changelog → backend, beside the tasks that run
  *    standby.c   tasks that only follow their changelogs
  *    keep.c      checkpoints, eviction, purge of repartition topics
+ *    asks.c      questions of other threads about the stores
  *
  * Invariant: nothing of it is touched by another thread but the mailbox and, under its lock, the
  * view.
@@ -22,6 +23,7 @@
 
 #include <stdatomic.h>
 
+#include "asks.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "worker.h"
@@ -103,6 +105,7 @@ typedef struct leat__owned_t { /* a task of this thread */
     _Atomic int frozen_result;
     int64_t checkpoint_retry_ms;
     int64_t checkpoint_backoff_ms;
+    leat__asks_t asks;
     int64_t age_max_ms;
     uint64_t replayed; /* changelog records, since it was given */
     uint64_t rate_replayed; /* at rate_at_ms */

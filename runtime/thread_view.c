@@ -99,6 +99,7 @@ void leat__view_show(leat__thread_t *t)
         leat__task_view_t *v = &t->task_views[i];
 
         take_rate(o);
+        leat__asks_keep(&o->asks, t->now_ms);
         *v = view_of(o);
         if (o->task)
             leat__task_counts_add(&view.counts, leat__task_counts(o->task));

@@ -32,6 +32,7 @@ typedef enum leat__say_t {
     LEAT__SAY_LOST,        /* membership is gone: abort, close all tasks, standbys too (state kept), answer LOST_DONE */
     LEAT__SAY_COMMITTING,  /* op: of your COMMIT request, to wait for; NULL: dropped, its epoch is over */
     LEAT__SAY_PAUSE, LEAT__SAY_RESUME,
+    LEAT__SAY_ASK,         /* request: answer it (asks.h); from any thread */
     LEAT__SAY_STOP,        /* commit, close, answer STOPPED, end */
     /* thread → control */
     LEAT__SAY_BARRIER_DONE, LEAT__SAY_RELEASED, LEAT__SAY_LOST_DONE,
@@ -52,6 +53,7 @@ typedef struct leat__message_t {
     leat__task_ref_t *tasks; size_t task_count;
     leat__position_t *positions; size_t position_count;
     leat__op_t *op;
+    struct leat__question_t *question; /* ASK; freed unread: answered with LEAT_EMOVED */
     leat_error_t err;
 } leat__message_t;
 leat__message_t *leat__message_new(leat__say_t say);

@@ -34,9 +34,8 @@ struct leat__cursor_t {
     char *from, *until; /* what the backend's iterator borrows */
 };
 
-static void copy_entry(leat__cursor_t *c, const leat__entry_t *e)
+static void copy_entry(leat__cursor_t *c, const leat__entry_t *e, leat__view_t v)
 {
-    leat__view_t v = leat__entry_view(e);
     LEAT__GROW(c->rows, c->count, c->room);
     c->rows[c->count++] = (copied_t){c->bytes.size, e->key_size, v.size, v.time_ms};
     leat__buf_put(&c->bytes, e->bytes, e->key_size);
@@ -58,11 +57,13 @@ static void copy_range(leat__cursor_t *c, leat_slice_t from, leat_slice_t until)
     const leat__order_node_t *n = leat__order_seek(s->order, from.data ? from : leat_slice(""));
     for (; n; n = leat__order_next(n)) {
         const leat__entry_t *e = leat__order_entry(n);
+        leat__view_t v;
         if (until.data && leat__bytes_compare(leat__entry_key(e), until) >= 0)
             break;
-        if (s->resident ? leat__entry_view(e).size != LEAT__ABSENT
-                        : e->flags & (LEAT__UNCOMMITTED | LEAT__AHEAD) || only_here(s, e))
-            copy_entry(c, e);
+        if (leat__entry_seen(s, e, &v) &&
+            (s->resident ? v.size != LEAT__ABSENT
+                         : e->flags & (LEAT__UNCOMMITTED | LEAT__AHEAD) || only_here(s, e)))
+            copy_entry(c, e, v);
     }
     for (size_t i = 0; c->descending && i < c->count / 2; i++) {
         copied_t swap = c->rows[i];

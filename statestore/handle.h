@@ -7,10 +7,12 @@
 #ifndef LEAT__STATESTORE_HANDLE_H
 #define LEAT__STATESTORE_HANDLE_H
 
+#include "statestore/ask.h"
 #include "statestore/typed.h"
 
 struct leat_kv_t {
-    leat__store_t *store; /* NULL: nil */
+    leat__store_t *store;   /* NULL: nil, unless there is a remote */
+    leat__remote_t *remote; /* [keep: owner] reads go to the store's thread; NULL: it is ours */
     const leat_serde_t *key, *value;
     const char *topic; /* [own] */
     leat__owner_t *owner;
@@ -28,6 +30,11 @@ struct leat_sessions_t {
 struct leat_versions_t {
     leat_kv_t h;
 };
+
+static inline bool leat__handle_is_nil(const leat_kv_t *h)
+{
+    return !h->store && !h->remote;
+}
 
 void leat__handle_fail(const leat_kv_t *h, int code, const char *what, const char *text);
 /* Before a verb: a store that other threads use is entered. */
@@ -50,5 +57,8 @@ leat_row_t *leat__handle_row(
     const leat_kv_t *h, const void *key, const leat__window_row_t *row); /* in the owner's scratch */
 leat_iter_t *leat__iter_windows(const leat_kv_t *h, leat__window_cursor_t *cursor); /* adopts it */
 leat_iter_t *leat__iter_nil(void);
+/* Over a remote: the only row of a question, its value in the owner's scratch; all of them. */
+bool leat__handle_ask(const leat_kv_t *h, const leat__ask_t *ask, leat__window_row_t *row);
+leat_iter_t *leat__iter_remote(const leat_kv_t *h, const leat__ask_t *ask);
 
 #endif

@@ -131,6 +131,7 @@ struct leat__store_t {
     bool restoring;       /* not at its changelog's end: checkpoints leave its age as it was */
     struct leat__filters_t *filter; /* of all keys in it; NULL: it was not empty when it was opened */
     bool flushing;
+    bool as_committed; /* while a query of isolation `committed` reads: ask.c */
     leat__store_hooks_t hooks;
     void (*flush_fn)(void *user, leat__store_t *s, const leat__change_view_t *change);
     void *flush_user;
@@ -262,6 +263,20 @@ static inline leat__view_t leat__block_view(const leat__block_t *b)
 static inline leat__view_t leat__entry_view(const leat__entry_t *e)
 {
     return e->flags & LEAT__MOVED ? leat__block_view(e->versions->current) : leat__entry_inline(e);
+}
+
+/* What a read sees of an entry. False: the backend has it (only of uncommitted ones, read as committed). */
+static inline bool leat__entry_seen(
+    const leat__store_t *s, const leat__entry_t *e, leat__view_t *view)
+{
+    if (!s->as_committed || !(e->flags & LEAT__UNCOMMITTED)) {
+        *view = leat__entry_view(e);
+        return true;
+    }
+    const leat__block_t *kept = e->versions ? e->versions->committed : NULL;
+    *view = kept && kept != &leat__block_none ? leat__block_view(kept)
+                                              : (leat__view_t){"", LEAT__ABSENT, -1};
+    return kept || s->resident;
 }
 
 static inline leat__entry_t *leat__slot_entry(uint64_t slot)

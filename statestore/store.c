@@ -85,10 +85,16 @@ bool leat__store_get(leat__store_t *s, leat_slice_t key, leat_slice_t *value, in
         e = fill(s, key, hash);
     if (!e)
         return false;
-    e->flags |= LEAT__USED;
-    if (s->lru)
-        leat__lru_use(s, e);
-    leat__view_t v = leat__entry_view(e);
+    leat__view_t v;
+    if (s->as_committed) { /* leaves no trace of use */
+        if (!leat__entry_seen(s, e, &v) && !leat__beneath_get(s, key, &v))
+            return false;
+    } else {
+        e->flags |= LEAT__USED;
+        if (s->lru)
+            leat__lru_use(s, e);
+        v = leat__entry_view(e);
+    }
     if (v.size == LEAT__ABSENT || leat__ttl_over(s, v.time_ms))
         return false;
     *value = (leat_slice_t){v.data, v.size};

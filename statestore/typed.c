@@ -18,8 +18,9 @@
 struct leat_iter_t {
     leat_iter_t *next; /* of the owner's */
     const leat_kv_t *kv;
-    leat__cursor_t *cursor; /* both NULL: at its end */
+    leat__cursor_t *cursor; /* all three NULL: at its end */
     leat__window_cursor_t *windows;
+    leat__rows_t *rows;     /* of a remote */
     leat__arena_t scratch;  /* one row */
     leat_row_t row;
 };
@@ -27,8 +28,8 @@ struct leat_iter_t {
 void leat__handle_fail(const leat_kv_t *kv, int code, const char *what, const char *text)
 {
     char line[512];
-    snprintf(line, sizeof line, "store %s: %s%s%s", leat__store_name(kv->store), what,
-        *what ? ": " : "", text);
+    snprintf(line, sizeof line, "store %s: %s%s%s",
+        kv->remote ? kv->remote->name : leat__store_name(kv->store), what, *what ? ": " : "", text);
     kv->owner->fail(kv->owner, code, line);
 }
 
@@ -43,7 +44,12 @@ static bool is_number(const leat_serde_t *s)
 void leat__handle_init(leat_kv_t *h, leat__store_t *store, const leat_serde_t *key,
     const leat_serde_t *value, const char *topic, leat__owner_t *owner)
 {
-    *h = (leat_kv_t){store, key, value, leat__must_strdup(topic), owner, is_number(value)};
+    *h = (leat_kv_t){.store = store,
+        .key = key,
+        .value = value,
+        .topic = leat__must_strdup(topic),
+        .owner = owner,
+        .value_flat = is_number(value)};
 }
 
 leat_kv_t *leat__kv_new(leat__store_t *store, const leat_serde_t *key, const leat_serde_t *value,
@@ -51,6 +57,14 @@ leat_kv_t *leat__kv_new(leat__store_t *store, const leat_serde_t *key, const lea
 {
     leat_kv_t *kv = leat__must_alloc(sizeof *kv);
     leat__handle_init(kv, store, key, value, topic, owner);
+    return kv;
+}
+
+leat_kv_t *leat__kv_remote(leat__remote_t *remote, const leat_serde_t *key,
+    const leat_serde_t *value, const char *topic, leat__owner_t *owner)
+{
+    leat_kv_t *kv = leat__kv_new(NULL, key, value, topic, owner);
+    kv->remote = remote;
     return kv;
 }
 
@@ -91,7 +105,7 @@ bool leat__handle_writes(const leat_kv_t *kv)
 
 bool leat__handle_key(const leat_kv_t *kv, const void *key, leat_slice_t *bytes)
 {
-    if (!kv->store)
+    if (leat__handle_is_nil(kv))
         return false;
     leat__handle_enter(kv);
     if (!key) {
@@ -125,16 +139,38 @@ const void *leat__handle_value(const leat_kv_t *kv, leat_slice_t bytes)
 void leat__handle_check(const leat_kv_t *kv)
 {
     leat_error_t err;
-    if (leat__store_failed(kv->store, &err))
+    if (kv->store && leat__store_failed(kv->store, &err))
         leat__handle_fail(kv, LEAT_ESTORE, err.where, err.text);
 }
 
 /* ---- reading ---- */
 
+bool leat__handle_ask(const leat_kv_t *h, const leat__ask_t *ask, leat__window_row_t *row)
+{
+    leat__rows_t *rows = h->remote->open(h->remote, ask);
+    bool found = h->remote->next(rows, row);
+    if (found)
+        row->value.data = leat__arena_copy(h->owner->scratch, row->value.data, row->value.size);
+    h->remote->close(rows);
+    return found;
+}
+
+static const void *ask_value(const leat_kv_t *kv, leat_slice_t key, int64_t *time_ms)
+{
+    leat__ask_t ask = {.verb = LEAT__ASK_GET, .from = key};
+    leat__window_row_t row;
+    if (!leat__handle_ask(kv, &ask, &row))
+        return NULL;
+    *time_ms = row.time_ms;
+    return leat__handle_value(kv, row.value);
+}
+
 const void *leat__kv_get_bytes(const leat_kv_t *kv, leat_slice_t key, int64_t *time_ms)
 {
     leat_slice_t bytes;
     *time_ms = -1;
+    if (kv->remote)
+        return ask_value(kv, key, time_ms);
     if (!kv->store)
         return NULL;
     leat__handle_enter(kv);
@@ -181,6 +217,10 @@ size_t leat_kv_get_many(
 
 uint64_t leat_kv_count(const leat_kv_t *s)
 {
+    leat__ask_t ask = {.verb = LEAT__ASK_COUNT};
+    leat__window_row_t row;
+    if (s->remote)
+        return leat__handle_ask(s, &ask, &row) ? (uint64_t)row.start_ms : 0;
     if (!s->store)
         return 0;
     leat__handle_enter(s);
@@ -262,14 +302,18 @@ leat_iter_t *leat__iter_nil(void)
 leat_iter_t *leat_kv_range(const leat_kv_t *s, const void *from, const void *to, leat_order_t order)
 {
     leat_slice_t first = {NULL, 0}, last = {NULL, 0};
-    if (!s->store || (from && !leat__handle_encode(s, from, true, &first)) ||
+    if (leat__handle_is_nil(s) || (from && !leat__handle_encode(s, from, true, &first)) ||
         (to && !leat__handle_encode(s, to, true, &last)))
         return leat__iter_nil();
     if (from && to && leat__bytes_compare(first, last) > 0)
         leat__log(LEAT_LOG_WARN, "store", NULL,
             "store %s: a range from a key that lies after its end has no rows; keys are compared "
             "as unsigned bytes, in which negative numbers come after positive ones",
-            leat__store_name(s->store));
+            s->remote ? s->remote->name : leat__store_name(s->store));
+    if (s->remote)
+        return leat__iter_remote(s,
+            &(leat__ask_t){
+                .verb = LEAT__ASK_RANGE, .from = first, .to = last, .order = order});
     leat__handle_enter(s);
     leat__cursor_t *cursor = leat__store_range(s->store, first, last, order);
     leat__handle_check(s);
@@ -281,6 +325,9 @@ leat_iter_t *leat_kv_prefix(const leat_kv_t *s, const void *prefix, leat_order_t
     leat_slice_t bytes;
     if (!leat__handle_key(s, prefix, &bytes))
         return leat__iter_nil();
+    if (s->remote)
+        return leat__iter_remote(
+            s, &(leat__ask_t){.verb = LEAT__ASK_PREFIX, .from = bytes, .order = order});
     leat__cursor_t *cursor = leat__store_prefix(s->store, bytes, order);
     leat__handle_check(s);
     return iter_new(s, cursor, NULL);
@@ -292,12 +339,19 @@ leat_iter_t *leat__iter_windows(const leat_kv_t *h, leat__window_cursor_t *curso
     return iter_new(h, NULL, cursor);
 }
 
+leat_iter_t *leat__iter_remote(const leat_kv_t *h, const leat__ask_t *ask)
+{
+    leat_iter_t *it = iter_new(h, NULL, NULL);
+    it->rows = h->remote->open(h->remote, ask);
+    return it;
+}
+
 static bool next_row(leat_iter_t *it, leat_slice_t *key, leat_slice_t *value)
 {
     leat__window_row_t row;
     if (it->cursor)
         return leat__cursor_next(it->cursor, key, value, &it->row.time_ms);
-    if (!leat__window_next(it->windows, &row))
+    if (it->rows ? !it->kv->remote->next(it->rows, &row) : !leat__window_next(it->windows, &row))
         return false;
     *key = row.key;
     *value = row.value;
@@ -310,7 +364,7 @@ static bool next_row(leat_iter_t *it, leat_slice_t *key, leat_slice_t *value)
 const leat_row_t *leat_iter_next(leat_iter_t *it)
 {
     leat_slice_t key, value;
-    if (!it->cursor && !it->windows)
+    if (!it->cursor && !it->windows && !it->rows)
         return NULL;
     leat__arena_reset(&it->scratch);
     if (!next_row(it, &key, &value)) {
@@ -332,8 +386,11 @@ void leat_iter_close(leat_iter_t *it)
 {
     leat__cursor_close(it->cursor);
     leat__window_close(it->windows);
+    if (it->rows)
+        it->kv->remote->close(it->rows);
     it->cursor = NULL;
     it->windows = NULL;
+    it->rows = NULL;
 }
 
 void leat__owner_finish(leat__owner_t *o)

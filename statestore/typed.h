@@ -41,6 +41,20 @@ const void *leat__kv_get_timed(const leat_kv_t *kv, const void *key, int64_t *ti
 const void *leat__kv_get_bytes(const leat_kv_t *kv, leat_slice_t key, int64_t *time_ms);
 void leat__kv_put_bytes(leat_kv_t *kv, leat_slice_t key, const void *value, int64_t time_ms);
 
+/**
+ * Handles whose reads are carried over by a remote (ask.h) [keep]; freed as their own kinds are.
+ * Writes through them do nothing.
+ */
+struct leat__remote_t;
+leat_kv_t *leat__kv_remote(struct leat__remote_t *remote, const leat_serde_t *key,
+    const leat_serde_t *value, const char *topic, leat__owner_t *owner);
+leat_windows_t *leat__windows_remote(struct leat__remote_t *remote, const leat_serde_t *key,
+    const leat_serde_t *value, const char *topic, leat__owner_t *owner);
+leat_sessions_t *leat__sessions_remote(struct leat__remote_t *remote, const leat_serde_t *key,
+    const leat_serde_t *value, const char *topic, leat__owner_t *owner);
+leat_versions_t *leat__versions_remote(struct leat__remote_t *remote, const leat_serde_t *key,
+    const leat_serde_t *value, const char *topic, leat__owner_t *owner);
+
 /* ---- windows, sessions, versions: handles with the same life as a leat_kv_t ----
  *
  * The _bytes verbs take the plain key's bytes; values are the C type of the value serde. */

@@ -36,8 +36,24 @@ static bool key_range(const leat_kv_t *h, const void *from, const void *to, leat
 {
     bytes[0] = bytes[1] = (leat_slice_t){NULL, 0};
     leat__handle_enter(h);
-    return h->store && (!from || leat__handle_encode(h, from, true, &bytes[0])) &&
+    return !leat__handle_is_nil(h) && (!from || leat__handle_encode(h, from, true, &bytes[0])) &&
            (!to || leat__handle_encode(h, to, true, &bytes[1]));
+}
+
+/* The value of the only row; NULL: none. */
+static const void *ask_value(const leat_kv_t *h, const leat__ask_t *ask, int64_t *time_ms)
+{
+    leat__window_row_t row;
+    if (!leat__handle_ask(h, ask, &row))
+        return NULL;
+    *time_ms = row.time_ms;
+    return leat__handle_value(h, row.value);
+}
+
+static const leat_row_t *ask_row(const leat_kv_t *h, const void *key, const leat__ask_t *ask)
+{
+    leat__window_row_t row;
+    return leat__handle_ask(h, ask, &row) ? leat__handle_row(h, key, &row) : NULL;
 }
 
 /* ---- windows ---- */
@@ -47,6 +63,14 @@ leat_windows_t *leat__windows_new(leat__store_t *store, const leat_serde_t *key,
 {
     leat_windows_t *w = leat__must_alloc(sizeof *w);
     leat__handle_init(&w->h, store, key, value, topic, owner);
+    return w;
+}
+
+leat_windows_t *leat__windows_remote(leat__remote_t *remote, const leat_serde_t *key,
+    const leat_serde_t *value, const char *topic, leat__owner_t *owner)
+{
+    leat_windows_t *w = leat__windows_new(NULL, key, value, topic, owner);
+    w->h.remote = remote;
     return w;
 }
 
@@ -68,6 +92,9 @@ const void *leat__windows_get_bytes(
 {
     leat_slice_t value;
     *time_ms = -1;
+    if (w->h.remote)
+        return ask_value(&w->h,
+            &(leat__ask_t){.verb = LEAT__ASK_WINDOW, .from = key, .from_ms = start_ms}, time_ms);
     if (!w->h.store)
         return NULL;
     if (leat__window_get(w->h.store, key, start_ms, &value, time_ms))
@@ -102,6 +129,9 @@ const leat_row_t *leat_windows_row(const leat_windows_t *s, const void *key, int
     leat__window_row_t row;
     if (!leat__handle_key(&s->h, key, &bytes))
         return NULL;
+    if (s->h.remote)
+        return ask_row(&s->h, key,
+            &(leat__ask_t){.verb = LEAT__ASK_WINDOW, .from = bytes, .from_ms = start_ms});
     leat__window_cursor_t *c =
         leat__window_fetch(s->h.store, bytes, start_ms, start_ms, LEAT_ASCENDING);
     const leat_row_t *found =
@@ -117,6 +147,13 @@ leat_iter_t *leat_windows_fetch(const leat_windows_t *s, const void *key, int64_
     leat_slice_t bytes;
     if (!leat__handle_key(&s->h, key, &bytes))
         return leat__iter_nil();
+    if (s->h.remote)
+        return leat__iter_remote(&s->h, &(leat__ask_t){.verb = LEAT__ASK_WINDOWS,
+                                            .from = bytes,
+                                            .to = bytes,
+                                            .from_ms = from_ms,
+                                            .to_ms = to_ms,
+                                            .order = order});
     return leat__iter_windows(
         &s->h, leat__window_fetch(s->h.store, bytes, from_ms, to_ms, order));
 }
@@ -127,6 +164,13 @@ leat_iter_t *leat_windows_range(const leat_windows_t *s, const void *from, const
     leat_slice_t keys[2];
     if (!key_range(&s->h, from, to, keys))
         return leat__iter_nil();
+    if (s->h.remote)
+        return leat__iter_remote(&s->h, &(leat__ask_t){.verb = LEAT__ASK_WINDOWS,
+                                            .from = keys[0],
+                                            .to = keys[1],
+                                            .from_ms = from_ms,
+                                            .to_ms = to_ms,
+                                            .order = order});
     return leat__iter_windows(
         &s->h, leat__window_range(s->h.store, keys[0], keys[1], from_ms, to_ms, order));
 }
@@ -155,6 +199,14 @@ leat_sessions_t *leat__sessions_new(leat__store_t *store, const leat_serde_t *ke
     return s;
 }
 
+leat_sessions_t *leat__sessions_remote(leat__remote_t *remote, const leat_serde_t *key,
+    const leat_serde_t *value, const char *topic, leat__owner_t *owner)
+{
+    leat_sessions_t *s = leat__sessions_new(NULL, key, value, topic, owner);
+    s->h.remote = remote;
+    return s;
+}
+
 void leat__sessions_free(leat_sessions_t *s)
 {
     if (s)
@@ -172,6 +224,12 @@ const void *leat__sessions_get_bytes(
     const leat_sessions_t *s, leat_slice_t key, int64_t start_ms, int64_t end_ms)
 {
     leat_slice_t value;
+    int64_t time_ms;
+    if (s->h.remote)
+        return ask_value(&s->h,
+            &(leat__ask_t){
+                .verb = LEAT__ASK_SESSION, .from = key, .from_ms = start_ms, .to_ms = end_ms},
+            &time_ms);
     if (!s->h.store)
         return NULL;
     if (leat__session_get(s->h.store, key, start_ms, end_ms, &value))
@@ -206,6 +264,13 @@ leat_iter_t *leat_sessions_find(const leat_sessions_t *s, const void *from, cons
     leat_slice_t keys[2];
     if (!key_range(&s->h, from, to, keys))
         return leat__iter_nil();
+    if (s->h.remote)
+        return leat__iter_remote(&s->h, &(leat__ask_t){.verb = LEAT__ASK_SESSIONS,
+                                            .from = keys[0],
+                                            .to = keys[1],
+                                            .from_ms = end_from_ms,
+                                            .to_ms = start_to_ms,
+                                            .order = order});
     return leat__iter_windows(
         &s->h, leat__session_find(s->h.store, keys[0], keys[1], end_from_ms, start_to_ms, order));
 }
@@ -228,6 +293,14 @@ leat_versions_t *leat__versions_new(leat__store_t *store, const leat_serde_t *ke
     return v;
 }
 
+leat_versions_t *leat__versions_remote(leat__remote_t *remote, const leat_serde_t *key,
+    const leat_serde_t *value, const char *topic, leat__owner_t *owner)
+{
+    leat_versions_t *v = leat__versions_new(NULL, key, value, topic, owner);
+    v->h.remote = remote;
+    return v;
+}
+
 void leat__versions_free(leat_versions_t *v)
 {
     if (v)
@@ -243,6 +316,12 @@ leat_versions_t *leat__versions_nil(leat__owner_t *owner)
 
 static bool find(const leat_kv_t *h, leat_slice_t key, const int64_t *as_of_ms, leat__window_row_t *row)
 {
+    if (h->remote)
+        return leat__handle_ask(h,
+            &(leat__ask_t){.verb = as_of_ms ? LEAT__ASK_AS_OF : LEAT__ASK_VERSION,
+                .from = key,
+                .from_ms = as_of_ms ? *as_of_ms : 0},
+            row);
     bool found = as_of_ms ? leat__versioned_as_of(h->store, key, *as_of_ms, row)
                           : leat__versioned_get(h->store, key, row);
     if (!found)
@@ -255,7 +334,7 @@ static const void *find_value(
 {
     leat__window_row_t row;
     *time_ms = -1;
-    if (!v->h.store || !find(&v->h, key, as_of_ms, &row))
+    if (leat__handle_is_nil(&v->h) || !find(&v->h, key, as_of_ms, &row))
         return NULL;
     *time_ms = row.time_ms;
     return leat__handle_value(&v->h, row.value);
@@ -308,6 +387,12 @@ leat_iter_t *leat_versions_history(const leat_versions_t *s, const void *key, in
     leat_slice_t bytes;
     if (!leat__handle_key(&s->h, key, &bytes))
         return leat__iter_nil();
+    if (s->h.remote)
+        return leat__iter_remote(&s->h, &(leat__ask_t){.verb = LEAT__ASK_HISTORY,
+                                            .from = bytes,
+                                            .from_ms = from_ms,
+                                            .to_ms = to_ms,
+                                            .order = order});
     return leat__iter_windows(
         &s->h, leat__versioned_history(s->h.store, bytes, from_ms, to_ms, order));
 }

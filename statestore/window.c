@@ -316,7 +316,8 @@ void leat__window_cursor_add(leat__window_cursor_t *c, const leat__window_at_t *
 
 static void pick(leat__window_cursor_t *c, const leat__entry_t *e, const leat__window_at_t *at)
 {
-    leat__view_t v = leat__entry_view(e);
+    leat__view_t v;
+    leat__entry_seen(c->s, e, &v); /* in memory: nothing lies beneath */
     if (v.size != LEAT__ABSENT && at->start_ms <= c->start_to_ms)
         leat__window_cursor_add(c, at, (leat_slice_t){v.data, v.size}, v.time_ms);
 }
