@@ -2,6 +2,7 @@
 option(BUILD_SHARED_LIBS "libleat as a shared library" ON)
 option(LEAT_BUILD_TESTS "build the tests" ON)
 option(LEAT_BUILD_EXAMPLES "build the examples" ON)
+option(LEAT_BUILD_TOOLS "build the program leat" ON)
 option(LEAT_WERROR "warnings are errors" OFF)
 set(LEAT_SANITIZER none CACHE STRING "none, address (with undefined), thread or undefined")
 set_property(CACHE LEAT_SANITIZER PROPERTY STRINGS none address thread undefined)

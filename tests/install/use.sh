@@ -48,6 +48,17 @@ case $("$work/pc-word-count" --version) in
 *"$version"*) ;;
 *) echo "leat.pc says $version, the program $("$work/pc-word-count" --version)" >&2; exit 1 ;;
 esac
+
+# The program leat, its manual page and completion; it needs neither libleat nor RocksDB.
+case $("$work/prefix/bin/leat" --version) in
+*"$version"*) ;;
+*) echo "leat says $("$work/prefix/bin/leat" --version), not $version" >&2; exit 1 ;;
+esac
+if readelf -d "$work/prefix/bin/leat" | grep -E 'NEEDED.*lib(leat|rocksdb)'; then exit 1; fi
+for file in man/man1/leat.1 bash-completion/completions/leat zsh/site-functions/_leat fish/vendor_completions.d/leat.fish; do
+    [ -s "$work/prefix/share/$file" ] || { echo "share/$file is not installed" >&2; exit 1; }
+done
+
 if [ "$kind" = shared ]; then
     so=$(readelf -d "$work/c/word-count" | sed -n 's/.*NEEDED.*\[\(libleat.*\)\]/\1/p')
     [ "$so" = "libleat.so.${version%.*}" ] || { echo "the program needs '$so'" >&2; exit 1; }

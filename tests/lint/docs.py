@@ -21,7 +21,7 @@ import sys
 from files import ROOT, Findings, read, walk
 
 SOURCES = (".c", ".h", ".cpp", ".txt", ".cmake", ".properties", ".py", ".sh")
-LAYERS = ("include", "base", "statestore", "runtime", "dsl")
+LAYERS = ("include", "base", "statestore", "runtime", "dsl", "tools")
 MAP_BEGIN, MAP_END = "<!-- file map: tests/lint/docs.py --write -->\n", "<!-- end of the file map -->\n"
 OUTSIDE = {"cat", "printf", "sort", "export", "cd", "sh", "bash", "curl", "kill", "LEAT_TEST_ONLY=name", "nohup"}
 NOT_PROPERTIES = re.compile(r"\.(c|h|cpp|md|py|sh|txt|pc|so|json|jsonl|gz|cmake|supp|a|in|xml|jar|leat|log|pem)$")
@@ -179,7 +179,7 @@ def main():
     presets = set(re.findall(r'"name": "(\w+)"', read("CMakePresets.json")))
     cmake = "\n".join(read(p) for p in walk() if p.endswith("CMakeLists.txt"))
     known = {w: True for w in re.findall(r"[\w-]+", cmake)}
-    known["options"] = "".join(read(p) for p in walk("examples", "tests/conformance", "tests/bench") if p.endswith(".c")) \
+    known["options"] = "".join(read(p) for p in walk("examples", "tests/conformance", "tests/bench", "tools/leat") if p.endswith(".c")) \
         + read("runtime/main.c")
     table, prefixes = properties()
     declared = set(re.findall(r"\b(?:leat_[a-z0-9_]+|LEAT_[A-Z0-9_]+)\b", everything)) | {"leat_testing"}

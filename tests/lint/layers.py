@@ -16,16 +16,19 @@ SEES = {
     "dsl": {"base", "statestore", "runtime", "dsl"},
     "include": set(),
     "examples": {"examples"},
+    "tools": {"base", "runtime", "tools"},  # of runtime, what makes clients of Kafka: see below
 }
 # Third-party header -> who may include it.
 SEAMS = {
-    "librdkafka/": lambda p: p.startswith("runtime/kafka/"),
+    "librdkafka/": lambda p: p.startswith("runtime/kafka/"),  # tools/leat gets it from kafka.h
     "rocksdb/": lambda p: p.startswith("statestore/") and p.endswith("_rocksdb.c"),
-    "jansson.h": lambda p: p in ("base/serde_json.c", "base/serde_fields.c") or p.startswith("examples/"),
+    "jansson.h": lambda p: p in ("base/serde_json.c", "base/serde_fields.c") or p.startswith(("examples/", "tools/")),
     "microhttpd.h": lambda p: p.startswith("runtime/query/"),
 }
 # Inside runtime: the two implementations of the seam know nothing of each other, and only these files open them.
 OPENERS = {"runtime/broker_open.c", "runtime/stdio_run.c"}
+# The program leat is a client of its own: it shares the making of clients and the texts of errors with the engine.
+TOOLS_OF_RUNTIME = {"runtime/kafka/kafka.h"}
 
 
 def folder_of(path, name):
@@ -57,13 +60,15 @@ def main():
             top = folder_of(path, name) if m.group(1) == '"' or name.startswith("leat/") else None
             if top and top != "include" and top not in SEES[layer]:
                 found.say(where, f"{layer} may not include {top}: base <- statestore <- runtime <- dsl")
+            if layer == "tools" and top == "runtime" and name not in TOOLS_OF_RUNTIME:
+                found.say(where, f"of runtime, tools may include {', '.join(sorted(TOOLS_OF_RUNTIME))} only")
             if layer == "include" and m.group(1) == '"':
                 found.say(where, "public headers include each other as <leat/...>")
             for one, other in (("kafka", "embedded"), ("embedded", "kafka")):
                 if path.startswith(f"runtime/{one}/") and f"{other}/" in name:
                     found.say(where, f"runtime/{one} may not know runtime/{other}")
             if re.search(r"\b(kafka|embedded)/", name) and "librdkafka" not in name and path not in OPENERS \
-                    and not path.startswith(("runtime/kafka/", "runtime/embedded/")):
+                    and not path.startswith(("runtime/kafka/", "runtime/embedded/", "tools/")):
                 found.say(where, f"only {', '.join(sorted(OPENERS))} may open an implementation of the seam")
     found.end(f"{files} files")
 
