@@ -70,6 +70,8 @@ bool leat__commit_has_work(const leat__thread_t *t)
  */
 bool leat__commit_heard(const leat__thread_t *t)
 {
+    if (atomic_load(&t->given_up))
+        return false; /* the same of a single thread: PROTOCOLS.md 15 */
     return t->exactly_once || !t->w->heard_ms ||
            t->w->heard_ms(t->w->heard_user) <= (double)t->session_timeout_ms;
 }

@@ -28,66 +28,22 @@ static void commit_for(leat__control_t *c, leat__message_t *m)
     answer->from = -1;
     answer->number = m->number;
     answer->epoch = m->epoch;
-    if (c->membership != NULL && m->epoch == c->epoch && !c->losing && (c->settled || c->revoking))
+    if (c->membership != NULL && m->epoch == c->epoch && !c->losing &&
+        (c->settled || c->revoking) && !c->seats[m->from].stuck)
         answer->op = c->w->broker->vt->member_commit(
             c->member, c->membership, m->positions, m->position_count);
     leat__control_tell(c, m->from, answer);
-}
-
-static void replace_thread(leat__control_t *c, int i)
-{
-    leat_error_t err;
-    leat__thread_t *fresh = leat__thread_new(c->w, i, &err);
-
-    if (fresh == NULL || leat__thread_start(fresh, &err) != 0) {
-        leat__thread_free(fresh);
-        leat__control_fail(c, &err);
-        return;
-    }
-    pthread_mutex_lock(&c->seats_lock);
-    leat__thread_t *old = c->seats[i].thread;
-    c->seats[i] = (leat__seat_t){.thread = fresh};
-    pthread_mutex_unlock(&c->seats_lock);
-    leat__thread_join(old);
-    leat__thread_free(old);
-    if (c->membership != NULL)
-        leat__control_tell_membership(c, i);
-    for (size_t k = 0; k < c->owned_count; k++)
-        if (c->owned[k].thread == i) {
-            c->owned[k].restored = false;
-            leat__control_tell(c, i,
-                leat__message_about(
-                    c->owned[k].standby ? LEAT__SAY_GIVE_STANDBY : LEAT__SAY_GIVE,
-                    &c->owned[k].ref, 1, c->epoch));
-        }
-}
-
-static void thread_failed(leat__control_t *c, const leat__message_t *m)
-{
-    leat__seat_t *seat = &c->seats[m->from];
-    leat_rescue_t rescue = LEAT_SHUTDOWN_CLIENT;
-
-    seat->stopped = true;
-    seat->barrier_due = seat->lost_due = false;
-    leat__log(LEAT_LOG_ERROR, "control", NULL, "thread %d failed: %s: %s", m->from, m->err.where,
-        m->err.text);
-    if (c->hooks.thread_failed != NULL && !c->stopping)
-        rescue = c->hooks.thread_failed(c->hooks.user, &m->err);
-    if (rescue == LEAT_REPLACE_THREAD && !c->stopping) {
-        replace_thread(c, m->from);
-        return;
-    }
-    for (size_t k = c->owned_count; k > 0; k--)
-        if (c->owned[k - 1].thread == m->from)
-            leat__control_disown(c, c->owned[k - 1].ref);
-    c->shutdown_all = c->shutdown_all || rescue == LEAT_SHUTDOWN_APPLICATION;
-    leat__control_fail(c, &m->err);
 }
 
 static void handle(leat__control_t *c, leat__message_t *m)
 {
     leat__holding_t *o;
 
+    if (m->from >= 0 && c->seats[m->from].stuck && m->say != LEAT__SAY_COMMIT &&
+        m->say != LEAT__SAY_FAILED && m->say != LEAT__SAY_STOPPED) {
+        leat__message_free(m); /* of tasks that it has no more */
+        return;
+    }
     switch (m->say) {
     case LEAT__SAY_BARRIER_DONE:
         if (m->number == c->barrier)
@@ -112,7 +68,7 @@ static void handle(leat__control_t *c, leat__message_t *m)
         commit_for(c, m);
         break;
     case LEAT__SAY_FAILED:
-        thread_failed(c, m);
+        leat__control_thread_failed(c, m);
         break;
     case LEAT__SAY_STOPPED:
         c->seats[m->from].stopped = true;
@@ -124,7 +80,11 @@ static void handle(leat__control_t *c, leat__message_t *m)
         break;
     case LEAT__SAY_PAUSE:
     case LEAT__SAY_RESUME:
+        c->paused = m->say == LEAT__SAY_PAUSE;
         leat__control_tell_all(c, m->say, 0);
+        break;
+    case LEAT__SAY_SHARES:
+        c->threads_wanted = (int)m->number;
         break;
     default:
         LEAT_ASSERT(false && "a message for the control thread");
@@ -148,13 +108,15 @@ void leat__control_fail(leat__control_t *c, const leat_error_t *err)
 
 /* ---- phases ---- */
 
-static void start_fencing(leat__control_t *c)
+/* Our own ids, of seats from..until-1. */
+static void start_fencing(leat__control_t *c, int from, int until)
 {
-    char(*ids)[600] = leat__must_alloc((size_t)c->w->thread_count * 2 * sizeof *ids);
-    const char **list = leat__must_alloc((size_t)c->w->thread_count * 2 * sizeof *list);
+    size_t room = (size_t)(until - from) * 2 + 1;
+    char(*ids)[600] = leat__must_alloc(room * sizeof *ids);
+    const char **list = leat__must_alloc(room * sizeof *list);
     size_t count = 0;
 
-    for (int i = 0; i < c->w->thread_count; i++)
+    for (int i = from; i < until; i++)
         for (char which = 'a'; which <= 'b'; which++) {
             leat__transactional_id(
                 ids[count], sizeof *ids, c->w->application_id, c->w->process_id, i, which);
@@ -197,6 +159,19 @@ static void renew_incarnations(leat__control_t *c)
     }
 }
 
+/* An earlier life may have had more threads than this one begins with. */
+static int earlier_seats(const leat__control_t *c)
+{
+    const leat__status_t *s = leat__control_log_process(&c->log, c->w->process_id);
+
+    return s == NULL ? 0 : s->seats;
+}
+
+static bool fences(const leat__control_t *c)
+{
+    return c->phase == LEAT__CONTROL_FENCE || c->phase == LEAT__CONTROL_FENCE_REST;
+}
+
 static bool starting_step(leat__control_t *c)
 {
     leat_error_t err;
@@ -215,23 +190,34 @@ static bool starting_step(leat__control_t *c)
             return true;
         leat__control_copies_step(c);
         renew_incarnations(c);
-        leat__control_join_group(c);
+        if (c->w->exactly_once && earlier_seats(c) > c->seat_count) {
+            start_fencing(c, c->seat_count, earlier_seats(c));
+            c->phase = LEAT__CONTROL_FENCE_REST;
+        } else {
+            leat__control_join_group(c);
+        }
         return true;
     }
     if (!op_over(c, &err))
         return true;
     if (err.code != 0 && c->phase == LEAT__CONTROL_MEASURE && (err.flags & LEAT_RETRIABLE) == 0) {
         leat__control_fail(c, &err);
-    } else if (err.code != 0 && c->phase == LEAT__CONTROL_FENCE && err.code != LEAT_EFENCED &&
+    } else if (err.code != 0 && fences(c) && err.code != LEAT_EFENCED &&
                (err.flags & LEAT_RETRIABLE) == 0) {
         leat__control_fail(c, &err);
     } else if (err.code != 0 && err.code != LEAT_EFENCED) {
         leat__op_free(c->op);
         if (c->phase == LEAT__CONTROL_FENCE)
-            start_fencing(c);
+            start_fencing(c, 0, c->seat_count);
+        else if (c->phase == LEAT__CONTROL_FENCE_REST)
+            start_fencing(c, c->seat_count, earlier_seats(c));
         else
             start_measuring(c);
         return true;
+    } else if (c->phase == LEAT__CONTROL_FENCE_REST) {
+        leat__op_free(c->op);
+        c->op = NULL;
+        leat__control_join_group(c);
     } else if (c->phase == LEAT__CONTROL_FENCE) {
         leat__op_free(c->op);
         start_measuring(c);
@@ -248,10 +234,11 @@ static bool starting_step(leat__control_t *c)
     return true;
 }
 
-static bool threads_stopped(const leat__control_t *c)
+/* A stuck one holds up the end of the app, not the leaving of the group: its tasks were given up. */
+static bool threads_stopped(const leat__control_t *c, bool stuck_too)
 {
     for (int i = 0; i < c->seat_count; i++)
-        if (!c->seats[i].stopped)
+        if (!c->seats[i].stopped && (stuck_too || !c->seats[i].stuck))
             return false;
     return true;
 }
@@ -290,7 +277,7 @@ static void leave_step(leat__control_t *c)
         c->phase = LEAT__CONTROL_CLOSE;
         c->target = c->now_ms + 10000;
     }
-    if (c->phase == LEAT__CONTROL_CLOSE &&
+    if (c->phase == LEAT__CONTROL_CLOSE && threads_stopped(c, true) &&
         (c->op == NULL || leat__op_done(c->op) || c->now_ms >= c->target)) {
         leat__op_free(c->op);
         c->op = NULL;
@@ -364,13 +351,14 @@ int64_t leat__control_step(leat__control_t *c)
         if (c->rejoin_at_ms != 0)
             leat__control_rejoin_step(c);
         hear_shutdown(c);
+        leat__control_seats_step(c);
         leat__control_obey(c);
         leat__control_copies_step(c);
         leat__control_write_status(c);
         busy = leat__lead_step(c) || busy || !c->settled || !c->running;
         report(c);
     }
-    if (c->stopping && threads_stopped(c) && (!c->revoking || c->member == NULL))
+    if (c->stopping && threads_stopped(c, false) && (!c->revoking || c->member == NULL))
         leave_step(c);
     if (c->phase == LEAT__CONTROL_OVER)
         return -1;
@@ -415,18 +403,13 @@ leat__control_t *leat__control_new(leat__worker_t *w, const leat__control_hooks_
     c->created = leat__must_alloc((created_count + 1) * sizeof *c->created);
     for (size_t i = 0; i < created_count; i++)
         c->created[c->created_count++] = leat__must_strdup(created[i]);
-    c->seats = leat__must_alloc((size_t)w->thread_count * sizeof *c->seats);
-    for (int i = 0; i < w->thread_count; i++) {
-        c->seats[i].thread = leat__thread_new(w, i, err);
-        if (c->seats[i].thread == NULL) {
-            leat__control_free(c);
-            return NULL;
-        }
-        c->seat_count++;
+    if (leat__control_seats_open(c, err) != 0) {
+        leat__control_free(c);
+        return NULL;
     }
     leat__control_copies_open(c);
     if (w->exactly_once) {
-        start_fencing(c);
+        start_fencing(c, 0, c->seat_count);
         c->phase = LEAT__CONTROL_FENCE;
     } else {
         start_measuring(c);
@@ -468,10 +451,7 @@ void leat__control_free(leat__control_t *c)
     if (c == NULL)
         return;
     leat__control_join(c);
-    for (int i = 0; i < c->seat_count; i++) {
-        leat__thread_join(c->seats[i].thread);
-        leat__thread_free(c->seats[i].thread);
-    }
+    leat__control_seats_free(c);
     leat__lead_end(c);
     if (c->member != NULL) {
         leat__op_t *op = c->w->broker->vt->member_close(c->member, false);
@@ -491,7 +471,6 @@ void leat__control_free(leat__control_t *c)
     leat__free(c->owned);
     leat__free(c->status_text);
     leat__free(c->own_member_id);
-    leat__free(c->seats);
     pthread_mutex_destroy(&c->seats_lock);
     leat__free(c);
 }
@@ -505,6 +484,14 @@ void leat__control_pause(leat__control_t *c, bool pause)
 {
     leat__mailbox_post(
         &c->w->control, leat__message_new(pause ? LEAT__SAY_PAUSE : LEAT__SAY_RESUME));
+}
+
+void leat__control_set_threads(leat__control_t *c, int count)
+{
+    leat__message_t *m = leat__message_new(LEAT__SAY_SHARES);
+
+    m->number = count;
+    leat__mailbox_post(&c->w->control, m);
 }
 
 void leat__control_view(leat__control_t *c, leat__thread_view_t *sum)
@@ -523,6 +510,7 @@ void leat__control_view(leat__control_t *c, leat__thread_view_t *sum)
         sum->standby_left += v.standby_left;
         sum->commits += v.commits;
         sum->aborts += v.aborts;
+        sum->threads += v.threads;
     }
     pthread_mutex_unlock(&c->seats_lock);
 }

@@ -30,6 +30,8 @@ void leat__control_pause(leat__control_t *c, bool pause);
 bool leat__control_has(leat__control_t *c, leat__task_ref_t ref, bool stale);
 /** Any thread: the request goes to the task's thread (the owner, else a standby). False: not here. */
 bool leat__control_ask(leat__control_t *c, leat__task_ref_t ref, leat__question_t *r);
+/** Any thread: so many stream threads from now on. It gets there by itself, a task at a time. */
+void leat__control_set_threads(leat__control_t *c, int count);
 /** Counts of all threads, summed. Any thread. */
 void leat__control_view(leat__control_t *c, leat__thread_view_t *sum);
 

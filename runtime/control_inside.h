@@ -53,6 +53,7 @@ typedef enum leat__control_phase_t {
     LEAT__CONTROL_FENCE,   /* this process' own ids of an earlier life */
     LEAT__CONTROL_MEASURE, /* the control topic's end */
     LEAT__CONTROL_READ,    /* up to it: incarnations, statuses */
+    LEAT__CONTROL_FENCE_REST, /* ids of seats that an earlier life had beyond ours */
     LEAT__CONTROL_MEMBER,  /* in the group */
     LEAT__CONTROL_RELEASE, /* all threads have let go: said so, to be read back */
     LEAT__CONTROL_LEAVE,   /* the last records are being written */
@@ -64,6 +65,13 @@ typedef struct leat__seat_t { /* a stream thread */
     leat__thread_t *thread;
     bool stopped; /* or failed: no more mail to it */
     bool barrier_due, lost_due;
+    bool leaving, ending; /* fewer threads are wanted; it was told to stop */
+    bool stuck;           /* does not come back from the program's code */
+    uint64_t beat;        /* of its last step that was seen, and when */
+    int64_t beat_ms;
+    leat__op_t *fence;          /* stuck: of its ids, under way */
+    leat__task_ref_t *given_up; /* stuck: what it still has open */
+    size_t given_up_count;
 } leat__seat_t;
 
 struct leat__control_t {
@@ -84,6 +92,9 @@ struct leat__control_t {
     leat__seat_t *seats;
     int seat_count;
     pthread_mutex_t seats_lock; /* view against replacement */
+    int threads_wanted;
+    bool spread;        /* a seat is new: tasks may move to it */
+    int64_t watched_ms; /* when seats were last looked at */
 
     leat__member_t *member;
     leat__membership_t *membership; /* adopted; NULL before the first and after LOST */
@@ -118,7 +129,7 @@ struct leat__control_t {
     bool running_said, running;
 
     leat__lead_t lead;
-    bool stopping, failed, shutdown_all;
+    bool stopping, failed, shutdown_all, paused;
     leat_error_t failure;
 };
 
@@ -156,6 +167,17 @@ void leat__control_copies_step(leat__control_t *c);
 void leat__control_keeps(leat__control_t *c, leat__task_ref_t ref, int64_t lag); /* on disk, no longer held */
 void leat__control_uses(leat__control_t *c, leat__task_ref_t ref);              /* held from now on */
 void leat__control_list_copies(leat__control_t *c, leat__status_t *s); /* [own] s->copies */
+
+/* control_seats.c */
+int leat__control_seats_open(leat__control_t *c, leat_error_t *err);
+void leat__control_seats_free(leat__control_t *c);
+void leat__control_seats_step(leat__control_t *c);
+void leat__control_thread_failed(leat__control_t *c, const leat__message_t *m);
+int leat__control_choose_thread(
+    const leat__control_t *c, leat__task_ref_t ref, bool standby); /* -1: none */
+bool leat__control_given_up(const leat__control_t *c, leat__task_ref_t ref); /* a stuck thread has it open */
+void leat__control_list_given_up(const leat__control_t *c, leat__status_t *s);
+int leat__control_able_threads(const leat__control_t *c); /* that can take tasks */
 
 /* control_member.c */
 void leat__control_join_group(leat__control_t *c);

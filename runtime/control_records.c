@@ -342,8 +342,8 @@ static void take_tag(const struct line *line, leat__status_t *s)
 
 void leat__status_encode(const leat__status_t *s, leat__buf_t *out)
 {
-    leat__buf_format(out, "leat-status 1\nmember %s\nthreads %d\nstate %s", s->member_id,
-        s->threads, state_words[s->state]);
+    leat__buf_format(out, "leat-status 1\nmember %s\nthreads %d\nseats %d\nstate %s",
+        s->member_id, s->threads, s->seats, state_words[s->state]);
     if (s->state == LEAT__PROCESS_RESTARTING)
         leat__buf_format(out, " %" PRId64, s->restart_ms);
     leat__buf_put_text(out, "\n");
@@ -355,6 +355,8 @@ void leat__status_encode(const leat__status_t *s, leat__buf_t *out)
     }
     put_refs(out, "held", s->held, s->held_count);
     put_copies(out, s);
+    if (s->given_up_count > 0)
+        put_refs(out, "given-up", s->given_up, s->given_up_count);
     if (s->released_revision > 0) {
         leat__buf_format(
             out, "answer %" PRId32 " %" PRId64 "\n", s->released_generation, s->released_revision);
@@ -373,7 +375,9 @@ bool leat__status_decode(leat_slice_t text, const char *process_id, leat__status
         if (is(&line, "member", 2) && s->member_id == NULL) {
             s->member_id = leat__must_strdup(line.words[1]);
         } else if (is(&line, "threads", 2)) {
-            s->threads = (int)number(line.words[1]);
+            s->threads = s->seats = (int)number(line.words[1]);
+        } else if (is(&line, "seats", 2)) {
+            s->seats = (int)number(line.words[1]);
         } else if (is(&line, "state", 2)) {
             take_state(&line, s);
         } else if (is(&line, "tag", 3)) {
@@ -382,6 +386,8 @@ bool leat__status_decode(leat_slice_t text, const char *process_id, leat__status
             take_refs(line.rest, &s->held, &s->held_count);
         } else if (is(&line, "copies", 1)) {
             take_copies(line.rest, s);
+        } else if (is(&line, "given-up", 1)) {
+            take_refs(line.rest, &s->given_up, &s->given_up_count);
         } else if (is(&line, "answer", 3)) {
             s->released_generation = (int32_t)number(line.words[1]);
             s->released_revision = number(line.words[2]);
@@ -407,6 +413,7 @@ void leat__status_release(leat__status_t *s)
     leat__free(s->member_id);
     leat__free(s->held);
     leat__free(s->copies);
+    leat__free(s->given_up);
     leat__free(s->released);
     memset(s, 0, sizeof *s);
 }

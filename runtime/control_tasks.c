@@ -79,30 +79,6 @@ size_t leat__control_running_count(const leat__control_t *c)
     return count;
 }
 
-/* The thread with fewest tasks of that sub-topology, then with fewest at all; standbys likewise among themselves. */
-static int choose_thread(const leat__control_t *c, leat__task_ref_t ref, bool standby)
-{
-    int best = -1;
-    size_t best_group = 0, best_all = 0;
-
-    for (int i = 0; i < c->seat_count; i++) {
-        size_t group = 0, all = 0;
-        if (c->seats[i].stopped)
-            continue;
-        for (size_t k = 0; k < c->owned_count; k++) {
-            bool same = c->owned[k].thread == i && c->owned[k].standby == standby;
-            all += same;
-            group += same && c->owned[k].ref.group == ref.group;
-        }
-        if (best < 0 || group < best_group || (group == best_group && all < best_all)) {
-            best = i;
-            best_group = group;
-            best_all = all;
-        }
-    }
-    return best;
-}
-
 leat__message_t *leat__message_about(
     leat__say_t say, const leat__task_ref_t *refs, size_t count, int64_t epoch)
 {
@@ -140,13 +116,13 @@ static void tell_of(leat__control_t *c, const leat__holding_t *o)
 static void give(leat__control_t *c, leat__task_ref_t ref, bool standby)
 {
     leat__holding_t o = {.ref = ref,
-        .thread = choose_thread(c, ref, standby),
+        .thread = leat__control_choose_thread(c, ref, standby),
         .standby = standby,
         .lag = standby ? LEAT__LAG_UNKNOWN : 0};
     size_t at;
 
-    if (o.thread < 0)
-        return;
+    if (o.thread < 0 || leat__control_given_up(c, ref))
+        return; /* later: when there is a thread, when the one that is stuck has closed it */
     LEAT__GROW(c->owned, c->owned_count, c->owned_room);
     for (at = c->owned_count++; at > 0 && compare_holdings(&c->owned[at - 1], &o) > 0; at--)
         c->owned[at] = c->owned[at - 1];
@@ -303,7 +279,8 @@ static void say_again_if_forgotten(leat__control_t *c)
 void leat__control_write_status(leat__control_t *c)
 {
     leat__status_t s = {.process_id = c->w->process_id,
-        .threads = c->w->thread_count,
+        .threads = leat__control_able_threads(c),
+        .seats = c->seat_count,
         .tags = c->tags,
         .tag_count = c->tag_count};
     leat__buf_t text = {0};
@@ -317,6 +294,7 @@ void leat__control_write_status(leat__control_t *c)
     for (size_t i = 0; i < c->owned_count; i++)
         if (!c->owned[i].standby)
             s.held[s.held_count++] = c->owned[i].ref;
+    leat__control_list_given_up(c, &s);
     leat__control_list_copies(c, &s);
     if (c->obeyed >= 0 && c->obeyed == c->log.placement_offset)
         list_released(c, &s);
@@ -330,6 +308,7 @@ void leat__control_write_status(leat__control_t *c)
     }
     leat__buf_release(&text);
     leat__free(s.held);
+    leat__free(s.given_up);
     leat__free(s.copies);
     leat__free(s.released);
 }

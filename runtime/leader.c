@@ -72,8 +72,8 @@ static int threads_of(const leat__control_t *c, const leat__placed_member_t *m)
 {
     const leat__status_t *s = leat__control_log_process(&c->log, m->process_id);
 
-    if (s != NULL && s->threads > m->threads)
-        return s->threads;
+    if (s != NULL && s->seats > m->threads)
+        return s->seats;
     for (size_t i = 0; i < c->log.placement.member_count; i++) {
         const leat__placed_member_t *b = &c->log.placement.members[i];
         if (strcmp(b->process_id, m->process_id) == 0 && b->threads > 0)

@@ -212,6 +212,9 @@ static bool read_message(leat__thread_t *t, leat__message_t *m)
         leat__asks_serve(t, m->question);
         m->question = NULL;
         break;
+    case LEAT__SAY_SHARES:
+        leat__thread_share(t, (int)m->number);
+        break;
     case LEAT__SAY_STOP:
         if (!t->stop)
             t->stop_since_ms = t->now_ms;

@@ -5,7 +5,7 @@
  *
  *   claim             who leads: generation and member id; written before a leader's first placement
  *   placement         generation, revision, leader; members; per task: the owner, whether it must release, who keeps copies
- *   status/<process>  member id, threads, tags, state, tasks held, copies of others' state and how far they are, and the
+ *   status/<process>  member id, threads, tags, state, tasks held, tasks given up, copies of others' state and how far they are, and the
  *                     answer `released` to a placement's revision; written on change, not on time
  *   incarnation/<t>   a random number of internal topic t's making (PROTOCOLS.md 9)
  *
@@ -64,7 +64,8 @@ typedef struct leat__tag_t {
 
 typedef struct leat__status_t {
     char *process_id, *member_id;
-    int threads;
+    int threads; /* that take tasks */
+    int seats;   /* threads have ids below it: what a fence must cover */
     leat__process_state_t state;
     int64_t restart_ms; /* restarting: how long to wait for it */
     leat__tag_t *tags;
@@ -73,6 +74,8 @@ typedef struct leat__status_t {
     size_t held_count; /* sorted */
     leat__status_copy_t *copies;
     size_t copy_count;
+    leat__task_ref_t *given_up; /* sorted; a stuck thread has them open, and can commit nothing */
+    size_t given_up_count;
     int32_t released_generation;
     int64_t released_revision; /* 0: no answer */
     leat__task_ref_t *released;

@@ -59,10 +59,20 @@ leat_error_t leat__thread_error(const leat__owned_t *o, const leat_error_t *err)
 
 /* ---- made ---- */
 
+void leat__thread_share(leat__thread_t *t, int threads)
+{
+    const leat_config_t *c = t->w->config;
+    size_t shares = threads > 0 ? (size_t)threads : 1;
+
+    t->cache_bytes = (size_t)leat__config_int(c, "statestore.cache.max.bytes") / shares;
+    t->buffer_bytes = (size_t)leat__config_int(c, "statestore.buffer.max.bytes") / shares;
+    t->budget.restore_bytes = t->buffer_bytes / 2; /* the rest is for tasks that run */
+    t->room_bytes = t->buffer_bytes;
+}
+
 static void read_settings(leat__thread_t *t)
 {
     const leat_config_t *c = t->w->config;
-    size_t threads = t->w->thread_count > 0 ? (size_t)t->w->thread_count : 1;
 
     t->exactly_once = t->w->exactly_once;
     t->read_committed = t->exactly_once ||
@@ -74,12 +84,11 @@ static void read_settings(leat__thread_t *t)
     t->checkpoint_interval_ms = leat__config_int(c, "statestore.checkpoint.interval.ms");
     t->purge_interval_ms = leat__config_int(c, "repartition.purge.interval.ms");
     t->poll_ms = leat__config_int(c, "poll.ms");
+    if (t->poll_ms > leat__config_int(c, "max.poll.interval.ms") / 4) /* nobody shall take it for stuck */
+        t->poll_ms = leat__config_int(c, "max.poll.interval.ms") / 4;
     t->queue_records = (size_t)leat__config_int(c, "buffered.records.per.partition");
     t->queue_bytes = (size_t)32 * 1024 * 1024;
-    t->cache_bytes = (size_t)leat__config_int(c, "statestore.cache.max.bytes") / threads;
-    t->buffer_bytes = (size_t)leat__config_int(c, "statestore.buffer.max.bytes") / threads;
-    t->budget.restore_bytes = t->buffer_bytes / 2; /* the rest is for tasks that run */
-    t->room_bytes = t->buffer_bytes;
+    leat__thread_share(t, t->w->thread_count);
     /* Two writers take turns where one would wait for its markers (librdkafka.md I, row 2). */
     t->writer_count = t->exactly_once && t->commit_interval_ms < 50 ? 2 : 1;
 }
@@ -122,7 +131,7 @@ leat__thread_t *leat__thread_new(leat__worker_t *w, int index, leat_error_t *err
     t->progress_at_ms = t->now_ms + LEAT__PROGRESS_MS;
     leat__mailbox_init(&t->mail);
     pthread_mutex_init(&t->view_lock, NULL);
-    t->view.index = index;
+    t->view = (leat__thread_view_t){.index = index, .threads = 1};
     t->reader = open_reader(t, "reader", t->read_committed, false, err);
     t->restorer = t->reader ? open_reader(t, "restore", true, true, err) : NULL;
     if (!t->restorer) {
@@ -167,6 +176,21 @@ void leat__thread_free(leat__thread_t *t)
     leat__map_release(&t->targets, free_target);
     pthread_mutex_destroy(&t->view_lock);
     leat__free(t);
+}
+
+/* ---- seen by the control thread ---- */
+
+uint64_t leat__thread_beat(const leat__thread_t *t)
+{
+    return atomic_load_explicit(&t->beat, memory_order_relaxed);
+}
+
+void leat__thread_give_up(leat__thread_t *t)
+{
+    atomic_store(&t->given_up, true);
+    pthread_mutex_lock(&t->view_lock);
+    t->view.threads = 0;
+    pthread_mutex_unlock(&t->view_lock);
 }
 
 /* ---- a step ---- */
@@ -275,6 +299,7 @@ int64_t leat__thread_step(leat__thread_t *t)
     t->now_ms = leat__clock_steady_ms(t->w->clock);
     t->wall_ms = leat__clock_wall_ms(t->w->clock);
     t->busy = false;
+    atomic_fetch_add_explicit(&t->beat, 1, memory_order_relaxed);
     leat__mail_take(t);
     leat__commit_step(t);
     for (size_t i = 0; i < t->task_count && !t->failing; i++)

@@ -159,6 +159,8 @@ struct leat__thread_t {
     leat__mailbox_t mail;
     pthread_t pthread;
     bool started, over;
+    _Atomic uint64_t beat; /* steps */
+    _Atomic bool given_up; /* by the control thread, while the program's code kept this one */
 
     /* settings */
     bool exactly_once, read_committed;
@@ -219,6 +221,7 @@ struct leat__thread_t {
 };
 
 /* thread.c */
+void leat__thread_share(leat__thread_t *t, int threads); /* its part of cache and buffers */
 void leat__thread_fail(leat__thread_t *t, const leat_error_t *err); /* the first one counts */
 void leat__thread_say(leat__thread_t *t, leat__message_t *m);       /* [adopt] to control */
 

@@ -83,6 +83,7 @@ void leat__view_show(leat__thread_t *t)
 {
     leat__thread_view_t view = {.index = t->index,
         .running = !t->over && !t->failing,
+        .threads = !t->over && !t->failing && !atomic_load(&t->given_up),
         .counts = t->closed,
         .commits = t->commits,
         .aborts = t->aborts};

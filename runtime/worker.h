@@ -33,6 +33,7 @@ typedef enum leat__say_t {
     LEAT__SAY_COMMITTING,  /* op: of your COMMIT request, to wait for; NULL: dropped, its epoch is over */
     LEAT__SAY_PAUSE, LEAT__SAY_RESUME,
     LEAT__SAY_ASK,         /* request: answer it (asks.h); from any thread */
+    LEAT__SAY_SHARES,      /* number: threads that share cache and write buffers from now on. To control: how many are wanted */
     LEAT__SAY_STOP,        /* commit, close, answer STOPPED, end */
     /* thread → control */
     LEAT__SAY_BARRIER_DONE, LEAT__SAY_RELEASED, LEAT__SAY_LOST_DONE,
@@ -82,7 +83,7 @@ typedef struct leat__worker_t {
     char *application_id, *process_id;   /* process id: uuid kept in the state directory */
     char *state_dir;                     /* <state.dir>/<application.id>.leat */
     bool exactly_once;
-    int thread_count;
+    int thread_count;                    /* seats; changed by the control thread, and read only where it makes threads */
     void *block_cache;
     struct leat__globals_t *globals;     /* the process's global stores; NULL: none */
     struct leat__checkpointer_t *checkpointer;
@@ -107,6 +108,7 @@ typedef struct leat__thread_view_t {
     size_t standby_count;                /* not among task_count */
     uint64_t standby_left;               /* changelog records that standbys are behind */
     uint64_t commits, aborts;
+    size_t threads;                      /* of a sum: how many are alive */
 } leat__thread_view_t;
 
 /** One task of a thread, as it was when the view was last copied. */
@@ -129,6 +131,9 @@ int leat__thread_start(leat__thread_t *t, leat_error_t *err); /* a pthread that 
 void leat__thread_join(leat__thread_t *t);
 void leat__thread_free(leat__thread_t *t);
 void leat__thread_view(leat__thread_t *t, leat__thread_view_t *view); /* any thread */
+uint64_t leat__thread_beat(const leat__thread_t *t);          /* any thread: changes with each step */
+/** Any thread: its tasks go elsewhere while it is in the program's code: from now on it commits and logs nothing. LOST follows. */
+void leat__thread_give_up(leat__thread_t *t);
 /** Copies the tasks into *tasks, which grows as needed (room: its capacity); returns how many. Any thread. */
 size_t leat__thread_tasks(leat__thread_t *t, leat__task_view_t **tasks, size_t *room);
 
