@@ -46,6 +46,7 @@ static void change_state(leat_app_t *app, unsigned from, leat_state_t to)
 }
 
 enum {
+    THREADS_MAX = 1000, /* of num.stream.threads */
     ALIVE = 1u << LEAT_STATE_REBALANCING | 1u << LEAT_STATE_RUNNING,
     ANY_STARTED = ALIVE | 1u << LEAT_STATE_PENDING_SHUTDOWN | 1u << LEAT_STATE_PENDING_ERROR
 };
@@ -249,6 +250,7 @@ static int start(leat_app_t *app, leat_error_t *err)
         (const char *const *)app->created, app->created_count, err);
     if (app->control == NULL)
         return err->code;
+    app->threads = app->worker.thread_count;
     change_state(app, 1u << LEAT_STATE_CREATED, LEAT_STATE_REBALANCING);
     rc = leat__control_start(app->control, err);
     pthread_mutex_lock(&app->lock);
@@ -438,6 +440,35 @@ leat_state_t leat_app_state(const leat_app_t *app)
     return state;
 }
 
+static int change_threads(leat_app_t *app, int by, leat_error_t *err)
+{
+    int rc = 0;
+
+    leat__error_clear(err);
+    pthread_mutex_lock(&app->lock);
+    if (app->control == NULL || (ALIVE & 1u << app->state) == 0)
+        rc = leat__error(err, LEAT_ESTATE, 0, "app",
+            "threads are added and removed while the app runs: between its start and its stop");
+    else if (app->threads + by < 0)
+        rc = leat__error(err, LEAT_ESTATE, 0, "app", "it has no thread left to remove");
+    else if (app->threads + by > THREADS_MAX)
+        rc = leat__error(err, LEAT_EARGUMENT, 0, "app", "more than %d threads", (int)THREADS_MAX);
+    else
+        leat__control_set_threads(app->control, app->threads += by);
+    pthread_mutex_unlock(&app->lock);
+    return rc;
+}
+
+int leat_app_add_thread(leat_app_t *app, leat_error_t *err)
+{
+    return change_threads(app, 1, err);
+}
+
+int leat_app_remove_thread(leat_app_t *app, leat_error_t *err)
+{
+    return change_threads(app, -1, err);
+}
+
 static void pause_all(leat_app_t *app, bool pause)
 {
     pthread_mutex_lock(&app->lock);
@@ -501,6 +532,7 @@ double leat_app_metric(leat_app_t *app, const char *name)
         {"punctuations-total", (double)v.counts.punctuations},
         {"commits-total", (double)v.commits},
         {"aborts-total", (double)v.aborts},
+        {"threads", (double)v.threads},
         {"tasks", (double)v.task_count},
         {"restoring-tasks", (double)v.restoring_count},
         {"restore-records-left", (double)v.restore_left},

@@ -31,6 +31,7 @@ struct leat_app_t {
     leat__control_t *control;
     struct leat__globals_run_t *globals; /* NULL: the topology has no global stores */
     pthread_mutex_t globals_lock;        /* between those who ask about them and their end */
+    int threads; /* wanted: as configured, added, removed */
     char **created;
     size_t created_count; /* internal topics made at this start */
     int64_t log_start;    /* earliest offset of the control topic */

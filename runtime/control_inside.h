@@ -176,6 +176,7 @@ void leat__control_thread_failed(leat__control_t *c, const leat__message_t *m);
 int leat__control_choose_thread(
     const leat__control_t *c, leat__task_ref_t ref, bool standby); /* -1: none */
 bool leat__control_given_up(const leat__control_t *c, leat__task_ref_t ref); /* a stuck thread has it open */
+bool leat__control_fencing(const leat__control_t *c); /* the ids of a stuck thread */
 void leat__control_list_given_up(const leat__control_t *c, leat__status_t *s);
 int leat__control_able_threads(const leat__control_t *c); /* that can take tasks */
 

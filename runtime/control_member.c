@@ -67,7 +67,7 @@ static void lose(leat__control_t *c)
     c->revoking = false;
     c->losing = true;
     for (int i = 0; i < c->seat_count; i++)
-        c->seats[i].lost_due = !c->seats[i].stopped;
+        c->seats[i].lost_due = !c->seats[i].stopped && !c->seats[i].stuck;
     leat__control_tell_all(c, LEAT__SAY_LOST, 0);
 }
 
@@ -81,7 +81,7 @@ static void revoke(leat__control_t *c)
     c->revoke_deadline_ms = c->now_ms + share;
     c->barrier++;
     for (int i = 0; i < c->seat_count; i++)
-        c->seats[i].barrier_due = !c->seats[i].stopped;
+        c->seats[i].barrier_due = !c->seats[i].stopped && !c->seats[i].stuck;
     leat__control_tell_all(c, LEAT__SAY_BARRIER, c->barrier);
 }
 

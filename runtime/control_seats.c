@@ -59,8 +59,17 @@ static leat__thread_t *make_thread(leat__control_t *c, int i, leat_error_t *err)
     return fresh;
 }
 
+/* What it missed. */
+static void brief(leat__control_t *c, int i)
+{
+    if (c->paused)
+        leat__control_tell(c, i, leat__message_new(LEAT__SAY_PAUSE));
+    if (c->membership != NULL)
+        leat__control_tell_membership(c, i);
+}
+
 /* In place of one that is over. */
-static bool replace(leat__control_t *c, int i)
+static void replace(leat__control_t *c, int i)
 {
     leat_error_t err;
     leat__thread_t *fresh = make_thread(c, i, &err);
@@ -68,7 +77,7 @@ static bool replace(leat__control_t *c, int i)
 
     if (fresh == NULL) {
         leat__control_fail(c, &err);
-        return false;
+        return;
     }
     leat__thread_t *old = s->thread;
     leat__op_free(s->fence);
@@ -78,9 +87,7 @@ static bool replace(leat__control_t *c, int i)
     pthread_mutex_unlock(&c->seats_lock);
     leat__thread_join(old);
     leat__thread_free(old);
-    if (c->membership != NULL)
-        leat__control_tell_membership(c, i);
-    return true;
+    brief(c, i);
 }
 
 static void disown_all_of(leat__control_t *c, int thread)
@@ -144,8 +151,7 @@ static void add_seat(leat__control_t *c)
     pthread_mutex_unlock(&c->seats_lock);
     leat__free(before);
     tell_shares(c);
-    if (c->membership != NULL)
-        leat__control_tell_membership(c, i);
+    brief(c, i);
     c->spread = true;
     c->obeyed = -1; /* tasks may have waited for a thread */
     leat__log(LEAT_LOG_INFO, "control", NULL, "thread %d added", i);
@@ -399,7 +405,16 @@ bool leat__control_given_up(const leat__control_t *c, leat__task_ref_t ref)
     return false;
 }
 
-/* [own] s->given_up: of threads that can commit nothing any more; until then they are held. */
+/* Until its fence is up nothing is said of this process: what it had is neither held nor given up. */
+bool leat__control_fencing(const leat__control_t *c)
+{
+    for (int i = 0; i < c->seat_count; i++)
+        if (c->seats[i].fence != NULL && !c->stopping)
+            return true;
+    return false;
+}
+
+/* [own] s->given_up */
 void leat__control_list_given_up(const leat__control_t *c, leat__status_t *s)
 {
     size_t room = 1;

@@ -285,7 +285,7 @@ void leat__control_write_status(leat__control_t *c)
         .tag_count = c->tag_count};
     leat__buf_t text = {0};
 
-    if (c->membership == NULL)
+    if (c->membership == NULL || leat__control_fencing(c))
         return;
     say_again_if_forgotten(c);
     s.member_id = (char *)(uintptr_t)leat__membership_member_id(c->membership);

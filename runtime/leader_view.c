@@ -229,6 +229,8 @@ static bool lists(const leat__task_ref_t *refs, size_t count, leat__task_ref_t r
 
 static bool has_released(const struct view *v, const leat__status_t *s, leat__task_ref_t ref)
 {
+    if (lists(s->given_up, s->given_up_count, ref))
+        return true; /* fenced by its own process before it said so (PROTOCOLS.md 7 c) */
     if (s->state != LEAT__PROCESS_RUNNING)
         return !lists(s->held, s->held_count, ref);
     return s->released_generation == v->before->generation &&
@@ -253,6 +255,12 @@ static void find_holders(struct view *v)
             v->tasks[at].holder = e->same;
         v->tasks[at].previous = e->reborn;
     }
+    for (size_t m = 0; m < v->present; m++)
+        for (size_t i = 0; i < v->statuses[m]->given_up_count; i++) {
+            size_t at = index_of(v, v->statuses[m]->given_up[i]);
+            if (at < v->task_count)
+                v->tasks[at].barred = (int)m; /* a thread that is stuck still has it open */
+        }
     for (size_t m = 0; m < v->present; m++)
         for (size_t i = 0; i < v->statuses[m]->held_count; i++) {
             size_t at = index_of(v, v->statuses[m]->held[i]);

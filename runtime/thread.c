@@ -366,8 +366,11 @@ static void *run(void *user)
 
 int leat__thread_start(leat__thread_t *t, leat_error_t *err)
 {
-    int rc = pthread_create(&t->pthread, NULL, run, t);
+    int rc;
 
+    if (t->w->clock && t->w->clock->manual)
+        return 0; /* stepped by whoever moves the clock */
+    rc = pthread_create(&t->pthread, NULL, run, t);
     if (rc)
         return leat__error(err, LEAT_EFAILED, LEAT_FATAL, t->name,
             "the system gave no thread (%s): lower num.stream.threads or raise the process' limit",

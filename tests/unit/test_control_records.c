@@ -26,7 +26,9 @@ static const leat__placement_t placement = {.generation = 7, .revision = 3, .lea
     .members = members, .member_count = 2, .tasks = tasks, .task_count = 3, .copies = copies, .copy_count = 3};
 static const leat__status_t status = {.process_id = "process-2", .member_id = "member-2", .threads = 4,
     .state = LEAT__PROCESS_RESTARTING, .restart_ms = 60000, .tags = tags, .tag_count = 2, .held = held,
-    .held_count = 2, .copies = state_of_others, .copy_count = 3, .released_generation = 7, .released_revision = 2, .released = released, .released_count = 1};
+    .held_count = 2, .given_up = &held[1], .given_up_count = 1, .seats = 5, .copies = state_of_others,
+    .copy_count = 3, .released_generation = 7, .released_revision = 2, .released = released,
+    .released_count = 1};
 
 static leat_slice_t slice_of(const leat__buf_t *b)
 {
@@ -104,6 +106,10 @@ static void test_status_is_read_back(void **state)
         assert_int_equal(s.copies[i].lag, state_of_others[i].lag);
     }
     assert_int_equal(s.held_count, 2);
+    assert_int_equal(s.threads, 4);
+    assert_int_equal(s.seats, 5);
+    assert_int_equal(s.given_up_count, 1);
+    assert_int_equal(s.given_up[0].partition, 3);
     assert_int_equal(s.held[1].partition, 3);
     assert_int_equal(s.released_revision, 2);
     assert_int_equal(s.released_count, 1);
