@@ -93,7 +93,7 @@ struct leat__control_t {
     int seat_count;
     pthread_mutex_t seats_lock; /* view against replacement */
     int threads_wanted;
-    bool spread;        /* a seat is new: tasks may move to it */
+    bool spread;        /* a seat is new, a copy was promoted: tasks may move to another thread */
     int64_t watched_ms; /* when seats were last looked at */
 
     leat__member_t *member;

@@ -135,6 +135,7 @@ static void give(leat__control_t *c, leat__task_ref_t ref, bool standby)
 /* The thread that keeps the copy runs the task from now on: it has the stores open. */
 static void promote(leat__control_t *c, leat__holding_t *o)
 {
+    c->spread = true; /* that thread may have enough to do */
     o->standby = o->caught_up = false;
     o->lag = 0;
     tell_of(c, o);
