@@ -19,13 +19,13 @@ enum { CHECKPOINT_RECORDS = 2000000, BACKOFF_MS = 1000, BACKOFF_MAX_MS = 30000, 
 
 /* ---- checkpoints ---- */
 
-void leat__keep_checkpoint(leat__owned_t *o)
+void leat__keep_checkpoint(leat__owned_t *o, int64_t wall_ms)
 {
     leat__thread_t *t = o->thread;
 
     if (!o->state || o->frozen)
         return;
-    o->frozen = leat__checkpoint_begin(o->state, t->wall_ms);
+    o->frozen = leat__checkpoint_begin(o->state, wall_ms);
     if (!o->frozen)
         return;
     atomic_store(&o->frozen_result, 0);
@@ -48,9 +48,7 @@ void leat__keep_note(const leat__owned_t *o)
 
     for (size_t i = 0; i < o->store_count; i++) {
         const leat__changelog_t *c = &o->stores[i];
-        int64_t next = c->topic && leat__store_persistent(c->store)
-                           ? leat__store_meta(c->store).changelog_next
-                           : -1;
+        int64_t next = c->topic ? leat__store_saved(c->store) : -1;
 
         if (next >= 0)
             offsets[count++] = (leat__task_offset_t){c->topic, next};
@@ -115,7 +113,7 @@ void leat__keep_step(leat__thread_t *t)
             !o->state)
             continue;
         if (leat__keep_checkpoint_done(o) && due(o, bytes))
-            leat__keep_checkpoint(o);
+            leat__keep_checkpoint(o, t->wall_ms);
     }
 }
 

@@ -444,7 +444,7 @@ static void step_closing(leat__owned_t *o)
         return;
     if (o->phase == LEAT__PHASE_CLOSING && !o->last_checkpoint) {
         o->last_checkpoint = true;
-        leat__keep_checkpoint(o);
+        leat__keep_checkpoint(o, o->thread->wall_ms);
         if (!leat__keep_checkpoint_done(o))
             return;
     }

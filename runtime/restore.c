@@ -71,6 +71,19 @@ static int64_t committed_of(const leat__owned_t *o, const char *topic)
     return input >= 0 && o->inputs[input].committed > 0 ? o->inputs[input].committed : 0;
 }
 
+/* Before anything reads it. */
+static bool end_store(leat__owned_t *o, leat__changelog_t *c)
+{
+    leat_error_t err;
+
+    if (leat__store_restored(c->store, &err)) {
+        leat__starts_refused(o, &err, "restoring");
+        return false;
+    }
+    ended(o, c);
+    return true;
+}
+
 static bool begin_store(leat__owned_t *o, leat__changelog_t *c)
 {
     leat__thread_t *t = o->thread;
@@ -102,11 +115,9 @@ static bool begin_store(leat__owned_t *o, leat__changelog_t *c)
     c->records = 0;
     c->since_ms = leat__clock_steady_ms(t->w->clock);
     tell(o, c, LEAT_RESTORE_START);
-    if (c->at >= c->end && !o->standby) {
-        ended(o, c);
-        return true;
-    }
     c->restored = false;
+    if (c->at >= c->end && !o->standby)
+        return end_store(o, c);
     leat__store_restore(c->store, NULL, 0, c->at, &err); /* from here on it is behind */
     c->slot = t->vt->reader_add(t->restorer, c->topic, o->ref.partition, c->at, &err);
     if (c->slot < 0)
@@ -121,7 +132,8 @@ static void run_if_restored(leat__owned_t *o)
             return;
     leat__keep_note(o);
     leat__life_run(o);
-    leat__keep_checkpoint(o); /* what is still in the buffer only: a kill now should not cost it */
+    leat__keep_checkpoint(o,
+        o->thread->wall_ms); /* what is still in the buffer only: a kill now should not cost it */
 }
 
 void leat__restore_begin(leat__owned_t *o)
@@ -215,6 +227,18 @@ static bool at_limit(const leat__owned_t *o, const leat__changelog_t *c)
     return o->standby && c->spec->source_topic && c->at >= c->end;
 }
 
+/*
+ * The background writer is behind. Taking more would make this thread write or wait; that is fine
+ * where it has nothing else to do.
+ */
+static bool held_back(const leat__owned_t *o)
+{
+    const leat__thread_t *t = o->thread;
+
+    return t->beside && o->frozen &&
+           t->budget.frozen_bytes > t->budget.restore_bytes - t->budget.restore_bytes / 8;
+}
+
 static bool take(leat__owned_t *o, leat__changelog_t *c)
 {
     leat__thread_t *t = o->thread;
@@ -222,7 +246,7 @@ static bool take(leat__owned_t *o, leat__changelog_t *c)
     leat_error_t err;
     bool well = true, beyond = false;
 
-    if (at_limit(o, c) || !t->vt->reader_take(t->restorer, c->slot, BATCH, &batch))
+    if (at_limit(o, c) || held_back(o) || !t->vt->reader_take(t->restorer, c->slot, BATCH, &batch))
         return false;
     t->busy = true;
     if (batch.code) {
@@ -246,10 +270,8 @@ static bool take(leat__owned_t *o, leat__changelog_t *c)
         t->vt->reader_seek(t->restorer, c->slot, c->at);
     if (c->at < c->end || o->standby)
         tell(o, c, LEAT_RESTORE_BATCH);
-    else if (leat__store_restored(c->store, &err))
-        leat__starts_refused(o, &err, "restoring"), leat__owned_drop(o, true);
-    else
-        ended(o, c);
+    else if (!end_store(o, c))
+        leat__owned_drop(o, true);
     return c->slot >= 0;
 }
 
@@ -300,9 +322,12 @@ static bool step_all(leat__thread_t *t, leat__phase_t phase, int batches, int64_
 /* Records that wait for running tasks come after a few ms of this; standbys come last of all. */
 void leat__restore_step(leat__thread_t *t)
 {
-    bool beside = anything_runs(t);
-    int batches = beside ? BATCHES_BESIDE : BATCHES_ALONE;
-    int64_t until_ms = leat__clock_steady_ms(t->w->clock) + (beside ? BESIDE_MS : ALONE_MS);
+    int batches;
+    int64_t until_ms;
+
+    t->beside = anything_runs(t);
+    batches = t->beside ? BATCHES_BESIDE : BATCHES_ALONE;
+    until_ms = leat__clock_steady_ms(t->w->clock) + (t->beside ? BESIDE_MS : ALONE_MS);
 
     if (!t->paused && step_all(t, LEAT__PHASE_RESTORING, batches, until_ms))
         step_all(t, LEAT__PHASE_STANDBY, batches, until_ms);

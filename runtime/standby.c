@@ -18,7 +18,7 @@
 #include "base/log.h"
 #include "thread_inside.h"
 
-enum { LIMIT_MS = 1000, NOTE_MS = 10000 };
+enum { LIMIT_MS = 1000 };
 
 static bool follows_inputs(const leat__owned_t *o)
 {
@@ -60,27 +60,22 @@ static bool reached(const leat__owned_t *o)
 }
 
 /*
- * All that the changelogs held when they were measured is in: so old is the copy. Written only when
- * it would otherwise look too old one day (PROTOCOLS.md 9).
+ * All that the changelogs held when they were measured is in: as new as that is the copy. It is
+ * written when it would otherwise look too old one day (PROTOCOLS.md 9), with the next checkpoint.
  */
 static void write_age(leat__owned_t *o)
 {
-    leat_error_t err = {0};
-    leat__frozen_t *f;
-    int rc = 0;
-
-    for (size_t i = 0; !rc && i < o->store_count; i++)
-        rc = leat__store_restored(o->stores[i].store, &err);
-    f = rc ? NULL : leat__checkpoint_begin(o->state, o->measured_ms);
-    if (f) {
-        rc = leat__checkpoint_write(f, &err);
-        leat__checkpoint_end(f, rc == 0);
-    }
-    if (rc)
-        leat__log(LEAT_LOG_WARN, "standby", o->id, "%s: %s", err.where, err.text);
+    if (o->measured_ms - o->age_ms < o->age_max_ms / 4)
+        return;
     for (size_t i = 0; i < o->store_count; i++)
-        if (o->stores[i].topic) /* and from now on it is as old as that, until it is measured again */
-            leat__store_restore(o->stores[i].store, NULL, 0, o->stores[i].at, &err);
+        if (o->stores[i].topic)
+            leat__store_set_behind(o->stores[i].store, false);
+    leat__keep_checkpoint(o, o->measured_ms);
+    if (o->frozen)
+        o->age_ms = o->measured_ms;
+    for (size_t i = 0; i < o->store_count; i++)
+        if (o->stores[i].topic)
+            leat__store_set_behind(o->stores[i].store, true);
 }
 
 /* ---- measuring again ---- */
@@ -161,6 +156,7 @@ void leat__standby_begin(leat__owned_t *o)
     else
         leat__life_measure(o);
     o->measured_ms = t->wall_ms;
+    o->age_ms = t->wall_ms - o->age_max_ms; /* not known */
     o->aged = false;
     o->ask_at_ms = t->now_ms + (limited ? LIMIT_MS : o->age_max_ms / 8);
 }
@@ -178,11 +174,6 @@ void leat__standby_step(leat__owned_t *o)
     if (!o->aged && reached(o) && !o->frozen) {
         o->aged = true;
         write_age(o);
-    }
-    if (t->now_ms >= o->note_at_ms && o->replayed != o->noted) {
-        o->note_at_ms = t->now_ms + NOTE_MS;
-        o->noted = o->replayed;
-        leat__keep_note(o);
     }
 }
 

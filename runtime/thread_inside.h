@@ -116,8 +116,7 @@ typedef struct leat__owned_t { /* a task of this thread */
     int64_t asked_ms, measured_ms; /* wall: of the ends that are asked for, that are known */
     int64_t ask_at_ms;             /* for new ends */
     bool aged;                     /* those of measured_ms were reached */
-    uint64_t noted;                /* .replayed at the last note */
-    int64_t note_at_ms;
+    int64_t age_ms;                /* wall: what is written says that it is as new as this */
 } leat__owned_t;
 
 typedef enum leat__commit_state_t { /* drawn in commit.c */
@@ -195,6 +194,7 @@ struct leat__thread_t {
     leat__owned_t **tasks;
     size_t task_count, task_room, turn;
     size_t restore_turn; /* the task to begin with */
+    bool beside;         /* restores and standbys are beside tasks that run */
     leat__budget_t budget;
     bool overshot; /* said once */
     leat__task_counts_t closed;
@@ -332,7 +332,7 @@ uint64_t leat__standby_left(const leat__owned_t *o); /* to the ends as last seen
 /* keep.c */
 void leat__keep_step(leat__thread_t *t);
 /* begin one if there is something to write */
-void leat__keep_checkpoint(leat__owned_t *o);
+void leat__keep_checkpoint(leat__owned_t *o, int64_t wall_ms);
 /* ends a finished one; false: still being written */
 bool leat__keep_checkpoint_done(leat__owned_t *o);
 void leat__keep_note(const leat__owned_t *o); /* the file "offsets" of the task's folder */

@@ -117,22 +117,24 @@ static bool changed(const leat__store_t *s)
                    (s->written.changelog_next >= 0 && !s->written.wall_ms))); /* restored: no age */
 }
 
-/* Idle tasks write too, often enough not to look too old at the next open (PROTOCOLS.md 9). */
-static bool growing_old(const leat__task_state_t *state, int64_t wall_ms)
+/* Idle tasks write too, often enough not to look too old at the next open (PROTOCOLS.md 9). What is
+ * being restored would stay as old as it is. */
+static bool growing_old(const leat__store_t *s, int64_t wall_ms)
 {
-    return state->db && state->age_max_ms > 0 &&
-           wall_ms - state->checkpoint_ms >= state->age_max_ms / 4;
+    int64_t most = s->state->age_max_ms;
+    return s->has_changelog && !s->resident && !s->custom && !s->restoring && most > 0 &&
+           s->written.changelog_next >= 0 && wall_ms - s->written.wall_ms >= most / 4;
 }
 
 static bool anything(const leat__task_state_t *state, int64_t wall_ms)
 {
     for (size_t i = 0; i < state->count; i++)
-        if (changed(state->stores[i]))
+        if (changed(state->stores[i]) || growing_old(state->stores[i], wall_ms))
             return true;
     for (size_t i = 0; state->db && i < state->note_count; i++)
         if (state->notes[i].fresh)
             return true;
-    return growing_old(state, wall_ms);
+    return false;
 }
 
 static bool pausing(const leat__task_state_t *state, int64_t wall_ms)

@@ -246,6 +246,11 @@ int leat__store_restored(leat__store_t *s, leat_error_t *err)
     return code;
 }
 
+void leat__store_set_behind(leat__store_t *s, bool behind)
+{
+    s->restoring = behind;
+}
+
 int leat__restore_write(leat__store_t *s, leat_error_t *err)
 {
     leat__checkpoint_settle(s->state);

@@ -250,9 +250,11 @@ void leat__store_put(leat__store_t *s, leat_slice_t key, const leat_slice_t *val
 
 /* ---- what it is ---- */
 
-bool leat__store_persistent(const leat__store_t *s)
+int64_t leat__store_saved(const leat__store_t *s)
 {
-    return s->family || (s->backend_self && s->backend->persistent);
+    bool persistent = s->family || (s->backend_self && s->backend->persistent);
+
+    return persistent ? s->written.changelog_next : -1;
 }
 
 bool leat__store_cached(const leat__store_t *s)

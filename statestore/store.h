@@ -158,8 +158,8 @@ void leat__store_on_flush(leat__store_t *s,
     void (*fn)(void *user, leat__store_t *s, const leat__change_view_t *change), void *user,
     bool wants_old);
 bool leat__store_cached(const leat__store_t *s);
-/* what was restored or checkpointed is there again after the process has ended */
-bool leat__store_persistent(const leat__store_t *s);
+/* the changelog's offset up to which the backend has it all; -1: none, or it ends with the process */
+int64_t leat__store_saved(const leat__store_t *s);
 const char *leat__store_name(const leat__store_t *s);
 LEAT_API leat_store_kind_t leat__store_kind(const leat__store_t *s);
 /* LEAT_CUSTOM: what .open gave; else NULL */
@@ -203,6 +203,8 @@ int leat__store_restore(leat__store_t *s, const leat__restore_record_t *records,
  * checkpoint says that it is as new as its changelog. 0 or LEAT_ESTORE (may be called again).
  */
 int leat__store_restored(leat__store_t *s, leat_error_t *err);
+/** Of one that is restored without an end: is what it holds older than the time of the next checkpoint? */
+void leat__store_set_behind(leat__store_t *s, bool behind);
 
 /* ---- checkpoint ---- */
 
