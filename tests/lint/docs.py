@@ -3,8 +3,9 @@
 
 usage: docs.py               checks without running anything
        docs.py --bin DIR     runs the console blocks with the programs in DIR
-       docs.py --write       makes the file map of ARCHITECTURE.md anew
+       docs.py --write       makes the file map of ARCHITECTURE.md anew, and the included code
 
+- "<!-- code: FILE NAME ... -->" right before a block: it holds these functions (types, tables) of the file, and no other text.
 - A block of c, cpp, cmake or ini stands word for word in a file of the project.
 - A block of sh holds commands that exist: a script of the project, a preset, a program of the build with options that its
   help or its source names.
@@ -45,6 +46,49 @@ def blocks(text):
             language = None
         elif language is not None:
             lines.append(line)
+
+
+def definition(source, name):
+    """What defines the name at the left margin, with the comment right above it; None: nothing does."""
+    lines = source.splitlines()
+    for begin, line in enumerate(lines):
+        if not re.match(rf"[A-Za-z][^;]*\b{name}\b(?!\s*;)", line) or line.startswith("#"):
+            continue
+        end = begin
+        while end < len(lines) and not re.match(r"\}|.*;\s*(/\*.*\*/)?$" if "{" not in line and "(" not in line else r"\}", lines[end]):
+            end += 1
+        if end == len(lines):
+            continue
+        while begin and re.match(r"/\*| \*", lines[begin - 1]):
+            begin -= 1
+        return "\n".join(lines[begin:end + 1])
+    return None
+
+
+def included(found, where, path, names):
+    if not os.path.isfile(os.path.join(ROOT, path)):
+        found.say(where, f"code of {path}, which does not exist")
+        return ""
+    parts = [(name, definition(read(path), name)) for name in names]
+    for name in [n for n, part in parts if part is None]:
+        found.say(where, f"{path} defines no {name}")
+    return "\n\n".join(part for _, part in parts if part is not None)
+
+
+def include_code(found, path, write):
+    """The blocks behind the marks hold what the files define."""
+    def fill(m):
+        wanted = included(found, path, m.group(2), m.group(3).split())
+        if not write and m.group(5) != wanted + "\n":
+            found.say(path, f"the code of {m.group(2)} has changed: tests/lint/docs.py --write")
+        return m.group(1) + m.group(4) + wanted + "\n```"
+    text = read(path)
+    made = re.sub(r"(<!-- code: (\S+) (.*?) -->\n)(```c(?:pp)?\n)(.*?)```", fill, text, flags=re.S)
+    if text.count("<!-- code: ") != len(re.findall(r"<!-- code: \S+ .*? -->\n```c(?:pp)?\n.*?```", text, flags=re.S)):
+        found.say(path, "a mark <!-- code: ... --> without a block of c right behind it")
+    if write and made != text:
+        with open(os.path.join(ROOT, path), "w", encoding="utf-8") as f:
+            f.write(made)
 
 
 def properties():
@@ -134,7 +178,8 @@ def check_document(found, path, sources, presets, known, table, prefixes, declar
         where, checked = f"{path}:{number}", checked + 1
         prose = prose.replace(block, "")
         if language in ("c", "cpp", "cmake", "ini"):
-            if not any(block in source for source in sources):
+            marked = text.splitlines()[number - 3].startswith("<!-- code: ") if number > 2 else False
+            if not marked and not any(block in source for source in sources):
                 found.say(where, f"this {language} block stands in no file of the project")
         elif language == "sh":
             check_sh(found, where, block, presets, known)
@@ -187,6 +232,7 @@ def main():
     declared = set(re.findall(r"\b(?:leat_[a-z0-9_]+|LEAT_[A-Z0-9_]+)\b", everything)) | {"leat_testing"}
     declared |= {"LEAT_" + name for name in re.findall(r"X\((\w+), -\d+", read("include/leat/base.h"))}
     for path in documents():
+        include_code(found, path, "--write" in sys.argv)
         checked += check_document(found, path, sources, presets, known, table, prefixes, declared)
     check_map(found, "--write" in sys.argv)
     found.end(f"{len(documents())} documents, {checked} blocks")
