@@ -25,7 +25,10 @@ static inline int64_t leat__ttl_before(const leat__store_t *s, int64_t clock_ms)
 /** Rows with an earlier time are over. */
 static inline int64_t leat__ttl_alive(const leat__store_t *s)
 {
-    return s->ttl_ms ? leat__ttl_before(s, *s->clock_ms) : INT64_MIN;
+    if (!s->ttl_ms)
+        return INT64_MIN;
+    return leat__ttl_before(
+        s, s->as_committed && s->clock_committed_ms >= 0 ? s->clock_committed_ms : *s->clock_ms);
 }
 
 static inline int64_t leat__ttl_alive_committed(const leat__store_t *s)

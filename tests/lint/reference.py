@@ -19,7 +19,8 @@ from files import ROOT, Findings, read, walk
 FOLDER = "docs/reference"
 # In reading order; a header that stands nowhere here comes last.
 ORDER = ["main", "base", "record", "serde", "json", "ctx", "builder", "stream", "table", "window", "store", "backend", "config",
-         "app", "testing", "leat"]
+         "app", "query",
+         "testing", "leat"]
 TOKEN = re.compile(r"""
     (?P<doc>/\*\*.*?\*/) | (?P<comment>/\*.*?\*/) | (?P<macro>^\#(?:[^\n]*\\\n)*[^\n]*) | (?P<blank>\n[ \t]*\n) | (?P<space>\s+)
     """, re.S | re.M | re.X)
