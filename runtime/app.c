@@ -15,7 +15,6 @@
 #include "base/mem.h"
 
 #include <errno.h>
-#include <math.h>
 #include <poll.h>
 #include <string.h>
 #include <time.h>
@@ -504,45 +503,4 @@ int leat_app_clean_up(leat_app_t *app, leat_error_t *err)
         rc = leat__state_dir_clean(&dir, err);
     leat__state_dir_close(&dir);
     return rc;
-}
-
-static double restore_remaining_ms(const leat__thread_view_t *v)
-{
-    if (v->restore_left == 0)
-        return 0;
-    return v->restore_rate > 0 ? (double)v->restore_left * 1000 / v->restore_rate
-                               : (double)INFINITY;
-}
-
-double leat_app_metric(leat_app_t *app, const char *name)
-{
-    leat__thread_view_t v = {0};
-
-    pthread_mutex_lock(&app->lock);
-    if (app->control != NULL)
-        leat__control_view(app->control, &v);
-    pthread_mutex_unlock(&app->lock);
-    const struct {
-        const char *name;
-        double value;
-    } rows[] = {
-        {"records-total", (double)v.counts.records},
-        {"dropped-records-total", (double)v.counts.dropped},
-        {"sent-total", (double)v.counts.sent},
-        {"punctuations-total", (double)v.counts.punctuations},
-        {"commits-total", (double)v.commits},
-        {"aborts-total", (double)v.aborts},
-        {"threads", (double)v.threads},
-        {"tasks", (double)v.task_count},
-        {"restoring-tasks", (double)v.restoring_count},
-        {"restore-records-left", (double)v.restore_left},
-        {"restore-records-rate", v.restore_rate},
-        {"restore-remaining-ms", restore_remaining_ms(&v)},
-        {"standby-updating-tasks", (double)v.standby_count},
-        {"standby-records-left", (double)v.standby_left},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (strcmp(rows[i].name, name) == 0)
-            return rows[i].value;
-    return (double)NAN;
 }

@@ -19,7 +19,8 @@
 typedef enum leat__question_what_t {
     LEAT__QUESTION_OPEN,
     LEAT__QUESTION_MORE,
-    LEAT__QUESTION_CLOSE
+    LEAT__QUESTION_CLOSE,
+    LEAT__QUESTION_WORKERS /* to the control thread: who owns what, as JSON in the page */
 } leat__question_what_t;
 
 typedef struct leat__question_t {

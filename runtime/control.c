@@ -78,6 +78,10 @@ static void handle(leat__control_t *c, leat__message_t *m)
         c->stopping = true;
         leat__control_tell_all(c, LEAT__SAY_STOP, 0);
         break;
+    case LEAT__SAY_ASK:
+        leat__control_answer(c, m->question);
+        m->question = NULL;
+        break;
     case LEAT__SAY_PAUSE:
     case LEAT__SAY_RESUME:
         c->paused = m->say == LEAT__SAY_PAUSE;

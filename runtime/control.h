@@ -32,6 +32,13 @@ bool leat__control_has(leat__control_t *c, leat__task_ref_t ref, bool stale);
 bool leat__control_ask(leat__control_t *c, leat__task_ref_t ref, leat__question_t *r);
 /** Any thread: so many stream threads from now on. It gets there by itself, a task at a time. */
 void leat__control_set_threads(leat__control_t *c, int count);
+/** On the control thread: the workers and their tasks as this process knows them; answers q. */
+void leat__control_answer(leat__control_t *c, leat__question_t *q);
+/** Any thread: each thread's view [own: leat__free]; returns how many. */
+int leat__control_views(leat__control_t *c, leat__thread_view_t **views);
+/** Any thread: the tasks of the index-th thread, as leat__thread_tasks; -1: there is none. */
+int leat__control_tasks(
+    leat__control_t *c, int index, leat__task_view_t **tasks, size_t *room);
 /** Counts of all threads, summed. Any thread. */
 void leat__control_view(leat__control_t *c, leat__thread_view_t *sum);
 

@@ -2,6 +2,7 @@
  * Queries: an app with two stream threads on the embedded log; every kind of store read from other
  * threads while it runs, by each verb of leat/query.h, and every error that it names.
  */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include <jansson.h>
 
 #include <leat/query.h>
 
@@ -381,6 +383,7 @@ static void *ask_much(void *user)
 {
     leat_app_t *app = user;
     uintptr_t found = 0;
+    leat_error_t err;
 
     for (int i = 0; i < 300; i++) {
         leat_query_t *q = leat_query_open(app, NULL);
@@ -392,8 +395,10 @@ static void *ask_much(void *user)
         while ((row = leat_iter_next(it)))
             sum += *(const int64_t *)row->value;
         found += sum > 0;
-        if (leat_query_close(q, NULL) && leat_app_state(app) == LEAT_STATE_RUNNING)
+        if (leat_query_close(q, &err) && leat_app_state(app) == LEAT_STATE_RUNNING) {
+            print_error("%s: %s\n", err.where, err.text);
             return NULL;
+        }
     }
     return (void *)found;
 }
@@ -419,6 +424,65 @@ static void test_beside_the_stream(void **state)
         pthread_join(readers[i], &found);
         assert_non_null(found);
     }
+    leat_app_free(app);
+    rig_world_close(&w);
+}
+
+/* ---- reports ---- */
+
+static void keep_text(void *user, const char *data, size_t size)
+{
+    leat__buf_put(user, data, size);
+}
+
+static json_t *report(leat_app_t *app, leat_report_t what)
+{
+    leat__buf_t text = {0};
+    json_error_t err;
+
+    leat_app_report(app, what, keep_text, &text);
+    json_t *json = json_loads(leat__buf_text(&text), 0, &err);
+    if (!json)
+        fail_msg("report %d: %s: %s", (int)what, err.text, leat__buf_text(&text));
+    leat__buf_release(&text);
+    return json;
+}
+
+static void test_reports(void **state)
+{
+    rig_world_t w;
+    leat_app_t *app;
+    leat__buf_t text = {0};
+    json_t *json, *workers = NULL;
+    size_t tasks;
+
+    (void)state;
+    open_world(&w, "rocksdb");
+    app = start(&w);
+    json = report(app, LEAT_REPORT_TASKS);
+    assert_string_equal(json_string_value(json_object_get(json, "state")), "RUNNING");
+    tasks = json_array_size(json_object_get(json, "tasks"));
+    assert_int_equal(tasks, 2 * IN); /* of two sub-topologies; the global one has none */
+    json_decref(json);
+    json = report(app, LEAT_REPORT_WORKERS);
+    workers = json_array_get(json_object_get(json, "workers"), 0);
+    assert_int_equal(json_array_size(json_object_get(workers, "tasks")), tasks);
+    assert_int_equal(json_array_size(json_object_get(workers, "standbys")), 0);
+    assert_true(json_is_true(json_object_get(workers, "leads")));
+    json_decref(json);
+    json_decref(report(app, LEAT_REPORT_TOPOLOGY));
+    leat_app_report(app, LEAT_REPORT_METRICS, keep_text, &text);
+    assert_non_null(strstr(leat__buf_text(&text), "# TYPE leat_records_total counter\n"));
+    assert_non_null(strstr(text.data, "leat_tasks{application_id=\"app\",thread=\"0\"} 3\n"));
+    leat__buf_release(&text);
+    assert_true(leat_app_metric(app, "tasks") == (double)tasks);
+    assert_true(isnan(leat_app_metric(app, "no-such")));
+    leat_app_stop(app, NULL);
+    json = report(app, LEAT_REPORT_TASKS);
+    assert_int_equal(json_array_size(json_object_get(json, "tasks")), 0);
+    json_decref(json);
+    json_decref(report(app, LEAT_REPORT_WORKERS));
+    json_decref(report(app, LEAT_REPORT_TOPOLOGY));
     leat_app_free(app);
     rig_world_close(&w);
 }
@@ -462,6 +526,7 @@ int main(void)
         cmocka_unit_test(test_a_busy_thread_is_a_timeout),
         cmocka_unit_test(test_isolation),
         cmocka_unit_test(test_beside_the_stream),
+        cmocka_unit_test(test_reports),
         cmocka_unit_test(test_view),
     };
 
