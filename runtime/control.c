@@ -260,7 +260,9 @@ static void leave_step(leat__control_t *c)
         leat__control_log_poll(&c->log); /* first: it replaces what statuses there are */
         const leat__status_t *own = leat__control_log_process(&c->log, c->w->process_id);
 
-        if (c->status_text != NULL && (own == NULL || own->state == LEAT__PROCESS_RUNNING) &&
+        /* an earlier status, from when it began to stop, still holds tasks */
+        if (c->status_text != NULL &&
+            (own == NULL || own->state == LEAT__PROCESS_RUNNING || own->held_count > 0) &&
             c->now_ms < c->target)
             return;
         if (c->settled && c->leads)
