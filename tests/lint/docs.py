@@ -150,7 +150,7 @@ def check_sh(found, where, text, presets, known):
             if not words:
                 continue
             program, name = words[0], os.path.basename(words[0])
-            if os.path.isfile(os.path.join(ROOT, program)) and program != name:
+            if not program.startswith("build/") and program != name and os.path.isfile(os.path.join(ROOT, program)):
                 if not os.access(os.path.join(ROOT, program), os.X_OK):
                     found.say(where, f"{program} cannot be run")
                 for option in [w for w in words[1:] if w.startswith("--")]:
