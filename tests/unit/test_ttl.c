@@ -150,7 +150,7 @@ static void bounded(const leat_backend_t *backend)
     size_t most = 0;
 
     start(&kit, backend, false);
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < 6000; i++) {
         snprintf(key, sizeof key, "%08x", (unsigned)i * 2654435761U);
         put_at(&kit, key, "v", i);
         if (i % 50 != 49)
@@ -213,7 +213,7 @@ static void test_a_row_put_anew_survives_the_sweep_of_its_old_version(void **sta
 
 /* ---- against a model ---- */
 
-enum { KEYS = 40, STEPS = 30000 };
+enum { KEYS = 40, STEPS = 30000, STEPS_ON_DISK = 5000 };
 
 typedef struct model_t {
     bool there[KEYS];
@@ -247,7 +247,7 @@ static void random_steps(const leat_backend_t *backend, bool cached, uint64_t ra
     model_t now = {.clock_ms = -1}, committed = now;
 
     start(&kit, backend, cached);
-    for (int step = 0; step < STEPS; step++) {
+    for (int step = 0; step < (backend->persistent ? STEPS_ON_DISK : STEPS); step++) {
         random ^= random << 13;
         random ^= random >> 7;
         random ^= random << 17;
