@@ -39,7 +39,11 @@ static void process_values(leat_ctx_t *ctx, const leat_record_t *in)
     leat__call_map(ctx, &call, op->fn, in);
 }
 
-/* Unlike all other operators, these take a number only for a name that is generated. */
+/*
+ * Unlike all other operators, these take a number only for a name that is generated. As in Kafka
+ * Streams, topics behind a process are not merged; DIFFERS: none is moved in front of it either, for
+ * it may change keys.
+ */
 static leat_stream_t *add(leat_stream_t *in, const leat__operator_t *o, const char *name,
     const process_t *op, const leat_serde_t *key, const leat_serde_t *value,
     const leat_node_opts_t *opts)
@@ -55,7 +59,7 @@ static leat_stream_t *add(leat_stream_t *in, const leat__operator_t *o, const ch
     step = made ? leat__step_add(g, made, in->part, o->process, op, &copy) : NULL;
     if (!step)
         return g->nil_stream;
-    step->part.rekeys = o->rekeys;
+    step->part.revalues = o->rekeys;
     return leat__stream_new(g, &step->part, key, value, o->rekeys || in->rekeyed);
 }
 

@@ -137,13 +137,13 @@ static void write_step(
     const leat__part_t *part, leat__plan_t *plan, const char *const *parents, size_t parent_count)
 {
     const leat__step_t *step = (const leat__step_t *)part;
-    leat__node_t *node =
-        leat__plan_processor(plan, part->name, parents, parent_count, step->process, &step->opts);
+    leat__node_t *node;
 
+    if (step->rows) /* before .stores: the order is seen in describe() */
+        leat__rows_write(step->rows, plan, part->name);
+    node = leat__plan_processor(plan, part->name, parents, parent_count, step->process, &step->opts);
     if (node)
         node->operator_ = step->operator_;
-    if (step->rows)
-        leat__rows_write(step->rows, plan, part->name);
 }
 
 leat__step_t *leat__step_add(leat__graph_t *g, const char *name, leat__part_t *parent,

@@ -5,6 +5,7 @@
  *
  * What a function emits stands on its stack; so the next step runs inside the emission.
  */
+#include <string.h>
 #include "table.h"
 
 typedef struct update_t {
@@ -158,6 +159,14 @@ leat_table_t *leat_table_map_values(leat_table_t *in, const char *name, leat_map
 leat_table_t *leat_table_transform_values(leat_table_t *in, const char *name, leat_map_fn fn,
     const leat_serde_t *value, const leat_table_opts_t *opts)
 {
+    leat_table_opts_t numberless = opts ? *opts : (leat_table_opts_t){0};
+
+    /* LEAT_AUTO takes no number here, as in Kafka Streams */
+    if (opts && !opts->store.materialize && opts->store.name &&
+        strcmp(opts->store.name, LEAT_AUTO) == 0) {
+        numberless.store.name = NULL;
+        opts = &numberless;
+    }
     return add(
         in, "leat_table_transform_values", "KTABLE-TRANSFORMVALUES-", name, fn, true, value, opts);
 }

@@ -52,7 +52,9 @@ static bool put(leat__store_t *s, leat_slice_t key, const leat__window_at_t *at,
 {
     leat_slice_t row_key = leat__shape_key(s, key, at, &s->key_room);
     bool kept = true;
-    if (s->cached) {
+    if (!value && s->duplicates && s->shape == LEAT__SEGMENTS) {
+        /* deletes nothing and moves no time, as on RocksDB in Kafka Streams; its changelog has it */
+    } else if (s->cached) {
         if (leat__shape_time(s, at) > s->reach_ms)
             s->reach_ms = leat__shape_time(s, at);
     } else {

@@ -299,6 +299,17 @@ static int open_task(leat_test_t *t, leat_error_t *err)
     return leat__task_open(t->task, err);
 }
 
+/* Topics that a pattern matches come with their records: none is there to derive a count from. */
+static void count_repartitions(leat__plan_t *plan)
+{
+    for (size_t i = 0; i < plan->internal_topic_count; i++) {
+        leat__internal_topic_t *topic = &plan->internal_topics[i];
+
+        if (topic->repartition && topic->fixed == 0)
+            topic->fixed = 1;
+    }
+}
+
 static int build(leat_test_t *t, leat_error_t *err)
 {
     int code;
@@ -306,8 +317,10 @@ static int build(leat_test_t *t, leat_error_t *err)
     if (!leat__config_is_set(t->config, "application.id"))
         leat_config_set(t->config, "application.id", "app");
     if ((code = leat_config_check(t->config, err)) != LEAT_OK ||
-        (code = leat__topology_compile(t->topology, t->config, &t->plan, err)) != LEAT_OK ||
-        (code = leat__plan_resolve(t->plan, one_partition, NULL, err)) != LEAT_OK ||
+        (code = leat__topology_compile(t->topology, t->config, &t->plan, err)) != LEAT_OK)
+        return code;
+    count_repartitions(t->plan);
+    if ((code = leat__plan_resolve(t->plan, one_partition, NULL, err)) != LEAT_OK ||
         (code = make_dir(t, err)) != LEAT_OK)
         return code;
     return open_task(t, err);

@@ -51,11 +51,23 @@ static void compare_settings(run_t *r, const char *topic, const json_t *got, jso
     }
 }
 
+/* Of a pattern, Kafka Streams knows no topic before the start, and then names no changelogs either. */
+static bool reads_pattern(const run_t *r)
+{
+    for (const named_t *list = r->topics; list; list = list->next) {
+        if (((const topic_t *)list->item)->pattern)
+            return true;
+    }
+    return false;
+}
+
 static void compare_topic(run_t *r, const json_t *got, const json_t *wanted)
 {
     const char *name = get_text(got, "name", ""), *kind = get_text(got, "kind", "");
     int64_t have = get_int(got, "partitions", 0), need_count = get_int(wanted, "partitions", 0);
 
+    if (!wanted && reads_pattern(r))
+        return;
     if (!wanted) {
         differ(r, "internal topic %s (%s) is not expected", name, kind);
         return;

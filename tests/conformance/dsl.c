@@ -270,7 +270,7 @@ static leat_store_opts_t table_store(building_t *b)
     return opts;
 }
 
-/* Of a filter or map: only a name keeps its rows, whatever else is said. */
+/* Of a source, filter, map or foreign-key join: only a name keeps its rows, whatever else is said. */
 static leat_store_opts_t derived_store(building_t *b)
 {
     leat_store_opts_t opts = table_store(b);
@@ -312,7 +312,7 @@ static void build_source(building_t *b)
             leat_builder_stream(b->run->builder, pattern ? pattern : topics, b->key->serde,
                 b->value->serde, &opts));
     } else {
-        opts.store = table_store(b);
+        opts.store = derived_store(b);
         if (!opts.store.name)
             opts.store.name = LEAT_AUTO;
         result(b, b->id, TABLE,
@@ -733,7 +733,7 @@ static void join_foreign(building_t *b, const step_t *with)
 
     op->first = expr_new(b->run, text(b, "foreign_key", "value"));
     op->other_key = with->key;
-    opts.store = table_store(b);
+    opts.store = derived_store(b);
     if (!opts.store.name)
         opts.store.name = LEAT_AUTO;
     result(b, b->id, TABLE,

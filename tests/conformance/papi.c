@@ -198,6 +198,8 @@ void build_store(run_t *r, const json_t *step)
     } else if (key && value && store_options(r, store, &opts)) {
         if (!opts.backend && made != LEAT_KV && made != LEAT_TIMESTAMPED_KV && asks_for_order(r))
             opts.backend = leat_backend_rocksdb();
+        if (!opts.backend && json_object_get(json_object_get(r->scenario, "config"), "store"))
+            opts.backend = leat_backend_rocksdb(); /* that setting is for the stores of the DSL */
         opts.name = NULL;
         opts.processors = processors;
         remember_store(r, name, key, value, kind);

@@ -128,7 +128,7 @@ static void meta(leat_ctx_t *ctx, const leat_record_t *in)
     const leat_meta_t *m = leat_meta(ctx);
     leat_slice_t at =
         m ? *leat_text(ctx, "%s/%d/%lld", m->topic, m->partition, (long long)m->offset)
-          : leat_slice("none");
+          : leat_slice("null/-1/-1"); /* Kafka Streams' record of a punctuation */
 
     emit_value(ctx, in, op,
         text_value(

@@ -116,6 +116,8 @@ static int64_t draw_time(model_t *m)
 
 static void apply(model_t *m, row_t *r, const leat_slice_t *value, int64_t time_ms)
 {
+    if (!value && m->duplicates && !m->memory)
+        return; /* as on RocksDB in Kafka Streams: no time passes */
     if (!m->cached) {
         if (time_of(m, r) > m->observed_ms)
             m->observed_ms = time_of(m, r);
