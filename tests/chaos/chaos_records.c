@@ -7,6 +7,9 @@
  *   chaos-records wait   BROKERS PREFIX NAMES RECORDS SECONDS KIND  until P-KIND-NAME holds the whole answer
  *   chaos-records verify BROKERS PREFIX NAMES RECORDS eos|alo APP   outputs, changelogs and local states against the answer
  *
+ * Record i of join meets a fact of its key: P-facts-join has version 0 of all before the first record, and a new one (i + 1) of
+ * some key beside each record i. What a key's records met, in their order, must never grow older.
+ *
  * Record i has the value "i" and the key i % CHAOS_KEYS; it is in group i % CHAOS_GROUPS. So what a fold must have seen of a
  * key in the end is known without remembering anything: bits 0 .. n-1, and under exactly once the count n.
  */
@@ -79,7 +82,7 @@ static struct names names_of(const char *text)
 
 static int keys_of(const char *name)
 {
-    return strcmp(name, "count") == 0 ? CHAOS_KEYS : CHAOS_GROUPS;
+    return strcmp(name, "repartition") == 0 ? CHAOS_GROUPS : CHAOS_KEYS;
 }
 
 /* How many of the records have this key. */
@@ -209,21 +212,46 @@ static void deliver_all(rd_kafka_t *rk)
     rd_kafka_destroy(rk);
 }
 
+static void produce_keyed(
+    rd_kafka_t *rk, const char *prefix, const char *kind, const char *name, long key, long value)
+{
+    char topic[200], key_text[20], text[20];
+
+    snprintf(topic, sizeof topic, "%s-%s-%s", prefix, kind, name);
+    snprintf(key_text, sizeof key_text, "k%04ld", key);
+    snprintf(text, sizeof text, "%ld", value);
+    produce(rk, topic, (int)(key % CHAOS_PARTITIONS), key_text, text);
+}
+
+static bool is_join(const char *name)
+{
+    return strcmp(name, "join") == 0;
+}
+
+static void load_first_facts(rd_kafka_t *rk, const char *prefix, const struct names *names)
+{
+    for (int k = 0; k < names->count; k++)
+        for (long key = 0; is_join(names->list[k]) && key < CHAOS_KEYS; key++)
+            produce_keyed(rk, prefix, "facts", names->list[k], key, 0);
+    if (rd_kafka_flush(rk, 120000) != 0)
+        die("load", "the facts were not delivered");
+}
+
 static int load(
     const char *brokers, const char *prefix, const struct names *names, long records, long rate)
 {
     rd_kafka_t *rk = producer(brokers);
-    int64_t began_ms = now_ms();
-    char topic[200], key[20], value[20];
+    int64_t began_ms;
 
+    load_first_facts(rk, prefix, names);
+    began_ms = now_ms();
     for (long i = 0; i < records; i++) {
         while ((now_ms() - began_ms) * rate < i * 1000)
             rd_kafka_poll(rk, 5);
-        snprintf(key, sizeof key, "k%04ld", i % CHAOS_KEYS);
-        snprintf(value, sizeof value, "%ld", i);
         for (int k = 0; k < names->count; k++) {
-            snprintf(topic, sizeof topic, "%s-in-%s", prefix, names->list[k]);
-            produce(rk, topic, (int)(i % CHAOS_KEYS % CHAOS_PARTITIONS), key, value);
+            produce_keyed(rk, prefix, "in", names->list[k], i % CHAOS_KEYS, i);
+            if (is_join(names->list[k]))
+                produce_keyed(rk, prefix, "facts", names->list[k], i * 5 % CHAOS_KEYS, i + 1);
         }
     }
     deliver_all(rk);
@@ -450,6 +478,55 @@ static void compare(const struct table *a, const struct table *b)
     }
 }
 
+/* What join sent on under exactly once: of each key record after record, each with a fact not older than the last. */
+struct joined {
+    long next[CHAOS_KEYS], version[CHAOS_KEYS], count;
+};
+
+static bool on_joined(
+    void *user, const char *topic, int key, const char *key_text, const char *value, size_t size)
+{
+    struct joined *j = user;
+    char text[60];
+    long number = -1, version = -1;
+
+    snprintf(text, sizeof text, "%.*s", (int)size, value ? value : "");
+    if (key < 0 || key >= CHAOS_KEYS || sscanf(text, "%ld %ld", &number, &version) != 2) {
+        complain(topic, key_text, "a strange record: size %lld", (long long)size, 0);
+        return true;
+    }
+    if (number != key + j->next[key] * CHAOS_KEYS)
+        complain(topic, key_text, "record %lld where %lld is the next", number,
+            key + j->next[key] * CHAOS_KEYS);
+    if (version < j->version[key])
+        complain(topic, key_text, "met version %lld of its fact after %lld", version,
+            j->version[key]);
+    j->next[key] = number / CHAOS_KEYS + 1;
+    j->version[key] = version;
+    j->count++;
+    return true;
+}
+
+static void verify_joined(const char *brokers, const char *prefix, long records)
+{
+    struct joined *j = calloc(1, sizeof *j);
+    char topic[200];
+    const char *topics[] = {topic};
+    long newest = 0;
+
+    snprintf(topic, sizeof topic, "%s-joined-join", prefix);
+    read_topics(brokers, topics, 1, on_joined, j, -1);
+    for (int k = 0; k < CHAOS_KEYS; k++)
+        if (j->version[k] > newest)
+            newest = j->version[k];
+    if (j->count != records)
+        complain(topic, "all", "%lld records joined of %lld", j->count, records);
+    if (newest == 0)
+        complain(topic, "all", "no fact but the first ones was ever met", 0, 0);
+    printf("joined: %ld records, newest fact %ld of %ld\n", j->count, newest, records);
+    free(j);
+}
+
 static void verify_one(const char *brokers, const char *prefix, const char *name, long records,
     bool eos, const char *app)
 {
@@ -458,7 +535,7 @@ static void verify_one(const char *brokers, const char *prefix, const char *name
         .keys = keys_of(name),
         .eos = eos,
         .outputs = true,
-        .every = strcmp(name, "count") == 0,
+        .every = strcmp(name, "repartition") != 0,
         .records = records};
     struct table changelog = {
         .topic = log, .keys = keys_of(name), .eos = eos, .outputs = true, .records = records};
@@ -506,6 +583,9 @@ int main(int argc, char **argv)
         for (int i = 0; i < names.count; i++)
             verify_one(argv[2], argv[3], names.list[i], atol(argv[5]), strcmp(argv[6], "eos") == 0,
                 argv[7]);
+        for (int i = 0; i < names.count; i++)
+            if (is_join(names.list[i]) && strcmp(argv[6], "eos") == 0)
+                verify_joined(argv[2], argv[3], atol(argv[5]));
         if (complaints > 0)
             printf("%d complaints\n", complaints);
         return complaints > 0;

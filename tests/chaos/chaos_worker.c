@@ -1,10 +1,13 @@
 /*
  * chaos-worker: the program that tests/chaos/run kills, freezes, starves and restarts. Public API only.
  *
- *   chaos-worker --bootstrap-servers HOST:PORT --prefix P [--topologies count,repartition] [--eos] ...
+ *   chaos-worker --bootstrap-servers HOST:PORT --prefix P [--topologies count,repartition,join] [--eos] ...
  *
  *    P-in-count ──────────────────────────▶ fold by key, no cache ──▶ P-out-count     every update is an output
  *    P-in-repartition ──group by number───▶ fold by group, cached ──▶ P-out-repartition
+ *    P-in-join ──┐
+ *    P-facts-join ──▶ join: record and fact ──▶ P-joined-join
+ *                       └─▶ fold by key, no cache ──▶ P-out-join                     every record is an output
  *    P-ask-X ──▶ each row of the fold's store as it stands in this worker ──▶ P-state-X
  *
  * A fold keeps how many records it saw, and a bit for each: with the count alone a record lost and another doubled would
@@ -174,6 +177,32 @@ static void build_repartition(leat_builder_t *b, const char *prefix)
     finish(b, prefix, "repartition", sums);
 }
 
+/* "number version": the record's number, and which version of the key's fact it met. */
+static void with_fact(leat_ctx_t *ctx, const void *a, const void *b)
+{
+    leat_emit_value(ctx, leat_text(ctx, "%s %s", leat_cstr(ctx, a), leat_cstr(ctx, b)));
+}
+
+/* (c): each record meets a row of a table that changes all the time: no row lost, none from before a rollback. */
+static void build_join(leat_builder_t *b, const char *prefix)
+{
+    static long keys = CHAOS_KEYS;
+    const leat_serde_t *str = leat_serde_string();
+    char topic[200];
+
+    snprintf(topic, sizeof topic, "%s-facts-join", prefix);
+    leat_table_t *facts = leat_builder_table(b, topic, str, str, NULL);
+    leat_stream_t *joined =
+        leat_stream_join_table(input(b, prefix, "join"), facts, NULL, with_fact, str, NULL);
+    snprintf(topic, sizeof topic, "%s-joined-join", prefix);
+    leat_stream_to(joined, topic, NULL);
+    leat_table_t *sums = leat_grouped_aggregate(leat_stream_group_by_key(joined, NULL, NULL),
+        "join-sums", add, leat_serde_bytes(),
+        &(leat_fold_opts_t){.user = &keys, .store = {.cache = LEAT_OFF}});
+
+    finish(b, prefix, "join", sums);
+}
+
 /* ---- which ones ---- */
 
 static const struct {
@@ -182,6 +211,7 @@ static const struct {
 } topologies[] = {
     {"count", build_count},
     {"repartition", build_repartition},
+    {"join", build_join},
 };
 
 static void build(leat_builder_t *b)
@@ -209,7 +239,7 @@ int main(int argc, char **argv)
 {
     static const leat_option_t options[] = {
         {"prefix", NULL, "of the topics"},
-        {"topologies", "count,repartition", "which to run, in this order"},
+        {"topologies", "count,repartition,join", "which to run, in this order"},
         {0},
     };
     const leat_main_opts_t opts = {.about = "Counts while it is being killed.", .options = options};
