@@ -1,6 +1,6 @@
 /*
- * tests/bench/leat_bench.c: leat as an engine of the benchmark (SPEC.md): w1, w2, w3, w3c over the
- * public API.
+ * tests/bench/leat_bench.c: leat as an engine of the benchmark (SPEC.md): w1 to w6 over the public
+ * API.
  *
  * Arguments are key=value. Those of SPEC.md are translated; a key with a dot in it is a property of
  * leat or, behind "consumer." and "producer.", of librdkafka, so that `bench.py run -x
@@ -85,42 +85,92 @@ static void key_by_value(leat_ctx_t *ctx, const leat_record_t *in)
     leat_emit_key(ctx, in->value);
 }
 
+/* The digits of a number, up to `end`; their first. */
+static char *put_digits(char *end, int64_t number)
+{
+    uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+
+    do {
+        *--end = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest);
+    if (number < 0)
+        *--end = '-';
+    return end;
+}
+
 static void decimal(leat_ctx_t *ctx, const leat_record_t *in)
 {
-    char digits[24];
-    leat_slice_t text = {digits + sizeof digits, 0};
-    int64_t number = in->value ? *(const int64_t *)in->value : 0;
-    uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
-    char *at = digits + sizeof digits;
+    char digits[24], *end = digits + sizeof digits, *at;
+    leat_slice_t text;
 
     if (!in->value) {
         leat_emit_value(ctx, NULL);
         return;
     }
-    do {
-        *--at = (char)('0' + rest % 10);
-        rest /= 10;
-    } while (rest);
-    if (number < 0)
-        *--at = '-';
-    text = (leat_slice_t){at, (size_t)(digits + sizeof digits - at)};
+    at = put_digits(end, *(const int64_t *)in->value);
+    text = (leat_slice_t){at, (size_t)(end - at)};
     leat_emit_value(ctx, &text);
 }
 
-static void counts_to(leat_grouped_t *same, const char *out)
+/* KEY@WINDOWSTARTMS */
+static void name_window(leat_ctx_t *ctx, const leat_record_t *in)
 {
-    leat_table_t *counts = leat_grouped_count(same, "counts", NULL);
-    leat_stream_t *changes = leat_table_to_stream(counts, NULL, NULL);
+    const leat_windowed_t *window = in->key;
+    const leat_slice_t *key = window->key;
+    char digits[24], *end = digits + sizeof digits, *at = put_digits(end, window->start_ms);
+    size_t size = key->size + 1 + (size_t)(end - at);
+    char *name = leat_scratch(ctx, size);
+    leat_slice_t text = {name, size};
+
+    memcpy(name, key->data, key->size);
+    name[key->size] = '@';
+    memcpy(name + key->size + 1, at, (size_t)(end - at));
+    leat_emit_key(ctx, &text);
+}
+
+/* Both values, one behind the other. */
+static void add(leat_ctx_t *ctx, const void *left, const void *right)
+{
+    const leat_slice_t *a = left, *b = right;
+    char *both = leat_scratch(ctx, a->size + b->size + 1);
+    leat_slice_t text = {both, a->size + b->size};
+
+    memcpy(both, a->data, a->size);
+    memcpy(both + a->size, b->data, b->size);
+    leat_emit_value(ctx, &text);
+}
+
+static void counts_to(leat_grouped_t *same, const char *out, bool windows)
+{
+    const leat_to_stream_opts_t by_name = {.key = name_window, .key_serde = leat_serde_string()};
+    const leat_fold_opts_t tumbling = {.window = leat_tumbling(LEAT_SECONDS(10), LEAT_SECONDS(5))};
+    leat_table_t *counts = leat_grouped_count(same, "counts", windows ? &tumbling : NULL);
+    leat_stream_t *changes = leat_table_to_stream(counts, NULL, windows ? &by_name : NULL);
 
     leat_stream_to(
         leat_stream_map_values(changes, NULL, decimal, leat_serde_string(), NULL), out, NULL);
 }
 
-/* NULL: no such workload. */
-static leat_topology_t *topology(const char *workload, const char *in, const char *out)
+static void join(leat_builder_t *b, const char *in, const char *in2, const char *out, bool table)
 {
     const leat_serde_t *str = leat_serde_string();
-    leat_builder_t *b = leat_builder_new();
+    leat_stream_t *left = leat_builder_stream(b, in, str, str, NULL), *joined;
+
+    if (table)
+        joined = leat_stream_join_table(left,
+            leat_builder_table(
+                b, in2, str, str, &(leat_source_opts_t){.store = {.name = "table"}}),
+            NULL, add, str, NULL);
+    else
+        joined = leat_stream_join(left, leat_builder_stream(b, in2, str, str, NULL), NULL, add, str,
+            leat_within(LEAT_SECONDS(1), LEAT_SECONDS(5)), NULL);
+    leat_stream_to(joined, out, NULL);
+}
+
+static void one_input(leat_builder_t *b, const char *workload, const char *in, const char *out)
+{
+    const leat_serde_t *str = leat_serde_string();
     leat_stream_t *records = leat_builder_stream(b, in, str, str, NULL);
 
     if (strcmp(workload, "w1") == 0) {
@@ -128,12 +178,32 @@ static leat_topology_t *topology(const char *workload, const char *in, const cha
     } else if (strcmp(workload, "w2") == 0) {
         leat_stream_t *words = leat_stream_flat_map_values(records, NULL, split_words, str, NULL);
 
-        counts_to(leat_stream_group_by(words, NULL, key_by_value, str, NULL), out);
-    } else if (strcmp(workload, "w3") == 0 || strcmp(workload, "w3c") == 0) {
-        counts_to(leat_stream_group_by_key(records, NULL, NULL), out);
+        counts_to(leat_stream_group_by(words, NULL, key_by_value, str, NULL), out, false);
     } else {
-        leat_builder_free(b);
+        counts_to(leat_stream_group_by_key(records, NULL, NULL), out, strcmp(workload, "w4") == 0);
+    }
+}
+
+/* in: one topic, or two with a comma between. NULL: no such workload. */
+static leat_topology_t *topology(const char *workload, const char *in, const char *out)
+{
+    static const char *const workloads[] = {"w1", "w2", "w3", "w3c", "w4", "w5", "w6"};
+    const char *comma = strchr(in, ',');
+    bool joins = strcmp(workload, "w5") == 0 || strcmp(workload, "w6") == 0, known = false;
+    leat_builder_t *b;
+    char first[250];
+
+    for (size_t i = 0; i < sizeof workloads / sizeof *workloads; i++)
+        known |= strcmp(workload, workloads[i]) == 0;
+    if (!known || joins != (comma != NULL) || (comma && (size_t)(comma - in) >= sizeof first))
         return NULL;
+    b = leat_builder_new();
+    if (joins) {
+        memcpy(first, in, (size_t)(comma - in));
+        first[comma - in] = 0;
+        join(b, first, comma + 1, out, workload[1] == '5');
+    } else {
+        one_input(b, workload, in, out);
     }
     return leat_builder_finish(b);
 }
@@ -221,7 +291,7 @@ int main(int count, char **args)
     built = take_args(count, args, config) && in[0] && out[0] ? topology(workload, in, out) : NULL;
     if (!built) {
         fprintf(stderr,
-            "usage: leat-bench workload=w1|w2|w3|w3c in=TOPIC out=TOPIC app=ID [guarantee=alo|eos] "
+            "usage: leat-bench workload=w1|w2|w3|w3c|w4|w5|w6 in=TOPIC[,TOPIC] out=TOPIC app=ID [guarantee=alo|eos] "
             "[threads=N]\n"
             "  [commit=MS] [cache=BYTES] [state=DIR] [brokers=HOST:PORT] [PROPERTY=VALUE ...]\n");
         leat_config_free(config);
