@@ -40,6 +40,7 @@ typedef struct part_t {
     uint64_t logged_count;
     int64_t alive_ms; /* rows with an earlier time are over: some are looked for (ttl.h) */
     uint64_t dead; /* rows below this point are forgotten with this checkpoint; 0: none newly */
+    int64_t gone_ms; /* LEAT__SEGMENTS: rows with an earlier time are read no more, and not written */
 } part_t;
 
 typedef enum phase_t { BEGUN, WRITING, WRITTEN, FAILED, CANCELLED } phase_t;
@@ -82,6 +83,7 @@ static void freeze(leat__store_t *s, part_t *part)
     part->logged_count = s->logged_count;
     part->count = s->committed.count;
     part->dead = newly_dead(s);
+    part->gone_ms = leat__shape_gone(s, s->meta.observed_ms);
     part->alive_ms = leat__ttl_alive_committed(s);
     part->items = part->count ? leat__must_alloc(part->count * sizeof *part->items) : NULL;
     for (size_t i = 0; i < part->count; i++) {
@@ -295,10 +297,12 @@ static void sort_part(part_t *part)
     leat__free(spare);
 }
 
-/* Forgotten with this checkpoint. */
+/* Forgotten with this checkpoint, or read no more. */
 static bool is_dead(const part_t *part, const item_t *item)
 {
-    return part->dead && prefix_of(item->e) < part->dead;
+    return (part->dead && prefix_of(item->e) < part->dead) ||
+           (part->s->shape == LEAT__SEGMENTS &&
+               leat__shape_entry_before(part->s, item->e, part->gone_ms));
 }
 
 static leat__view_t item_view(const item_t *i)
@@ -349,9 +353,11 @@ static int write_file(leat__db_t *db, const part_t *part, leat_error_t *err)
 
 static int write_family(leat__db_t *db, leat__batch_t *b, const part_t *part, leat_error_t *err)
 {
-    size_t in_batch = 0;
-    if (part->count >= FILE_ROWS && !is_dead(part, &part->items[part->count - 1]))
-        return write_file(db, part, err); /* sorted: the last one lives, so the file is not empty */
+    size_t in_batch = 0, alive = 0;
+    for (size_t i = 0; i < part->count && alive < FILE_ROWS; i++)
+        alive += !is_dead(part, &part->items[i]);
+    if (alive >= FILE_ROWS)
+        return write_file(db, part, err);
     for (size_t i = 0; i < part->count; i++) {
         if (is_dead(part, &part->items[i]))
             continue;
@@ -536,6 +542,9 @@ static void thaw_item(leat__store_t *s, item_t *item, bool ok)
         leat__entry_unlock(s, e);
     else
         leat__entry_tidy(s, e);
+    if (!s->cached && !(e->flags & (LEAT__PENDING | LEAT__LISTED | LEAT__QUEUED)) &&
+        leat__shape_entry_gone(s, e))
+        leat__entry_remove(s, e);
 }
 
 static void note_again(leat__task_state_t *state, const char *name)

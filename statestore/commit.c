@@ -276,6 +276,7 @@ static void entry_abort(leat__store_t *s, leat__entry_t *e)
     bool owed = (e->flags & LEAT__OWED) != 0;
     uint32_t undone = LEAT__UNCOMMITTED | LEAT__UNLOGGED | (owed ? 0U : LEAT__UNFORWARDED);
     if (!back) { /* the backend has it, or nobody ever had */
+        leat__shape_leaves(s, e);
         leat__entry_remove(s, e);
         return;
     }

@@ -43,13 +43,13 @@ static void copy_entry(leat__cursor_t *c, const leat__entry_t *e, leat__view_t v
         leat__buf_put(&c->bytes, v.data, v.size);
 }
 
-/* A clean entry is in the backend too, unless that has forgotten it. */
+/* A clean entry is in the backend too, unless that has forgotten it, or never got it. */
 static bool only_here(const leat__store_t *s, const leat__entry_t *e)
 {
-    return s->cached && s->shape == LEAT__SEGMENTS && leat__shape_entry_dead(s, e);
+    return s->cached && s->shape == LEAT__SEGMENTS && leat__shape_entry_gone(s, e);
 }
 
-static void copy_range(leat__cursor_t *c, leat_slice_t from, leat_slice_t until)
+static void copy_range(leat__cursor_t *c, leat_slice_t from, leat_slice_t until, bool here)
 {
     leat__store_t *s = c->s;
     if (!s->order)
@@ -61,8 +61,8 @@ static void copy_range(leat__cursor_t *c, leat_slice_t from, leat_slice_t until)
         if (until.data && leat__bytes_compare(leat__entry_key(e), until) >= 0)
             break;
         if (leat__entry_seen(s, e, &v) &&
-            (s->resident ? v.size != LEAT__ABSENT
-                         : e->flags & (LEAT__UNCOMMITTED | LEAT__AHEAD) || only_here(s, e)))
+            (here ? v.size != LEAT__ABSENT
+                  : e->flags & (LEAT__UNCOMMITTED | LEAT__AHEAD) || only_here(s, e)))
             copy_entry(c, e, v);
     }
     for (size_t i = 0; c->descending && i < c->count / 2; i++) {
@@ -79,7 +79,7 @@ static void next_row(leat__cursor_t *c)
 
 /* Rows of [from, until); the cursor adopts both strings. */
 static leat__cursor_t *open_cursor(
-    leat__store_t *s, leat_slice_t from, leat_slice_t until, leat_order_t order)
+    leat__store_t *s, leat_slice_t from, leat_slice_t until, leat_order_t order, bool here)
 {
     leat__cursor_t *c = leat__must_alloc(sizeof *c);
     c->s = s;
@@ -90,8 +90,9 @@ static leat__cursor_t *open_cursor(
     s->state->cursors++;
     if (s->custom)
         return c;
-    copy_range(c, from, until);
-    c->scan = leat__beneath_scan(s, from, until, order);
+    here = s->resident || (here && !s->as_committed);
+    copy_range(c, from, until, here);
+    c->scan = here ? NULL : leat__beneath_scan(s, from, until, order);
     next_row(c);
     return c;
 }
@@ -107,9 +108,9 @@ static leat_slice_t copy_key(leat_slice_t key, bool and_zero)
 }
 
 leat__cursor_t *leat__cursor_open(
-    leat__store_t *s, leat_slice_t from, leat_slice_t until, leat_order_t order)
+    leat__store_t *s, leat_slice_t from, leat_slice_t until, leat_order_t order, bool here)
 {
-    return open_cursor(s, copy_key(from, false), copy_key(until, false), order);
+    return open_cursor(s, copy_key(from, false), copy_key(until, false), order, here);
 }
 
 leat__cursor_t *leat__store_range(
@@ -118,7 +119,7 @@ leat__cursor_t *leat__store_range(
     bool nothing = from.data && to.data && leat__bytes_compare(from, to) > 0;
     if (nothing)
         to = from; /* and the end is not included: no rows */
-    return open_cursor(s, copy_key(from, false), copy_key(to, !nothing), order);
+    return open_cursor(s, copy_key(from, false), copy_key(to, !nothing), order, false);
 }
 
 leat__cursor_t *leat__store_prefix(leat__store_t *s, leat_slice_t prefix, leat_order_t order)
@@ -133,7 +134,7 @@ leat__cursor_t *leat__store_prefix(leat__store_t *s, leat_slice_t prefix, leat_o
         leat__free(bytes); /* no end: the prefix is empty or all 0xff */
         until.data = NULL;
     }
-    return open_cursor(s, copy_key(prefix, false), until, order);
+    return open_cursor(s, copy_key(prefix, false), until, order, false);
 }
 
 /* Which comes next: below 0 the copied one, above 0 the backend's, 0 both at once. */

@@ -117,6 +117,7 @@ struct leat__store_t {
     int64_t retention_ms, segment_ms, window_ms;
     int64_t observed_ms;  /* greatest time put; meta has the committed one */
     int64_t reach_ms;     /* no row has a greater time; never goes back */
+    int64_t whole_ms;     /* LEAT__SEGMENTS: the table has every row from this time on */
     uint32_t seq;         /* of the last put; stores with duplicates */
     int64_t ttl_ms;       /* ttl.h; 0: rows live for ever */
     const int64_t *clock_ms;
@@ -313,8 +314,9 @@ void leat__log_put(leat__store_t *s, leat_slice_t key, const leat_slice_t *value
 
 /* ---- cursor.c ---- */
 
+/* here: the table has all rows of the range */
 leat__cursor_t *leat__cursor_open(
-    leat__store_t *s, leat_slice_t from, leat_slice_t until, leat_order_t order);
+    leat__store_t *s, leat_slice_t from, leat_slice_t until, leat_order_t order, bool here);
 
 /* ---- beneath.c: the backend of a store, whichever it is ---- */
 

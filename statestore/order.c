@@ -2,8 +2,8 @@
  * statestore/order.c: the entries of a store in the order of their keys: a skip list.
  *
  * Made at the first range on a store and kept from then on; point stores never pay for it. Each
- * node is one piece of the store's pool: the entry and its next nodes, one per level. Walks go
- * forward only: a cursor copies what it needs and turns the copy round for a descending range.
+ * node is one piece of the store's pool: the entry, the first bytes of its key, so that most
+ * comparisons touch the node alone, and its next nodes, one per level. Walks go forward only: a cursor copies what it needs and turns the copy round for a descending range.
  */
 #include "statestore/inside.h"
 
@@ -11,11 +11,12 @@
 
 #include <stdlib.h>
 
-enum { LEVELS = 20 };
+enum { LEVELS = 20, HEAD_BYTES = 24 };
 
 struct leat__order_node_t {
     leat__entry_t *entry;
     uint32_t levels;
+    char head[HEAD_BYTES]; /* of the key, with zeros behind it */
     struct leat__order_node_t *next[];
 };
 
@@ -44,12 +45,21 @@ static uint32_t draw_levels(leat__order_t *o)
     return levels;
 }
 
+static void put_head(char head[HEAD_BYTES], leat_slice_t key)
+{
+    size_t size = key.size < HEAD_BYTES ? key.size : HEAD_BYTES;
+    memset(head + size, 0, HEAD_BYTES - size);
+    if (size)
+        memcpy(head, key.data, size);
+}
+
 static leat__order_node_t *node_new(leat__order_t *o, leat__entry_t *e)
 {
     uint32_t levels = draw_levels(o);
     leat__order_node_t *n = leat__pool_take(&o->store->pool, node_bytes(levels));
     n->entry = e;
     n->levels = levels;
+    put_head(n->head, leat__entry_key(e));
     leat__charge(o->store, leat__pool_size(node_bytes(levels)));
     return n;
 }
@@ -60,13 +70,23 @@ static void node_free(leat__order_t *o, leat__order_node_t *n)
     leat__pool_give(&o->store->pool, n, node_bytes(n->levels));
 }
 
+static bool below(const leat__order_node_t *n, const char head[HEAD_BYTES], leat_slice_t from)
+{
+    int way = memcmp(n->head, head, HEAD_BYTES);
+    return way ? way < 0 : leat__bytes_compare(leat__entry_key(n->entry), from) < 0;
+}
+
 /* links[level]: the pointer that leads to the first node whose key is not below `from`. */
 static void seek(const leat__order_t *o, leat_slice_t from, leat__order_node_t ***links)
 {
     leat__order_node_t *const *row = o->head;
+    const leat__order_node_t *beyond = NULL; /* known from the level above not to be below */
+    char head[HEAD_BYTES];
+    put_head(head, from);
     for (uint32_t level = LEVELS; level-- > 0;) {
-        while (row[level] && leat__bytes_compare(leat__entry_key(row[level]->entry), from) < 0)
+        while (row[level] != beyond && row[level] && below(row[level], head, from))
             row = row[level]->next;
+        beyond = row[level];
         links[level] = (leat__order_node_t **)(uintptr_t)&row[level];
     }
 }

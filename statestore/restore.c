@@ -265,6 +265,7 @@ int leat__store_empty(leat__store_t *s, leat_error_t *err)
     leat__checkpoint_settle(s->state);
     s->meta = s->written = none;
     s->observed_ms = s->reach_ms = -1;
+    s->whole_ms = INT64_MIN;
     s->seq = 0;
     s->forgotten = 0;
     s->logged_count = 0;

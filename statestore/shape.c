@@ -67,6 +67,7 @@ int leat__shape_open(leat__store_t *s, const leat__store_def_t *def, leat_error_
         s->indexed = def->by_time && s->shape == LEAT__SEGMENTS;
     }
     s->log_each = def->log_each && !s->cached;
+    s->whole_ms = s->vacant ? INT64_MIN : s->reach_ms >= 0 ? s->reach_ms + 1 : INT64_MAX;
     if (s->retention_ms < 0)
         return refuse(s, "the retention (versions: the history) must not be negative", err);
     return 0;
@@ -282,15 +283,38 @@ bool leat__shape_entry_hidden(const leat__store_t *s, const leat__entry_t *e)
     return leat__shape_hidden(s, entry_time(s, e));
 }
 
-bool leat__shape_entry_dead(const leat__store_t *s, const leat__entry_t *e)
+static bool row_time(const leat__store_t *s, const leat__entry_t *e, int64_t *time_ms)
 {
-    int64_t live_ms = leat__shape_live(s, s->observed_ms);
     leat_slice_t row_key = leat__entry_key(e), key;
     leat__window_at_t at;
     bool of_index = s->indexed && row_key.size && (unsigned char)row_key.data[0] == LEAT__INDEX;
     bool whole = of_index ? leat__shape_split_index(s, row_key, &key, &at)
                           : leat__shape_split(s, row_key, &key, &at);
-    return whole && leat__shape_time(s, &at) < live_ms;
+    *time_ms = whole ? leat__shape_time(s, &at) : INT64_MAX - 1;
+    return whole;
+}
+
+bool leat__shape_entry_before(const leat__store_t *s, const leat__entry_t *e, int64_t time_ms)
+{
+    int64_t its_ms;
+    return row_time(s, e, &its_ms) && its_ms < time_ms;
+}
+
+/* By committed time: an abort may bring the store's time back. */
+bool leat__shape_entry_gone(const leat__store_t *s, const leat__entry_t *e)
+{
+    return s->shape == LEAT__SEGMENTS &&
+           leat__shape_entry_before(s, e, leat__shape_gone(s, s->meta.observed_ms));
+}
+
+void leat__shape_leaves(leat__store_t *s, const leat__entry_t *e)
+{
+    int64_t time_ms;
+    if (s->shape != LEAT__SEGMENTS || s->vacant)
+        return;
+    row_time(s, e, &time_ms);
+    if (time_ms >= s->whole_ms)
+        s->whole_ms = time_ms + 1;
 }
 
 /* Rows before `dead` that wait for nothing, `most` of them looked at. */

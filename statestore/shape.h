@@ -65,8 +65,11 @@ void leat__shape_drop_dead(leat__store_t *s);
 /** A cached entry is about to be flushed. False: the store beneath refuses it. */
 bool leat__shape_flushed(leat__store_t *s, const leat__entry_t *e);
 bool leat__shape_entry_hidden(const leat__store_t *s, const leat__entry_t *e);
-/** Cached, and of a segment that the backend has forgotten, or will: only the table has it for sure. */
-bool leat__shape_entry_dead(const leat__store_t *s, const leat__entry_t *e);
+/** LEAT__SEGMENTS: no reader looks for it any more, unless a cache shows it: checkpoints leave it out. */
+bool leat__shape_entry_gone(const leat__store_t *s, const leat__entry_t *e);
+bool leat__shape_entry_before(const leat__store_t *s, const leat__entry_t *e, int64_t time_ms);
+/** It leaves the table, although the backend may have a row of its key. */
+void leat__shape_leaves(leat__store_t *s, const leat__entry_t *e);
 
 static inline int64_t leat__shape_time(const leat__store_t *s, const leat__window_at_t *at)
 {
@@ -95,6 +98,12 @@ static inline int64_t leat__shape_bound(const leat__store_t *s)
 static inline bool leat__shape_hidden(const leat__store_t *s, int64_t time_ms)
 {
     return time_ms < leat__shape_bound(s);
+}
+
+/* Nobody looks for rows of an earlier time, but for what a cache still holds. */
+static inline int64_t leat__shape_gone(const leat__store_t *s, int64_t observed_ms)
+{
+    return s->indexed ? leat__shape_live(s, observed_ms) : observed_ms - s->retention_ms + 1;
 }
 
 /* Kafka Streams' segments live as a whole, its windows in memory each for itself. */

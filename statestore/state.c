@@ -324,7 +324,13 @@ static void evict_store(leat__store_t *s, size_t target)
         uint64_t slot = s->slots[s->hand];
         leat__entry_t *e = leat__slot_entry(slot);
         __builtin_prefetch(leat__slot_entry(s->slots[(s->hand + STRIDE) & s->mask]));
-        if (slot && !(e->flags & (LEAT__PENDING | LEAT__LISTED | LEAT__USED))) {
+        bool clean = slot && !(e->flags & (LEAT__PENDING | LEAT__LISTED | LEAT__USED));
+        if (clean && s->shape == LEAT__SEGMENTS && !leat__shape_entry_gone(s, e)) {
+            clean = left <= s->mask + 1; /* the first time round, what nobody reads */
+            if (clean)
+                leat__shape_leaves(s, e);
+        }
+        if (clean) {
             leat__entry_remove(s, e); /* another entry may have moved here: look again */
             continue;
         }

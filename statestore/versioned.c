@@ -112,7 +112,7 @@ static bool first_in(
     put_older_key(&s->key_room, key, segment, time_ms + 1);
     put_older_key(&until, key, segment, INT64_MAX);
     leat__cursor_t *c = leat__cursor_open(s, (leat_slice_t){s->key_room.data, s->key_room.size},
-        (leat_slice_t){until.data, until.size}, LEAT_ASCENDING);
+        (leat_slice_t){until.data, until.size}, LEAT_ASCENDING, false);
     while (!found && leat__cursor_next(c, &row_key, &row, &from_ms)) {
         found = split(row_key, row, from_ms, key, v);
         if (found)

@@ -215,8 +215,12 @@ static int64_t last_time(const leat__window_cursor_t *c)
 
 static void add_part(leat__window_cursor_t *c, leat_slice_t from, leat_slice_t until)
 {
-    c->parts[c->count++] =
-        leat__cursor_open(c->s, from, until, c->backwards ? LEAT_DESCENDING : LEAT_ASCENDING);
+    const leat__store_t *s = c->s;
+    int64_t gone_ms = leat__shape_gone(s, s->observed_ms);
+    int64_t from_ms = c->time_from_ms > gone_ms ? c->time_from_ms : gone_ms;
+    bool here = s->shape == LEAT__SEGMENTS && s->whole_ms <= from_ms;
+    c->parts[c->count++] = leat__cursor_open(
+        c->s, from, until, c->backwards ? LEAT_DESCENDING : LEAT_ASCENDING, here);
 }
 
 /* Over the table's order of time, from one point to another: all keys. */
