@@ -170,7 +170,9 @@ static void test_format_json_lines_lose_nothing(void **state)
     (void)state;
     expect_json_round("auto", BYTES("text"), "{\"value\":\"text\"}");
     expect_json_round("auto", BYTES("\0\xff\x10"), "{\"value_base64\":\"AP8Q\"}");
-    expect_json_round("auto", BYTES("a\0b"), "{\"value\":\"a\\u0000b\"}");
+    expect_json_round("auto", BYTES("a\0b"), "{\"value_base64\":\"YQBi\"}");
+    expect_json_round("string", BYTES("a\0b"), "{\"value\":\"a\\u0000b\"}");
+    expect_json_round("auto", BYTES("\x1b[1m"), "{\"value\":\"\\u001B[1m\"}");
     expect_json_round("auto", BYTES(""), "{\"value\":\"\"}");
     expect_json_round("auto", (leat_slice_t){NULL, 0}, "{\"value\":null}");
     expect_json_round("string", BYTES("\xff"), "{\"value_base64\":\"/w==\"}");

@@ -7,7 +7,7 @@ complete -c leat -n '__fish_seen_subcommand_from topics; and __fish_seen_subcomm
 complete -c leat -n '__fish_seen_subcommand_from topics; and __fish_seen_subcommand_from list' -l bootstrap-server -d 'Kafka\'s brokers' -x
 complete -c leat -n '__fish_seen_subcommand_from topics; and __fish_seen_subcommand_from list' -l command-config -d 'a file of properties (docs/CONFIGURATION.md); may be given again' -x -a '(__fish_complete_path)'
 complete -c leat -n '__fish_seen_subcommand_from topics; and __fish_seen_subcommand_from list' -l set -d 'one property; may be given again' -x
-complete -c leat -n '__fish_seen_subcommand_from topics; and __fish_seen_subcommand_from list' -l timeout -d 'how long to wait for an answer (10s)' -x
+complete -c leat -n '__fish_seen_subcommand_from topics; and __fish_seen_subcommand_from list' -l timeout -d 'how long to wait for an answer (10s; produce: 30s for a record)' -x
 complete -c leat -n '__fish_seen_subcommand_from topics; and __fish_seen_subcommand_from list' -l json -d 'print JSON'
 complete -c leat -n '__fish_seen_subcommand_from topics; and __fish_seen_subcommand_from list' -l color -d 'auto (where a terminal is), always or never' -x -a 'auto always never'
 complete -c leat -n '__fish_seen_subcommand_from topics; and __fish_seen_subcommand_from list' -l quiet -d 'no notes and no progress on standard error'
@@ -22,7 +22,7 @@ complete -c leat -n '__fish_seen_subcommand_from topics; and __fish_seen_subcomm
 complete -c leat -n '__fish_seen_subcommand_from topics; and __fish_seen_subcommand_from create' -l bootstrap-server -d 'Kafka\'s brokers' -x
 complete -c leat -n '__fish_seen_subcommand_from topics; and __fish_seen_subcommand_from create' -l command-config -d 'a file of properties (docs/CONFIGURATION.md); may be given again' -x -a '(__fish_complete_path)'
 complete -c leat -n '__fish_seen_subcommand_from topics; and __fish_seen_subcommand_from create' -l set -d 'one property; may be given again' -x
-complete -c leat -n '__fish_seen_subcommand_from topics; and __fish_seen_subcommand_from create' -l timeout -d 'how long to wait for an answer (10s)' -x
+complete -c leat -n '__fish_seen_subcommand_from topics; and __fish_seen_subcommand_from create' -l timeout -d 'how long to wait for an answer (10s; produce: 30s for a record)' -x
 complete -c leat -n '__fish_seen_subcommand_from topics; and __fish_seen_subcommand_from create' -l json -d 'print JSON'
 complete -c leat -n '__fish_seen_subcommand_from topics; and __fish_seen_subcommand_from create' -l color -d 'auto (where a terminal is), always or never' -x -a 'auto always never'
 complete -c leat -n '__fish_seen_subcommand_from topics; and __fish_seen_subcommand_from create' -l quiet -d 'no notes and no progress on standard error'
@@ -34,7 +34,7 @@ complete -c leat -n '__fish_seen_subcommand_from topics; and __fish_seen_subcomm
 complete -c leat -n '__fish_seen_subcommand_from topics; and __fish_seen_subcommand_from describe' -l bootstrap-server -d 'Kafka\'s brokers' -x
 complete -c leat -n '__fish_seen_subcommand_from topics; and __fish_seen_subcommand_from describe' -l command-config -d 'a file of properties (docs/CONFIGURATION.md); may be given again' -x -a '(__fish_complete_path)'
 complete -c leat -n '__fish_seen_subcommand_from topics; and __fish_seen_subcommand_from describe' -l set -d 'one property; may be given again' -x
-complete -c leat -n '__fish_seen_subcommand_from topics; and __fish_seen_subcommand_from describe' -l timeout -d 'how long to wait for an answer (10s)' -x
+complete -c leat -n '__fish_seen_subcommand_from topics; and __fish_seen_subcommand_from describe' -l timeout -d 'how long to wait for an answer (10s; produce: 30s for a record)' -x
 complete -c leat -n '__fish_seen_subcommand_from topics; and __fish_seen_subcommand_from describe' -l json -d 'print JSON'
 complete -c leat -n '__fish_seen_subcommand_from topics; and __fish_seen_subcommand_from describe' -l color -d 'auto (where a terminal is), always or never' -x -a 'auto always never'
 complete -c leat -n '__fish_seen_subcommand_from topics; and __fish_seen_subcommand_from describe' -l quiet -d 'no notes and no progress on standard error'
@@ -46,7 +46,7 @@ complete -c leat -n '__fish_seen_subcommand_from topics; and __fish_seen_subcomm
 complete -c leat -n '__fish_seen_subcommand_from topics; and __fish_seen_subcommand_from delete' -l bootstrap-server -d 'Kafka\'s brokers' -x
 complete -c leat -n '__fish_seen_subcommand_from topics; and __fish_seen_subcommand_from delete' -l command-config -d 'a file of properties (docs/CONFIGURATION.md); may be given again' -x -a '(__fish_complete_path)'
 complete -c leat -n '__fish_seen_subcommand_from topics; and __fish_seen_subcommand_from delete' -l set -d 'one property; may be given again' -x
-complete -c leat -n '__fish_seen_subcommand_from topics; and __fish_seen_subcommand_from delete' -l timeout -d 'how long to wait for an answer (10s)' -x
+complete -c leat -n '__fish_seen_subcommand_from topics; and __fish_seen_subcommand_from delete' -l timeout -d 'how long to wait for an answer (10s; produce: 30s for a record)' -x
 complete -c leat -n '__fish_seen_subcommand_from topics; and __fish_seen_subcommand_from delete' -l json -d 'print JSON'
 complete -c leat -n '__fish_seen_subcommand_from topics; and __fish_seen_subcommand_from delete' -l color -d 'auto (where a terminal is), always or never' -x -a 'auto always never'
 complete -c leat -n '__fish_seen_subcommand_from topics; and __fish_seen_subcommand_from delete' -l quiet -d 'no notes and no progress on standard error'
@@ -73,7 +73,7 @@ complete -c leat -n '__fish_seen_subcommand_from produce' -l producer-property -
 complete -c leat -n '__fish_seen_subcommand_from produce' -l bootstrap-server -d 'Kafka\'s brokers' -x
 complete -c leat -n '__fish_seen_subcommand_from produce' -l command-config -d 'a file of properties (docs/CONFIGURATION.md); may be given again' -x -a '(__fish_complete_path)'
 complete -c leat -n '__fish_seen_subcommand_from produce' -l set -d 'one property; may be given again' -x
-complete -c leat -n '__fish_seen_subcommand_from produce' -l timeout -d 'how long to wait for an answer (10s)' -x
+complete -c leat -n '__fish_seen_subcommand_from produce' -l timeout -d 'how long to wait for an answer (10s; produce: 30s for a record)' -x
 complete -c leat -n '__fish_seen_subcommand_from produce' -l json -d 'print JSON'
 complete -c leat -n '__fish_seen_subcommand_from produce' -l color -d 'auto (where a terminal is), always or never' -x -a 'auto always never'
 complete -c leat -n '__fish_seen_subcommand_from produce' -l quiet -d 'no notes and no progress on standard error'
@@ -98,7 +98,7 @@ complete -c leat -n '__fish_seen_subcommand_from consume' -l consumer-property -
 complete -c leat -n '__fish_seen_subcommand_from consume' -l bootstrap-server -d 'Kafka\'s brokers' -x
 complete -c leat -n '__fish_seen_subcommand_from consume' -l command-config -d 'a file of properties (docs/CONFIGURATION.md); may be given again' -x -a '(__fish_complete_path)'
 complete -c leat -n '__fish_seen_subcommand_from consume' -l set -d 'one property; may be given again' -x
-complete -c leat -n '__fish_seen_subcommand_from consume' -l timeout -d 'how long to wait for an answer (10s)' -x
+complete -c leat -n '__fish_seen_subcommand_from consume' -l timeout -d 'how long to wait for an answer (10s; produce: 30s for a record)' -x
 complete -c leat -n '__fish_seen_subcommand_from consume' -l json -d 'print JSON'
 complete -c leat -n '__fish_seen_subcommand_from consume' -l color -d 'auto (where a terminal is), always or never' -x -a 'auto always never'
 complete -c leat -n '__fish_seen_subcommand_from consume' -l quiet -d 'no notes and no progress on standard error'
@@ -109,7 +109,7 @@ complete -c leat -n '__fish_seen_subcommand_from groups; and __fish_seen_subcomm
 complete -c leat -n '__fish_seen_subcommand_from groups; and __fish_seen_subcommand_from list' -l bootstrap-server -d 'Kafka\'s brokers' -x
 complete -c leat -n '__fish_seen_subcommand_from groups; and __fish_seen_subcommand_from list' -l command-config -d 'a file of properties (docs/CONFIGURATION.md); may be given again' -x -a '(__fish_complete_path)'
 complete -c leat -n '__fish_seen_subcommand_from groups; and __fish_seen_subcommand_from list' -l set -d 'one property; may be given again' -x
-complete -c leat -n '__fish_seen_subcommand_from groups; and __fish_seen_subcommand_from list' -l timeout -d 'how long to wait for an answer (10s)' -x
+complete -c leat -n '__fish_seen_subcommand_from groups; and __fish_seen_subcommand_from list' -l timeout -d 'how long to wait for an answer (10s; produce: 30s for a record)' -x
 complete -c leat -n '__fish_seen_subcommand_from groups; and __fish_seen_subcommand_from list' -l json -d 'print JSON'
 complete -c leat -n '__fish_seen_subcommand_from groups; and __fish_seen_subcommand_from list' -l color -d 'auto (where a terminal is), always or never' -x -a 'auto always never'
 complete -c leat -n '__fish_seen_subcommand_from groups; and __fish_seen_subcommand_from list' -l quiet -d 'no notes and no progress on standard error'
@@ -123,7 +123,7 @@ complete -c leat -n '__fish_seen_subcommand_from groups; and __fish_seen_subcomm
 complete -c leat -n '__fish_seen_subcommand_from groups; and __fish_seen_subcommand_from describe' -l bootstrap-server -d 'Kafka\'s brokers' -x
 complete -c leat -n '__fish_seen_subcommand_from groups; and __fish_seen_subcommand_from describe' -l command-config -d 'a file of properties (docs/CONFIGURATION.md); may be given again' -x -a '(__fish_complete_path)'
 complete -c leat -n '__fish_seen_subcommand_from groups; and __fish_seen_subcommand_from describe' -l set -d 'one property; may be given again' -x
-complete -c leat -n '__fish_seen_subcommand_from groups; and __fish_seen_subcommand_from describe' -l timeout -d 'how long to wait for an answer (10s)' -x
+complete -c leat -n '__fish_seen_subcommand_from groups; and __fish_seen_subcommand_from describe' -l timeout -d 'how long to wait for an answer (10s; produce: 30s for a record)' -x
 complete -c leat -n '__fish_seen_subcommand_from groups; and __fish_seen_subcommand_from describe' -l json -d 'print JSON'
 complete -c leat -n '__fish_seen_subcommand_from groups; and __fish_seen_subcommand_from describe' -l color -d 'auto (where a terminal is), always or never' -x -a 'auto always never'
 complete -c leat -n '__fish_seen_subcommand_from groups; and __fish_seen_subcommand_from describe' -l quiet -d 'no notes and no progress on standard error'
@@ -146,7 +146,7 @@ complete -c leat -n '__fish_seen_subcommand_from reset' -l wait -d 'how long --f
 complete -c leat -n '__fish_seen_subcommand_from reset' -l bootstrap-server -d 'Kafka\'s brokers' -x
 complete -c leat -n '__fish_seen_subcommand_from reset' -l command-config -d 'a file of properties (docs/CONFIGURATION.md); may be given again' -x -a '(__fish_complete_path)'
 complete -c leat -n '__fish_seen_subcommand_from reset' -l set -d 'one property; may be given again' -x
-complete -c leat -n '__fish_seen_subcommand_from reset' -l timeout -d 'how long to wait for an answer (10s)' -x
+complete -c leat -n '__fish_seen_subcommand_from reset' -l timeout -d 'how long to wait for an answer (10s; produce: 30s for a record)' -x
 complete -c leat -n '__fish_seen_subcommand_from reset' -l json -d 'print JSON'
 complete -c leat -n '__fish_seen_subcommand_from reset' -l color -d 'auto (where a terminal is), always or never' -x -a 'auto always never'
 complete -c leat -n '__fish_seen_subcommand_from reset' -l quiet -d 'no notes and no progress on standard error'

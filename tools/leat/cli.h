@@ -139,6 +139,8 @@ rd_kafka_event_t *cli_describe_group(
 /** Each topic with what happened to it. */
 void cli_delete_topics(cli_t *c, const char *const *names, size_t count, bool missing_is_fine);
 
+void cli_pause(long ms);
+
 /* ---- bytes, text and JSON (format.c) ---- */
 
 typedef struct cli_format_t cli_format_t;

@@ -190,13 +190,14 @@ static leat_slice_t hex_of(leat_slice_t bytes, leat__arena_t *scratch)
 
 /* ---- to people ---- */
 
-/* Text, and nothing a person would not type: line ends and tabs are fine. */
+/* UTF-8 with no other control bytes than those of text on a terminal (BEL to CR, ESC): a number of
+ * four or eight bytes nearly always has others. */
 static bool is_text(leat_slice_t bytes)
 {
     for (size_t i = 0; i < bytes.size; i++) {
         unsigned char byte = (unsigned char)bytes.data[i];
 
-        if ((byte < 0x20 && byte != '\n' && byte != '\t' && byte != '\r') || byte == 0x7f)
+        if ((byte < 0x20 && (byte < 0x07 || byte > 0x0d) && byte != 0x1b) || byte == 0x7f)
             return false;
     }
     return cli_is_utf8(bytes);
@@ -275,10 +276,10 @@ static json_t *json_of_bytes(
     const void *value;
 
     leat__error_clear(err);
+    if (f->kind == BASE64 || (f->kind == AUTO && !is_text(bytes)))
+        return NULL;
     if (f->kind == AUTO || f->kind == STRING)
         return string_of(bytes);
-    if (f->kind == BASE64)
-        return NULL;
     return decode(f, bytes, scratch, &value, err) ? NULL : json_of(f, value, scratch);
 }
 

@@ -3,6 +3,9 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
 
 const rd_kafka_metadata_topic_t *cli_topic_in(const struct rd_kafka_metadata *all, const char *name)
 {
@@ -132,6 +135,24 @@ static void take_deleted(cli_t *c, rd_kafka_event_t *event, bool missing_is_fine
     }
 }
 
+/* Done is when the broker does not know them any more: then they can be created again. */
+static void wait_gone(cli_t *c, const char *const *names, size_t count)
+{
+    int64_t until_ms = leat__clock_steady_ms(NULL) + c->timeout_ms;
+    const struct rd_kafka_metadata *m;
+    bool gone = false;
+
+    while (!gone && leat__clock_steady_ms(NULL) < until_ms &&
+           (m = cli_metadata(c, c->admin, NULL)) != NULL) {
+        gone = true;
+        for (size_t i = 0; gone && i < count; i++)
+            gone = !cli_topic_in(m, names[i]);
+        rd_kafka_metadata_destroy(m);
+        if (!gone)
+            cli_pause(20);
+    }
+}
+
 void cli_delete_topics(cli_t *c, const char *const *names, size_t count, bool missing_is_fine)
 {
     enum { AT_ONCE = 100 };
@@ -163,4 +184,13 @@ void cli_delete_topics(cli_t *c, const char *const *names, size_t count, bool mi
         cli_progress(c, &progress, (int64_t)done);
     }
     cli_progress_end(c, &progress, (int64_t)done);
+    if (!c->status)
+        wait_gone(c, names, count);
+}
+
+void cli_pause(long ms)
+{
+    struct timespec t = {ms / 1000, ms % 1000 * 1000000L};
+
+    nanosleep(&t, NULL);
 }

@@ -20,7 +20,7 @@
 static const char no_key[] =
     "Broker: the record was refused; a topic with cleanup.policy=compact takes none without a key";
 
-enum { POLL_MS = 100, TOLD_MAX = 10, DELIVERY_MS_MIN = 30000 };
+enum { POLL_MS = 100, TOLD_MAX = 10, DELIVERY_MS = 30000 };
 
 const cli_option_t cli_produce_options[] = {
     {"topic", NULL, "NAME", "where the records go", NULL, false},
@@ -247,7 +247,7 @@ static bool open_producer(produce_t *p)
     rd_kafka_topic_conf_t *conf;
 
     snprintf(delivery_ms, sizeof delivery_ms, "%lld",
-        (long long)(p->cli->timeout_ms > DELIVERY_MS_MIN ? p->cli->timeout_ms : DELIVERY_MS_MIN));
+        (long long)(cli_has(p->cli, "timeout") ? p->cli->timeout_ms : DELIVERY_MS));
     p->client = cli_client(p->cli, LEAT__KPRODUCER, settings, on_delivery);
     if (!p->client)
         return false;

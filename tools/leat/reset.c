@@ -12,8 +12,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -80,13 +78,6 @@ static void refuse(cli_t *c, const char *group, int count, const char *names)
         group, count, count == 1 ? "" : "s", names);
 }
 
-static void pause_ms(long ms)
-{
-    struct timespec t = {ms / 1000, ms % 1000 * 1000000L};
-
-    nanosleep(&t, NULL);
-}
-
 /* Until there are none, the time is over, or somebody presses Ctrl-C. */
 static int wait_for_none(cli_t *c, const char *group, int count, int64_t wait_ms, char **names)
 {
@@ -97,7 +88,7 @@ static int wait_for_none(cli_t *c, const char *group, int count, int64_t wait_ms
             cli_note(c, "waiting for %d member%s to go: %s", count, count == 1 ? "" : "s", *names);
             said_ms = now;
         }
-        pause_ms(LOOK_EVERY_MS);
+        cli_pause(LOOK_EVERY_MS);
         leat__free(*names);
         count = count_members(c, group, names);
         now = leat__clock_steady_ms(NULL);

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -153,13 +152,6 @@ static void take_created(cli_t *c, rd_kafka_event_t *event, json_t *rows)
     }
 }
 
-static void pause_ms(long ms)
-{
-    struct timespec t = {ms / 1000, ms % 1000 * 1000000L};
-
-    nanosleep(&t, NULL);
-}
-
 /* A topic that was just created can be used when its partitions have leaders: about 0.1 s. */
 static void wait_usable(cli_t *c, const json_t *rows)
 {
@@ -179,7 +171,7 @@ static void wait_usable(cli_t *c, const json_t *rows)
             if (m)
                 rd_kafka_metadata_destroy(m);
             if (!usable)
-                pause_ms(20);
+                cli_pause(20);
         }
         if (!usable && !c->status)
             cli_fail(c, CLI_NO_ANSWER,

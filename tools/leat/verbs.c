@@ -9,7 +9,8 @@ const cli_option_t cli_common[] = {
     {"command-config", "config config-file", "FILE",
         "a file of properties (docs/CONFIGURATION.md); may be given again", NULL, true},
     {"set", "command-property", "NAME=VALUE", "one property; may be given again", NULL, true},
-    {"timeout", NULL, "TIME", "how long to wait for an answer (10s)", NULL, false},
+    {"timeout", NULL, "TIME", "how long to wait for an answer (10s; produce: 30s for a record)",
+        NULL, false},
     {"json", NULL, NULL, "print JSON", NULL, false},
     {0},
 };
