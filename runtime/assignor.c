@@ -1,13 +1,14 @@
 /*
  * runtime/assignor.c: the owners of an assignment (assignor.h).
  *
- *   start   each task where it is, or where its state is best
- *   shed    who has too many, in all or of one sub-topology, gives up those that move most cheaply
- *   fill    what is free goes to who has room, first to where its state is
+ *   start     each task where it is, or where its state is best
+ *   shed      who has too many, in all or of one sub-topology, gives up those that move most cheaply
+ *   fill      what is free goes to who has room, first to where its state is
  *   exchange  two for two, where a sub-topology still crowds on one member
- *   settle  a task whose state is not ready at its ideal owner stays with who is ready
+ *   settle    a task whose state is not ready at its ideal owner stays with who is ready
  *
- * O(tasks x members) in plain loops over small arrays. What is balanced already is shed nowhere, so it stays as it is.
+ * O(tasks x members) in plain loops over small arrays. What is balanced already is shed nowhere, so
+ * it stays as it is.
  */
 #include "assignor.h"
 
@@ -116,7 +117,10 @@ static bool lighter(const leat__assign_work_t *w, int a, int b)
            (w->count[b] + 1) * threads_at(w->in, (size_t)a);
 }
 
-/* Of the copies that can take over the lightest caught up one, or with caught_up false the one that lacks least; -1. */
+/*
+ * Of the copies that can take over the lightest caught up one, or with caught_up false the one that
+ * lacks least; -1.
+ */
 static int best_copy(const leat__assign_work_t *w, const leat__assign_task_t *task, bool caught_up)
 {
     const leat__assign_copy_t *best = NULL;
@@ -159,7 +163,10 @@ struct candidate {
     int cost;
 };
 
-/* What it costs to move a task away: little where somebody with room has its state already, or there is none. */
+/*
+ * What it costs to move a task away: little where somebody with room has its state already, or
+ * there is none.
+ */
 static int cost_of_leaving(const leat__assign_work_t *w, size_t t)
 {
     const leat__assign_task_t *task = &w->in->tasks[t];
@@ -196,8 +203,10 @@ static bool too_many(leat__assign_work_t *w, size_t m, size_t g, int round)
     return round == 2 || *of_group(w, m, g) > share(w, g, m, false);
 }
 
-/* Three times over the list, cheapest first: groups above their share; too many in all, from groups that have more than their
- * rounded down share; too many in all. */
+/*
+ * Three times over the list, cheapest first: groups above their share; too many in all, from groups
+ * that have more than their rounded down share; too many in all.
+ */
 static void shed_from(leat__assign_work_t *w, size_t m, struct candidate *list, size_t count)
 {
     for (int round = 0; round < 3; round++)
@@ -269,12 +278,10 @@ static int roomiest(leat__assign_work_t *w, size_t t, bool crowded)
     long best_standing = 0;
 
     for (size_t m = 0; m < w->in->member_count; m++) {
-        if (!can_take(w->in, &w->in->tasks[t], (int)m) ||
-            (!crowded && w->count[m] >= w->quota[m]))
+        if (!can_take(w->in, &w->in->tasks[t], (int)m) || (!crowded && w->count[m] >= w->quota[m]))
             continue;
         long at = standing(w, t, m);
-        if (best < 0 || at < best_standing ||
-            (at == best_standing && lighter(w, (int)m, best))) {
+        if (best < 0 || at < best_standing || (at == best_standing && lighter(w, (int)m, best))) {
             best = (int)m;
             best_standing = at;
         }
@@ -323,7 +330,10 @@ static size_t off(leat__assign_work_t *w, size_t m, size_t g, int more)
     return have > most ? have - most : have < least ? least - have : 0;
 }
 
-/* By how much an exchange (one of group give from m to k, one of group take back) brings both nearer to their shares. */
+/*
+ * By how much an exchange (one of group give from m to k, one of group take back) brings both
+ * nearer to their shares.
+ */
 static int gain(leat__assign_work_t *w, size_t m, size_t give, size_t k, size_t take)
 {
     size_t before, after;
@@ -388,7 +398,10 @@ static bool exchange(leat__assign_work_t *w, size_t m, size_t g)
     return true;
 }
 
-/* Totals are right by now; a sub-topology may still crowd on one member. Each exchange lessens what is off, so it ends. */
+/*
+ * Totals are right by now; a sub-topology may still crowd on one member. Each exchange lessens what
+ * is off, so it ends.
+ */
 static void exchange_all(leat__assign_work_t *w)
 {
     for (bool again = true; again;) {

@@ -1,13 +1,17 @@
 /*
- * runtime/assignor.h: who should own which task, and who keeps copies of its state: a pure function.
+ * runtime/assignor.h: who should own which task, and who keeps copies of its state: a pure
+ * function.
  *
- * It knows members by number and time not at all: the leader asks it again whenever something has changed (leader_view.c), and
- * its answer moves a task only when that costs little. As Kafka Streams' HighAvailabilityTaskAssignor (KIP-441), with the tags
- * of KIP-708:
+ * It knows members by number and time not at all: the leader asks it again whenever something has
+ * changed (leader_view.c), and its answer moves a task only when that costs little. As Kafka
+ * Streams' HighAvailabilityTaskAssignor (KIP-441), with the tags of KIP-708:
  *
- *   ideal    every member's share in proportion to its threads, sub-topologies spread too, as much as possible left in place
- *   owner    the ideal one, if its state is caught up or nobody else's is; else who is caught up, and the ideal one warms up
- *   standby  the copies asked for: never where the task runs, on different tags if there are, spread evenly
+ *   ideal    every member's share in proportion to its threads, sub-topologies spread too, as much
+ *            as possible left in place
+ *   owner    the ideal one, if its state is caught up or nobody else's is; else who is caught up,
+ *            and the ideal one warms up
+ *   standby  the copies asked for: never where the task runs, on different tags if there are,
+ *            spread evenly
  */
 #ifndef LEAT__RUNTIME_ASSIGNOR_H
 #define LEAT__RUNTIME_ASSIGNOR_H
@@ -19,7 +23,7 @@
 
 typedef struct leat__assign_member_t { /* a process */
     int threads;                       /* 0: takes nothing */
-    const char *const *tags;           /* one per tag that counts, NULL: it has none; NULL: it has none at all */
+    const char *const *tags;           /* one per tag that counts; NULL: it does not say */
 } leat__assign_member_t;
 
 typedef struct leat__assign_copy_t { /* state of a task on a member that does not hold it */

@@ -1,9 +1,10 @@
 /*
  * runtime/assignor_copies.c: the copies of an assignment (assignor.h): standbys, and what warms up.
  *
- * First the members that should keep copies in the end, seen from the ideal owners; then what that means now. A copy that is
- * caught up goes only when its replacement is, and a task's ideal owner warms up while another runs it: both within the
- * warm-ups allowed, those under way first, so that what has begun is finished.
+ * First the members that should keep copies in the end, seen from the ideal owners; then what that
+ * means now. A copy that is caught up goes only when its replacement is, and a task's ideal owner
+ * warms up while another runs it: both within the warm-ups allowed, those under way first, so that
+ * what has begun is finished.
  */
 #include "assignor.h"
 
@@ -20,7 +21,10 @@ struct copies {
     size_t *swaps; /* per task: so many copies may be doubled until the new one is caught up */
 };
 
-/* One task as it is looked at: who keeps a copy, and which of them are new while an old one is good. */
+/*
+ * One task as it is looked at: who keeps a copy, and which of them are new while an old one is
+ * good.
+ */
 struct now {
     int *keep;
     size_t count;
@@ -51,7 +55,10 @@ static const char *tag_of(const leat__assign_work_t *w, int m, size_t k)
     return tags == NULL ? NULL : tags[k];
 }
 
-/* How many tags of m do not differ from all of the others': what a member does not say counts as the same. */
+/*
+ * How many tags of m do not differ from all of the others': what a member does not say counts as
+ * the same.
+ */
 static int clashes(const leat__assign_work_t *w, int m, const int *others, size_t count)
 {
     int sum = 0;
@@ -93,8 +100,8 @@ static bool lighter(const struct copies *c, int a, int b)
     return of_a * (size_t)members[b].threads < of_b * (size_t)members[a].threads;
 }
 
-static int worth(const struct copies *c, const leat__assign_task_t *task, int m, const int *others,
-    size_t count)
+static int worth(
+    const struct copies *c, const leat__assign_task_t *task, int m, const int *others, size_t count)
 {
     bool caught_up = leat__assign_caught_up(c->w->in, c->w->lag[m]);
     bool live = c->w->lag[m] != LEAT__LAG_NONE && live_at(task, m);
@@ -103,7 +110,10 @@ static int worth(const struct copies *c, const leat__assign_task_t *task, int m,
            (live ? (caught_up ? 0 : 2) : (caught_up ? 1 : 3));
 }
 
-/* The next member for a copy of the task whose lags are loaded; others[0] is its owner. -1: there is none. */
+/*
+ * The next member for a copy of the task whose lags are loaded; others[0] is its owner. -1: there
+ * is none.
+ */
 static int choose(const struct copies *c, size_t t, const int *others, size_t count)
 {
     const leat__assign_task_t *task = &c->w->in->tasks[t];

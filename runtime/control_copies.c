@@ -1,13 +1,15 @@
 /*
- * runtime/control_copies.c: what state this process has beside the tasks that it runs, and how far it is: for the status record.
+ * runtime/control_copies.c: what state this process has beside the tasks that it runs, and how far
+ * it is: for the status record.
  *
  *   standby   a thread tails the changelog; the threads' views say what it lacks
- *   dormant   lies on disk, of a task that was here before; what it lacks is the changelogs' ends less the offsets in its file
+ *   dormant   lies on disk, of a task that was here before; what it lacks is the changelogs' ends
+ *             less the offsets in its file
  *   far       a task that this process runs, or will: most of its restore is still to do
  *
- * A status is written on change, so lags are said in classes: caught up (acceptable.recovery.lag), or a power of two. Who is
- * caught up stays so until it is clearly behind. What is said here is only advice for the assignor; what is true is found out
- * by who opens the state.
+ * A status is written on change, so lags are said in classes: caught up (acceptable.recovery.lag),
+ * or a power of two. Who is caught up stays so until it is clearly behind. What is said here is
+ * only advice for the assignor; what is true is found out by who opens the state.
  */
 #include "control_inside.h"
 
@@ -50,9 +52,9 @@ static leat__dormant_t *find(leat__control_t *c, leat__task_ref_t ref)
 {
     leat__dormant_t key = {.ref = ref};
 
-    return c->dormant_count == 0 ? NULL
-                                 : bsearch(&key, c->dormant, c->dormant_count, sizeof key,
-                                       compare_dormant);
+    return c->dormant_count == 0
+               ? NULL
+               : bsearch(&key, c->dormant, c->dormant_count, sizeof key, compare_dormant);
 }
 
 static void add(leat__control_t *c, leat__task_ref_t ref, int64_t lag)
@@ -192,14 +194,12 @@ static void measured(leat__control_t *c)
     leat__op_free(c->ends);
     c->ends = NULL;
     if (c->dormant_count > 0 && c->ends_at_ms == INT64_MAX)
-        c->ends_at_ms =
-            c->now_ms + leat__config_int(c->w->config, "probing.rebalance.interval.ms");
+        c->ends_at_ms = c->now_ms + leat__config_int(c->w->config, "probing.rebalance.interval.ms");
 }
 
 bool leat__control_copies_known(const leat__control_t *c)
 {
-    return c->ends == NULL || leat__op_done(c->ends) ||
-           c->now_ms >= c->ends_began_ms + PATIENCE_MS;
+    return c->ends == NULL || leat__op_done(c->ends) || c->now_ms >= c->ends_began_ms + PATIENCE_MS;
 }
 
 /* ---- in threads ---- */
@@ -222,7 +222,9 @@ static void see_active(const leat__control_t *c, leat__holding_t *o, const leat_
     o->lag = far ? (int64_t)v->left : 0;
 }
 
-/* How long until the next look: often while something catches up, never if there is nothing to see. */
+/*
+ * How long until the next look: often while something catches up, never if there is nothing to see.
+ */
 static int64_t look_again_ms(const leat__control_t *c)
 {
     int64_t wait = INT64_MAX / 2;

@@ -1,8 +1,10 @@
 /*
- * runtime/control_tasks.c: what the control thread tells its stream threads: placements obeyed, and the status that answers them.
+ * runtime/control_tasks.c: what the control thread tells its stream threads: placements obeyed, and
+ * the status that answers them.
  *
- * Ownership starts when a placement gives a task and ends only when its thread said RELEASED (or LOST_DONE): it survives
- * rebalances. A placement is obeyed only while settled, and only if generation and own member id stand in it (PROTOCOLS.md 7).
+ * Ownership starts when a placement gives a task and ends only when its thread said RELEASED (or
+ * LOST_DONE): it survives rebalances. A placement is obeyed only while settled, and only if
+ * generation and own member id stand in it (PROTOCOLS.md 7).
  */
 #include "control_inside.h"
 

@@ -1,11 +1,13 @@
 /*
- * runtime/leader.c: the leader's work: owner of partition 0 of the control topic in this generation.
+ * runtime/leader.c: the leader's work: owner of partition 0 of the control topic in this
+ * generation.
  *
- *   CLAIM ─▶ MEASURE ─▶ READ ─▶ DESCRIBE ─▶ PLACED ──(a status changed, a fence is up, time to look again)──▶ PLACED
+ *   CLAIM ─▶ MEASURE ─▶ READ ─▶ DESCRIBE ─▶ PLACED ──(a status changed, a fence is up, it is time)──▶ PLACED
  *
- * It reads the control topic to the high watermark taken after its claim, so whatever any member acted on before this
- * generation stands in what it knows. What follows from it is leader_view.c's. Here are the steps, the fences, and the
- * statuses of processes that are gone for good, which it deletes.
+ * It reads the control topic to the high watermark taken after its claim, so whatever any member
+ * acted on before this generation stands in what it knows. What follows from it is leader_view.c's.
+ * Here are the steps, the fences, and the statuses of processes that are gone for good, which it
+ * deletes.
  */
 #include "control_inside.h"
 
@@ -215,9 +217,10 @@ static bool places(const leat__placement_t *p, const char *process_id)
 }
 
 /*
- * Deletes the statuses of processes that were not in the group when it was asked after they had been
- * written, and that the placement in force does not know any more: nothing of theirs is left to take
- * or to fence. One that was deleted too early (it joined meanwhile) writes its status again.
+ * Deletes the statuses of processes that were not in the group when it was asked after they had
+ * been written, and that the placement in force does not know any more: nothing of theirs is left
+ * to take or to fence. One that was deleted too early (it joined meanwhile) writes its status
+ * again.
  */
 static void bury(leat__control_t *c)
 {

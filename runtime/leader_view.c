@@ -1,11 +1,13 @@
 /*
- * runtime/leader_view.c: from what the leader knows to a placement: the control topic, who is in the group, what is fenced, go
- * into the assignor; what it says comes out as the two steps in which live tasks move.
+ * runtime/leader_view.c: from what the leader knows to a placement: the control topic, who is in
+ * the group, what is fenced, go into the assignor; what it says comes out as the two steps in which
+ * live tasks move.
  *
- * A task is taken from (a) who released it for the revision that asked, (b) a process absent from the group, after its
- * transactional ids were initialised anew, (c) a process present under another member id, once its new status says so
- * (PROTOCOLS.md 7, 12); never from one that said it will be back, before its time is over (13). Until then the placement names
- * the old owner, and the new one keeps its copy.
+ * A task is taken from (a) who released it for the revision that asked, (b) a process absent from
+ * the group, after its transactional ids were initialised anew, (c) a process present under another
+ * member id, once its new status says so (PROTOCOLS.md 7, 12); never from one that said it will be
+ * back, before its time is over (13). Until then the placement names the old owner, and the new one
+ * keeps its copy.
  *
  * Everything is looked up by index or map: O(tasks x members) is left to the assignor's loops.
  */
@@ -20,9 +22,9 @@
 
 /* A member of the placement before, as it stands now. */
 struct earlier {
-    int same;      /* its number now; -1 */
-    int reborn;    /* present under another member id: its number now; -1 */
-    int absent_at; /* listed in the new placement though it is not present; -1: not yet */
+    int same;        /* its number now; -1 */
+    int reborn;      /* present under another member id: its number now; -1 */
+    int absent_at;   /* listed in the new placement though it is not present; -1: not yet */
     bool waited_for; /* gone, but not long enough or not fenced */
     bool kept;
 };
@@ -90,8 +92,8 @@ static void list_members(struct view *v, const char *without, leat__map_t *by_me
 
     for (size_t i = 0; leat__map_next(&v->c->log.statuses, &i, &key, &value);)
         leat__map_put(&statuses, ((leat__status_t *)value)->member_id, value);
-    v->p->members = leat__must_alloc(
-        (d->member_count + v->before->member_count + 1) * sizeof *v->p->members);
+    v->p->members =
+        leat__must_alloc((d->member_count + v->before->member_count + 1) * sizeof *v->p->members);
     v->statuses = leat__must_alloc((d->member_count + 1) * sizeof *v->statuses);
     for (size_t i = 0; i < d->member_count; i++) {
         const leat__status_t *s = leat__map_get(&statuses, d->members[i].member_id);
@@ -125,8 +127,7 @@ static void list_tags(struct view *v)
     v->members = leat__must_alloc((v->present + 1) * sizeof *v->members);
     while (leat_slice_token(&rest, ", ", &name))
         v->in.tag_count++;
-    v->tag_values =
-        leat__must_alloc((v->present * v->in.tag_count + 1) * sizeof *v->tag_values);
+    v->tag_values = leat__must_alloc((v->present * v->in.tag_count + 1) * sizeof *v->tag_values);
     for (size_t m = 0; m < v->present; m++) {
         const char **values = &v->tag_values[m * v->in.tag_count];
         size_t k = 0;
@@ -223,8 +224,7 @@ static size_t index_of(const struct view *v, leat__task_ref_t ref)
 
 static bool lists(const leat__task_ref_t *refs, size_t count, leat__task_ref_t ref)
 {
-    return count > 0 &&
-           bsearch(&ref, refs, count, sizeof *refs, leat__task_ref_compare) != NULL;
+    return count > 0 && bsearch(&ref, refs, count, sizeof *refs, leat__task_ref_compare) != NULL;
 }
 
 static bool has_released(const struct view *v, const leat__status_t *s, leat__task_ref_t ref)
@@ -305,8 +305,8 @@ static size_t list_haves(const struct view *v, struct have *list)
             int asked = v->before->copies[v->placed[t]->first_copy + i].member;
             int m = asked < 0 ? -1 : v->earlier[asked].same;
             if (m >= 0)
-                list[count++] = (struct have){
-                    t, {.member = m, .live = true, .lag = LEAT__LAG_UNKNOWN}};
+                list[count++] =
+                    (struct have){t, {.member = m, .live = true, .lag = LEAT__LAG_UNKNOWN}};
         }
     qsort(list, count, sizeof *list, by_task_and_member);
     return count;
@@ -350,8 +350,8 @@ static int absent_member(struct view *v, int earlier)
         return e->same;
     if (e->absent_at < 0) {
         e->absent_at = (int)v->p->member_count;
-        add_member(v->p, v->before->members[earlier].member_id,
-            v->before->members[earlier].process_id);
+        add_member(
+            v->p, v->before->members[earlier].member_id, v->before->members[earlier].process_id);
     }
     return e->absent_at;
 }
@@ -452,8 +452,7 @@ bool leat__lead_compute(leat__control_t *c, leat__placement_t *p, const char *wi
     leat__assign(&v.in, &a);
     bool settled = write_tasks(&v, &a);
     if (a.probing) {
-        int64_t probe_ms =
-            c->now_ms + leat__config_int(config, "probing.rebalance.interval.ms");
+        int64_t probe_ms = c->now_ms + leat__config_int(config, "probing.rebalance.interval.ms");
         c->lead.wake_ms = probe_ms < c->lead.wake_ms ? probe_ms : c->lead.wake_ms;
     }
     leat__assignment_release(&a);

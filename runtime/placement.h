@@ -1,12 +1,17 @@
 /*
- * runtime/placement.h: the records of the control topic: who leads, who owns which task, how each process is.
+ * runtime/placement.h: the records of the control topic: who leads, who owns which task, how each
+ * process is.
  *
- * The control topic "<app>-leat-control-changelog" is compacted and holds whole states, never deltas (PROTOCOLS.md 28):
+ * The control topic "<app>-leat-control-changelog" is compacted and holds whole states, never
+ * deltas (PROTOCOLS.md 28):
  *
- *   claim             who leads: generation and member id; written before a leader's first placement
- *   placement         generation, revision, leader; members; per task: the owner, whether it must release, who keeps copies
- *   status/<process>  member id, threads, tags, state, tasks held, tasks given up, copies of others' state and how far they are, and the
- *                     answer `released` to a placement's revision; written on change, not on time
+ *   claim             who leads: generation and member id; written before a leader's first
+ *                     placement
+ *   placement         generation, revision, leader; members; per task: the owner, whether it must
+ *                     release, who keeps copies
+ *   status/<process>  member id, threads, tags, state, tasks held, tasks given up, copies of
+ *                     others' state and how far they are, and the answer `released` to a
+ *                     placement's revision; written on change, not on time
  *   incarnation/<t>   a random number of internal topic t's making (PROTOCOLS.md 9)
  *
  * Values are lines of words, readable with any consumer.
@@ -53,7 +58,8 @@ typedef enum leat__process_state_t {
     LEAT__PROCESS_RESTARTING /* will be back: its tasks are kept for it */
 } leat__process_state_t;
 
-typedef struct leat__status_copy_t { /* state of a task that this process has and does not run; or runs, far from ready */
+/* State of a task that this process has and does not run; or will run, and is far from ready. */
+typedef struct leat__status_copy_t {
     leat__task_ref_t ref;
     int64_t lag; /* changelog records that it lacks, roughly; 0: caught up; LEAT__LAG_UNKNOWN */
 } leat__status_copy_t;

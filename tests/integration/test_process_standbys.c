@@ -1,8 +1,8 @@
 /*
- * The placement of whole processes: standbys that take over, copies that warm up before a task moves, processes that leave,
- * come back, or say that they will (PROTOCOLS.md 7, 12, 13, 16), tags, and statuses of the gone.
- * Method: processes stepped by hand on the embedded log (process_rig.h); a count per key whose outputs must be 1, 2, 3 ...
- * exactly, and what each process replayed.
+ * The placement of whole processes: standbys that take over, copies that warm up before a task
+ * moves, processes that leave, come back, or say that they will (PROTOCOLS.md 7, 12, 13, 16), tags,
+ * and statuses of the gone. Method: processes stepped by hand on the embedded log (process_rig.h);
+ * a count per key whose outputs must be 1, 2, 3 ... exactly, and what each process replayed.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -198,9 +198,11 @@ static void test_standbys_stand_in_another_zone(void **state)
     rig_world_set(&w, "client.tag.zone", "west");
     p[2] = start(&all, "c", NULL);
     p[3] = start(&all, "d", NULL);
-    procs_until(&all, 60000, procs_all_run(&all, PARTITIONS) &&
-            bits_of(held(p[0], true)) + bits_of(held(p[1], true)) + bits_of(held(p[2], true)) +
-                    bits_of(held(p[3], true)) == PARTITIONS);
+    procs_until(&all, 60000,
+        procs_all_run(&all, PARTITIONS) && bits_of(held(p[0], true)) + bits_of(held(p[1], true)) +
+                                                   bits_of(held(p[2], true)) +
+                                                   bits_of(held(p[3], true)) ==
+                                               PARTITIONS);
     write_and_settle(&all, 10);
     procs_run(&all, 3000);
     assert_int_equal(held(p[0], false) | held(p[1], false), held(p[2], true) | held(p[3], true));
@@ -369,7 +371,10 @@ static void test_status_of_the_gone_is_deleted_and_of_the_living_comes_back(void
     close_world(&w, &all);
 }
 
-/* Each of the placements that a leader of a short-lived generation would write is one that all have to read and obey. */
+/*
+ * Each of the placements that a leader of a short-lived generation would write is one that all have
+ * to read and obey.
+ */
 static void test_young_generations_are_skipped_while_nobody_lacks_an_owner(void **state)
 {
     rig_world_t w;
@@ -384,8 +389,8 @@ static void test_young_generations_are_skipped_while_nobody_lacks_an_owner(void 
     procs_until(&all, 30000, procs_all_run(&all, PARTITIONS));
     generation = a->control->log.placement.generation;
     start(&all, "b", NULL);
-    procs_until(&all, 30000, a->control->settled &&
-                                 leat__membership_generation(a->control->membership) > generation);
+    procs_until(&all, 30000,
+        a->control->settled && leat__membership_generation(a->control->membership) > generation);
     joined_ms = w.clock.steady_ms;
     procs_until(&all, 30000, a->control->log.placement.generation > generation);
     assert_true(w.clock.steady_ms - joined_ms >= 190);

@@ -1,9 +1,9 @@
 /*
  * The assignor by its properties: every task once, never two owners, copies never where the task
- * runs, balance in proportion to threads, tags, few moves, tasks back to who returns, and rest: asked
- * again and again while copies catch up it comes to an end.
- * Method: a model of a group that obeys every answer at once, with members that come, go and return,
- * from seeds; what an answer must have is checked after every one. And the largest sizes by the clock.
+ * runs, balance in proportion to threads, tags, few moves, tasks back to who returns, and rest:
+ * asked again and again while copies catch up it comes to an end. Method: a model of a group that
+ * obeys every answer at once, with members that come, go and return, from seeds; what an answer
+ * must have is checked after every one. And the largest sizes by the clock.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,7 +32,8 @@ struct model {
     int64_t *lag; /* task x member; LEAT__LAG_NONE */
     bool *live;   /* task x member */
     unsigned seed;
-    size_t moves, losses; /* of the last answer: changed owners, and those that had to start from nothing */
+    size_t moves,
+        losses; /* of the last answer: changed owners, and those that had to start from nothing */
     leat__assignment_t answer;
 };
 
@@ -96,8 +97,8 @@ static void ask(struct model *g)
 
     for (int m = 0; m < g->members; m++) {
         g->tag_lists[m] = g->tags[m];
-        members[m] = (leat__assign_member_t){
-            .threads = g->here[m] ? g->threads[m] : 0, .tags = g->tags[m]};
+        members[m] =
+            (leat__assign_member_t){.threads = g->here[m] ? g->threads[m] : 0, .tags = g->tags[m]};
     }
     for (size_t t = 0; t < g->task_count; t++) {
         leat__assign_task_t *task = &g->tasks[t];
@@ -232,8 +233,7 @@ static void check_copies_spread(struct model *g)
     for (int m = 0; m < g->members; m++)
         threads += g->here[m] ? (size_t)g->threads[m] : 0;
     for (int m = 0; m < g->members; m++)
-        assert_true(!g->here[m] ||
-                    count[m] * threads <= all * (size_t)g->threads[m] + 3 * threads);
+        assert_true(!g->here[m] || count[m] * threads <= all * (size_t)g->threads[m] + 3 * threads);
 }
 
 /* Until nothing moves and nothing warms up; how often it had to be asked. */
@@ -253,7 +253,8 @@ static int come_to_rest(struct model *g)
         still = !g->answer.probing && before.copy_count == g->answer.copy_count &&
                 memcmp(before.owners, g->answer.owners, g->task_count * sizeof(int)) == 0;
         for (size_t i = 0; still && i < before.copy_count; i++)
-            still = before.copies[i].member == g->answer.copies[i].member && !before.copies[i].warming;
+            still =
+                before.copies[i].member == g->answer.copies[i].member && !before.copies[i].warming;
         leat__assignment_release(&before);
         obey(g);
         check_answer(g);
@@ -393,18 +394,40 @@ static void test_dead_members_tasks_go_to_their_standbys(void **state)
     end(&model);
 }
 
-/* A task that restores and is far from ready has nothing to lose: it moves at once; with a copy that is ready that one runs. */
+/*
+ * A task that restores and is far from ready has nothing to lose: it moves at once; with a copy
+ * that is ready that one runs.
+ */
 static void test_far_holder_gives_way(void **state)
 {
     leat__assign_member_t members[3] = {{.threads = 1}, {.threads = 1}, {.threads = 1}};
     leat__assign_copy_t ready = {.member = 2, .live = true, .lag = 3};
-    leat__assign_task_t tasks[3] = {
-        {.ref = {0, 0}, .stateful = true, .holder = 0, .holder_lag = FAR, .previous = -1, .barred = -1},
-        {.ref = {0, 1}, .stateful = true, .holder = 0, .holder_lag = FAR, .previous = -1, .barred = -1},
-        {.ref = {0, 2}, .stateful = true, .holder = 0, .holder_lag = FAR, .previous = -1, .barred = -1,
-            .copies = &ready, .copy_count = 1}};
-    leat__assign_t in = {.members = members, .member_count = 3, .tasks = tasks, .task_count = 3,
-        .warmups = 2, .acceptable_lag = ACCEPTABLE};
+    leat__assign_task_t tasks[3] = {{.ref = {0, 0},
+                                        .stateful = true,
+                                        .holder = 0,
+                                        .holder_lag = FAR,
+                                        .previous = -1,
+                                        .barred = -1},
+        {.ref = {0, 1},
+            .stateful = true,
+            .holder = 0,
+            .holder_lag = FAR,
+            .previous = -1,
+            .barred = -1},
+        {.ref = {0, 2},
+            .stateful = true,
+            .holder = 0,
+            .holder_lag = FAR,
+            .previous = -1,
+            .barred = -1,
+            .copies = &ready,
+            .copy_count = 1}};
+    leat__assign_t in = {.members = members,
+        .member_count = 3,
+        .tasks = tasks,
+        .task_count = 3,
+        .warmups = 2,
+        .acceptable_lag = ACCEPTABLE};
     leat__assignment_t a;
 
     (void)state;
@@ -418,14 +441,24 @@ static void test_kept_tasks_stay_out_of_it(void **state)
 {
     leat__assign_member_t members[3] = {{.threads = 0}, {.threads = 1}, {.threads = 1}};
     leat__assign_copy_t standby = {.member = 1, .live = true};
-    leat__assign_task_t tasks[4] = {
-        {.ref = {0, 0}, .stateful = true, .kept = true, .holder = -1, .previous = 0, .barred = -1,
-            .copies = &standby, .copy_count = 1},
+    leat__assign_task_t tasks[4] = {{.ref = {0, 0},
+                                        .stateful = true,
+                                        .kept = true,
+                                        .holder = -1,
+                                        .previous = 0,
+                                        .barred = -1,
+                                        .copies = &standby,
+                                        .copy_count = 1},
         {.ref = {0, 1}, .stateful = true, .kept = true, .holder = -1, .previous = 0, .barred = -1},
         {.ref = {0, 2}, .stateful = true, .holder = 1, .previous = -1, .barred = -1},
         {.ref = {0, 3}, .stateful = true, .holder = 2, .previous = -1, .barred = -1}};
-    leat__assign_t in = {.members = members, .member_count = 3, .tasks = tasks, .task_count = 4,
-        .standbys = 1, .warmups = 2, .acceptable_lag = ACCEPTABLE};
+    leat__assign_t in = {.members = members,
+        .member_count = 3,
+        .tasks = tasks,
+        .task_count = 4,
+        .standbys = 1,
+        .warmups = 2,
+        .acceptable_lag = ACCEPTABLE};
     leat__assignment_t a;
 
     (void)state;
@@ -442,12 +475,21 @@ static void test_barred_member_does_not_get_it_back(void **state)
 {
     leat__assign_member_t members[2] = {{.threads = 1}, {.threads = 1}};
     leat__assign_copy_t own = {.member = 0};
-    leat__assign_task_t tasks[2] = {
-        {.ref = {0, 0}, .stateful = true, .holder = -1, .previous = 0, .barred = 0, .copies = &own,
-            .copy_count = 1},
+    leat__assign_task_t tasks[2] = {{.ref = {0, 0},
+                                        .stateful = true,
+                                        .holder = -1,
+                                        .previous = 0,
+                                        .barred = 0,
+                                        .copies = &own,
+                                        .copy_count = 1},
         {.ref = {0, 1}, .stateful = true, .holder = 1, .previous = -1, .barred = -1}};
-    leat__assign_t in = {.members = members, .member_count = 2, .tasks = tasks, .task_count = 2,
-        .standbys = 1, .warmups = 2, .acceptable_lag = ACCEPTABLE};
+    leat__assign_t in = {.members = members,
+        .member_count = 2,
+        .tasks = tasks,
+        .task_count = 2,
+        .standbys = 1,
+        .warmups = 2,
+        .acceptable_lag = ACCEPTABLE};
     leat__assignment_t a;
 
     (void)state;
@@ -463,9 +505,15 @@ static void test_barred_member_does_not_get_it_back(void **state)
 static void test_nobody_takes_any(void **state)
 {
     leat__assign_member_t members[1] = {{.threads = 0}};
-    leat__assign_task_t task = {.ref = {0, 0}, .stateful = true, .holder = 0, .previous = -1, .barred = -1};
-    leat__assign_t in = {.members = members, .member_count = 1, .tasks = &task, .task_count = 1,
-        .standbys = 1, .warmups = 2, .acceptable_lag = ACCEPTABLE};
+    leat__assign_task_t task = {
+        .ref = {0, 0}, .stateful = true, .holder = 0, .previous = -1, .barred = -1};
+    leat__assign_t in = {.members = members,
+        .member_count = 1,
+        .tasks = &task,
+        .task_count = 1,
+        .standbys = 1,
+        .warmups = 2,
+        .acceptable_lag = ACCEPTABLE};
     leat__assignment_t a;
 
     (void)state;
