@@ -10,7 +10,8 @@
  *   partition KEY COUNT                where the Java producer puts that key
  *   transactions TOPIC                 one committed record (key c), one aborted (key a)
  *   trim TOPIC PARTITION N             records before that offset are deleted
- *   join GROUP TOPIC | leave           a static member of the group, and its end (it stays a member until its session times out)
+ *   join GROUP TOPIC PROTOCOL | leave  a member, and its end; of protocol classic it is a static one, so that it stays a member until
+ *                                      its session times out
  */
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
@@ -78,13 +79,16 @@ public class Oracle {
         }
     }
 
-    private void join(String group, String topic) {
+    private void join(String group, String topic, String protocol) {
         Properties p = new Properties();
         p.put("bootstrap.servers", servers);
         p.put("group.id", group);
-        p.put("group.instance.id", "oracle-1");
-        p.put("session.timeout.ms", "6000");
-        p.put("heartbeat.interval.ms", "2000");
+        p.put("group.protocol", protocol);
+        if (protocol.equals("classic")) {
+            p.put("group.instance.id", "oracle-1");
+            p.put("session.timeout.ms", "6000");
+            p.put("heartbeat.interval.ms", "2000");
+        }
         member = new KafkaConsumer<>(p, new StringDeserializer(), new StringDeserializer());
         member.subscribe(Collections.singleton(topic));
         while (member.assignment().isEmpty())
@@ -121,7 +125,7 @@ public class Oracle {
                     RecordsToDelete.beforeOffset(Long.parseLong(w[3])))).all().get();
                 break;
             case "join":
-                join(w[1], w[2]);
+                join(w[1], w[2], w[3]);
                 break;
             case "leave":
                 member.close();

@@ -297,7 +297,7 @@ def groups(w):
     w.run("groups", "describe", "nix", status=3, err="no group nix")
     both = w.json("groups", "describe", "nix", "g-1", status=3)
     same([g["group"] for [g] in [both[0]]], ["g-1"], "a wrong name does not hide the others")
-    w.oracle("join", "g-2", "g")
+    w.oracle("join", "g-2", "g", "classic")
     [[g]] = w.json("groups", "describe", "g-2")
     same((g["state"], g["member_count"], g["members"][0]["instance"], sorted(g["members"][0]["assignment"])),
          ("Stable", 1, "oracle-1", ["g-0", "g-1"]), "members")
@@ -305,7 +305,15 @@ def groups(w):
     check("oracle-1" in w.run("groups", "describe", "g-2", "--members"), "--members")
     names = re.findall(r"Group: (\S+)", w.run("groups", "describe", "--all-groups", "--summary"))
     check({"g-1", "g-2"} <= set(names), f"--all-groups: {names}")
-    return w.oracle("leave")
+    w.oracle("leave")
+    w.oracle("join", "g-3", "g", "consumer")
+    [[g]] = w.json("groups", "describe", "g-3")
+    same(g["state"], "Stable", "a group of the new protocol")
+    check("its members cannot be shown" in w.stderr, w.stderr)
+    w.run("reset", "g-3", "--input-topics", "g", status=1, err="has 1 active member")
+    w.oracle("leave")
+    w.run("reset", "g-3", "--input-topics", "g")
+    same(w.oracle.offsets("g-3"), ["g 0 6", "g 1 0"], "reset of a group of the new protocol")
 
 
 def reset(w):
@@ -357,7 +365,7 @@ def reset(w):
     same((plan["done"], plan["deleted"], plan["offsets"][0]),
          (True, ["leat1-a-changelog"], {"topic": "in-b", "partition": 0, "from": 0, "to": 5, "why": "offset"}), "JSON")
     check("leat1-b-changelog" in w.oracle("topics"), "a topic that was not named is gone")
-    w.oracle("join", "leat2", "in-a")
+    w.oracle("join", "leat2", "in-a", "classic")
     before = w.oracle.offsets("leat2")
     w.run("reset", "leat2", *both, status=1, err="has 1 active member")
     check("would refuse" in (w.run("reset", "leat2", *both, "--dry-run"), w.stderr)[1], "a dry run with members")

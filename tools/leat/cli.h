@@ -136,7 +136,11 @@ rd_kafka_topic_partition_list_t *cli_committed(cli_t *c, const char *group);
 /** [own] the answer; *group points into it. NULL: told. */
 rd_kafka_event_t *cli_describe_group(
     cli_t *c, const char *name, const rd_kafka_ConsumerGroupDescription_t **group);
-/** Each topic with what happened to it. */
+/** [own] {"group", "state", "simple"} of each, in order of names; NULL: told. */
+json_t *cli_list_groups(cli_t *c);
+/** [own] as the list has it, for groups that cannot be described; NULL: it has no such. */
+char *cli_listed_state(cli_t *c, const char *group);
+/** What cannot be deleted is told. */
 void cli_delete_topics(cli_t *c, const char *const *names, size_t count, bool missing_is_fine);
 
 void cli_pause(long ms);

@@ -38,8 +38,7 @@ static void take_errors(cli_t *c, const rd_kafka_event_t *event)
             rd_kafka_error_string(errors[i]), NULL, "list the groups of a broker");
 }
 
-/* [own] rows, in order of names; NULL: told */
-static json_t *list_groups(cli_t *c)
+json_t *cli_list_groups(cli_t *c)
 {
     rd_kafka_queue_t *q = rd_kafka_queue_new(c->admin->rk);
     rd_kafka_AdminOptions_t *options = cli_admin_options(c, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPS);
@@ -80,7 +79,7 @@ void cli_groups_list(cli_t *c)
     json_t *rows, *row;
     size_t i;
 
-    if (!cli_connect(c) || !(rows = list_groups(c)))
+    if (!cli_connect(c) || !(rows = cli_list_groups(c)))
         return;
     if (c->json) {
         cli_print_json(c, rows);
@@ -254,6 +253,37 @@ static void add_offsets(cli_t *c, json_t *group, const char *name, const json_t 
     rd_kafka_topic_partition_list_destroy(there);
 }
 
+char *cli_listed_state(cli_t *c, const char *group)
+{
+    json_t *rows = cli_list_groups(c), *row;
+    char *state = NULL;
+    size_t i;
+
+    json_array_foreach(rows, i,
+        row) if (strcmp(json_string_value(json_object_get(row, "group")), group) == 0) state =
+        leat__must_strdup(json_string_value(json_object_get(row, "state")));
+    json_decref(rows);
+    return state;
+}
+
+/* Dead, says the broker of what is not there, and of groups that do not use the classic protocol. */
+static void look_closer(cli_t *c, const char *name, json_t *group)
+{
+    char *state = cli_listed_state(c, name);
+
+    if (state) {
+        json_object_set_new(group, "state", json_string(state));
+        cli_note(c,
+            "The group %s does not use the classic protocol, the only one that librdkafka "
+            "%s speaks: its members cannot be shown.",
+            name, rd_kafka_version_str());
+    } else if (!c->status && json_array_size(json_object_get(group, "offsets")) == 0) {
+        cli_fail(
+            c, CLI_NOT_FOUND, "there is no group %s (leat groups list shows what there is)", name);
+    }
+    leat__free(state);
+}
+
 /* [own] NULL: told */
 static json_t *group_of(cli_t *c, const char *name)
 {
@@ -274,10 +304,8 @@ static json_t *group_of(cli_t *c, const char *name)
         coordinator ? rd_kafka_Node_id(coordinator) : -1, "member_count",
         (json_int_t)json_array_size(members), "members", members);
     add_offsets(c, group, name, members);
-    if (state == RD_KAFKA_CONSUMER_GROUP_STATE_DEAD &&
-        json_array_size(json_object_get(group, "offsets")) == 0 && !c->status)
-        cli_fail(
-            c, CLI_NOT_FOUND, "there is no group %s (leat groups list shows what there is)", name);
+    if (state == RD_KAFKA_CONSUMER_GROUP_STATE_DEAD)
+        look_closer(c, name, group);
     json_decref(members);
     rd_kafka_event_destroy(event);
     if (!c->status)
@@ -377,7 +405,7 @@ void cli_groups_describe(cli_t *c)
     all = json_array();
     for (i = 0; (name = cli_text_at(c, "group", i)) != NULL; i++)
         describe(c, name, all);
-    if (cli_has(c, "all-groups") && (groups = list_groups(c)) != NULL)
+    if (cli_has(c, "all-groups") && (groups = cli_list_groups(c)) != NULL)
         json_array_foreach(groups, i, row)
             describe(c, json_string_value(json_object_get(row, "group")), all);
     json_decref(groups);

@@ -97,13 +97,21 @@ static rd_kafka_headers_t *headers_of(const cli_record_t *r)
 static rd_kafka_resp_err_t try_send(produce_t *p, const cli_record_t *r)
 {
     rd_kafka_headers_t *headers = headers_of(r);
-    rd_kafka_resp_err_t code = rd_kafka_producev(p->client->rk, RD_KAFKA_V_RKT(p->handle),
-        RD_KAFKA_V_PARTITION(r->partition >= 0 ? r->partition : RD_KAFKA_PARTITION_UA),
-        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY(r->key.data, r->key.size),
-        RD_KAFKA_V_VALUE((void *)(uintptr_t)r->value.data, r->value.size),
-        RD_KAFKA_V_TIMESTAMP(r->time_ms >= 0 ? r->time_ms : 0), RD_KAFKA_V_HEADERS(headers),
-        RD_KAFKA_V_OPAQUE((void *)(uintptr_t)p->line), RD_KAFKA_V_END);
+    rd_kafka_vu_t parts[] = {{.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = p->handle},
+        {.vtype = RD_KAFKA_VTYPE_PARTITION,
+            .u.i32 = r->partition >= 0 ? r->partition : RD_KAFKA_PARTITION_UA},
+        {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
+        {.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {(void *)(uintptr_t)r->key.data, r->key.size}},
+        {.vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = {(void *)(uintptr_t)r->value.data, r->value.size}},
+        {.vtype = RD_KAFKA_VTYPE_TIMESTAMP, .u.i64 = r->time_ms >= 0 ? r->time_ms : 0},
+        {.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = (void *)(uintptr_t)p->line},
+        {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers}};
+    rd_kafka_error_t *error =
+        rd_kafka_produceva(p->client->rk, parts, sizeof parts / sizeof *parts - (headers ? 0 : 1));
+    rd_kafka_resp_err_t code = error ? rd_kafka_error_code(error) : RD_KAFKA_RESP_ERR_NO_ERROR;
 
+    if (error)
+        rd_kafka_error_destroy(error);
     if (code && headers)
         rd_kafka_headers_destroy(headers); /* taken over only when the record was */
     return code;

@@ -42,6 +42,20 @@ const cli_option_t cli_reset_options[] = {
 
 /* ---- members ---- */
 
+/* A group of another protocol than the classic one looks dead, but is in the list with its state. */
+static int count_unseen(cli_t *c, const char *group, char **names)
+{
+    char *state = cli_listed_state(c, group);
+    bool lives = state && strcmp(state, "Empty") != 0 && strcmp(state, "Dead") != 0;
+
+    leat__free(state);
+    if (lives) {
+        leat__free(*names);
+        *names = leat__must_strdup("at least one, of another protocol than the classic one");
+    }
+    return lives;
+}
+
 /* How many; -1: told. *names: [own] who. */
 static int count_members(cli_t *c, const char *group, char **names)
 {
@@ -64,8 +78,10 @@ static int count_members(cli_t *c, const char *group, char **names)
         leat__free(all);
         all = more;
     }
-    rd_kafka_event_destroy(event);
     *names = all;
+    if (rd_kafka_ConsumerGroupDescription_state(found) == RD_KAFKA_CONSUMER_GROUP_STATE_DEAD)
+        count = (size_t)count_unseen(c, group, names);
+    rd_kafka_event_destroy(event);
     return (int)count;
 }
 
