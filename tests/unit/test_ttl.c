@@ -6,6 +6,7 @@
  */
 #include <inttypes.h>
 
+#include "rows_backend.h"
 #include "store_kit.h"
 #include "statestore/ttl.h"
 #include "dsl_kit.h"
@@ -68,6 +69,7 @@ static void test_old_rows_are_not_there(void **state)
     rows_go(leat_backend_memory(), true);
     rows_go(leat_backend_rocksdb(), false);
     rows_go(leat_backend_rocksdb(), true);
+    rows_go(&passing_backend, true);
 }
 
 static void test_a_store_without_clock_or_ttl_keeps_all(void **state)
@@ -170,6 +172,7 @@ static void test_what_is_over_leaves_memory_and_the_backend(void **state)
     (void)state;
     bounded(leat_backend_memory());
     bounded(leat_backend_rocksdb());
+    bounded(&passing_backend);
 }
 
 static void test_only_committed_time_deletes(void **state)
@@ -298,6 +301,9 @@ static void test_random_steps_agree_with_a_model(void **state)
     random_steps(leat_backend_memory(), true, 88172645463325253U);
     random_steps(leat_backend_rocksdb(), false, 88172645463325254U);
     random_steps(leat_backend_rocksdb(), true, 88172645463325255U);
+    random_steps(&passing_backend, true, 88172645463325256U);
+    random_steps(&kept_backend, false, 88172645463325257U);
+    rows_forget(&surviving);
 }
 
 /* ---- tables ---- */
