@@ -119,41 +119,6 @@ static const char *changelog_of(const leat__store_spec_t *s)
     return s->source_topic != NULL ? s->source_topic : s->changelog;
 }
 
-/* Asks for the ends of the changelogs of all that lies on disk and is not held. */
-static void start_measuring(leat__control_t *c)
-{
-    leat__position_t *ends = NULL;
-    size_t count = 0, room = 0, kept = 0;
-
-    c->ends_at_ms = INT64_MAX;
-    c->ends_began_ms = c->now_ms;
-    leat__free(c->measured);
-    c->measured = NULL;
-    c->measured_count = leat__state_dir_tasks(c->w->state_dir, &c->measured);
-    for (size_t i = 0; i < c->measured_count; i++) {
-        leat__local_task_t *t = &c->measured[i];
-        leat__task_ref_t ref = {t->group, t->partition};
-
-        if (!exists(c, t) || leat__control_find_owned(c, ref) != NULL)
-            continue;
-        const leat__group_t *g = &c->w->plan->groups[t->group];
-        for (size_t k = 0; k < g->store_count; k++) {
-            if (!logged(g->stores[k]))
-                continue;
-            LEAT__GROW(ends, count, room);
-            ends[count++] =
-                (leat__position_t){.topic = (char *)(uintptr_t)changelog_of(g->stores[k]),
-                    .partition = t->partition,
-                    .offset = -1};
-        }
-        c->measured[kept++] = *t;
-    }
-    c->measured_count = kept;
-    if (count > 0)
-        c->ends = c->w->broker->vt->offsets(c->w->broker, ends, count, LEAT__HIGH_WATERMARK);
-    leat__free(ends);
-}
-
 /* The ends stand in the order in which they were asked for. */
 static int64_t lag_of(
     const leat__control_t *c, const leat__local_task_t *t, size_t *at, const leat__op_t *op)
@@ -195,6 +160,43 @@ static void measured(leat__control_t *c)
     c->ends = NULL;
     if (c->dormant_count > 0 && c->ends_at_ms == INT64_MAX)
         c->ends_at_ms = c->now_ms + leat__config_int(c->w->config, "probing.rebalance.interval.ms");
+}
+
+/* Asks for the ends of the changelogs of all that lies on disk and is not held. */
+static void start_measuring(leat__control_t *c)
+{
+    leat__position_t *ends = NULL;
+    size_t count = 0, room = 0, kept = 0;
+
+    c->ends_at_ms = INT64_MAX;
+    c->ends_began_ms = c->now_ms;
+    leat__free(c->measured);
+    c->measured = NULL;
+    c->measured_count = leat__state_dir_tasks(c->w->state_dir, &c->measured);
+    for (size_t i = 0; i < c->measured_count; i++) {
+        leat__local_task_t *t = &c->measured[i];
+        leat__task_ref_t ref = {t->group, t->partition};
+
+        if (!exists(c, t) || leat__control_find_owned(c, ref) != NULL)
+            continue;
+        const leat__group_t *g = &c->w->plan->groups[t->group];
+        for (size_t k = 0; k < g->store_count; k++) {
+            if (!logged(g->stores[k]))
+                continue;
+            LEAT__GROW(ends, count, room);
+            ends[count++] =
+                (leat__position_t){.topic = (char *)(uintptr_t)changelog_of(g->stores[k]),
+                    .partition = t->partition,
+                    .offset = -1};
+        }
+        c->measured[kept++] = *t;
+    }
+    c->measured_count = kept;
+    if (count > 0)
+        c->ends = c->w->broker->vt->offsets(c->w->broker, ends, count, LEAT__HIGH_WATERMARK);
+    else
+        measured(c); /* nothing, and what was there before is gone */
+    leat__free(ends);
 }
 
 bool leat__control_copies_known(const leat__control_t *c)
@@ -270,6 +272,20 @@ void leat__control_copies_step(leat__control_t *c)
 
 /* ---- for the status ---- */
 
+/*
+ * The class that was said last, until it is off by another one: who swings about a bound says so
+ * once.
+ */
+static int64_t said_of(const leat__control_t *c, leat__holding_t *o)
+{
+    if (o->standby && o->caught_up)
+        o->said = 0;
+    else if (o->said <= 0 || o->said >= LEAT__LAG_UNKNOWN / 2 || o->lag <= o->said / 2 ||
+             o->lag > o->said * 2)
+        o->said = class_of(c, o->lag);
+    return o->said;
+}
+
 static int compare_copies(const void *a, const void *b)
 {
     return leat__task_ref_compare(
@@ -280,10 +296,10 @@ void leat__control_list_copies(leat__control_t *c, leat__status_t *s)
 {
     s->copies = leat__must_alloc((c->owned_count + c->dormant_count + 1) * sizeof *s->copies);
     for (size_t i = 0; i < c->owned_count; i++) {
-        const leat__holding_t *o = &c->owned[i];
+        leat__holding_t *o = &c->owned[i];
         if (o->standby || o->lag > 0)
-            s->copies[s->copy_count++] = (leat__status_copy_t){
-                .ref = o->ref, .lag = o->standby && o->caught_up ? 0 : class_of(c, o->lag)};
+            s->copies[s->copy_count++] =
+                (leat__status_copy_t){.ref = o->ref, .lag = said_of(c, o)};
     }
     for (size_t i = 0; i < c->dormant_count; i++)
         if (leat__control_find_owned(c, c->dormant[i].ref) == NULL)

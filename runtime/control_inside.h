@@ -42,6 +42,7 @@ typedef struct leat__holding_t { /* a task that this process owns, or keeps a co
     bool restored, releasing;
     bool caught_up; /* standby: as it was last said; a little behind again does not count */
     int64_t lag;    /* standby: LEAT__LAG_UNKNOWN at first; else of a restore that is far from its end, 0 */
+    int64_t said;   /* its class in the last status */
 } leat__holding_t;
 
 typedef struct leat__dormant_t { /* state on disk of a task that this process does not hold */

@@ -70,6 +70,7 @@ static const char *await(run_t *r, size_t count)
 /* All that was written is processed: its positions are committed. */
 static void settle(run_t *r)
 {
+    assert_int_equal(leat_app_wait(r->app, LEAT_STATE_RUNNING, 20000, NULL), 0);
     usleep(700000);
     assert_int_equal(leat_app_state(r->app), LEAT_STATE_RUNNING);
 }
