@@ -57,8 +57,8 @@ typedef struct leat__local_task_t {
  * left out. *out [own] leat__free(); NULL if there are none.
  */
 size_t leat__state_dir_tasks(const char *dir, leat__local_task_t **out);
-/** Delete the folders of tasks that nobody holds or held since before_ms (wall clock); says so in the
- *  log. Returns how many. */
+/** Delete the folders of tasks that nobody holds or held since before_ms (wall clock), and what was set
+ *  aside in others before then; says so in the log. Returns how many folders. */
 size_t leat__state_dir_expire(const char *dir, int64_t before_ms);
 
 #endif

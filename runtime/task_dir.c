@@ -28,6 +28,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define DAMAGED "rocksdb.bad-"
 #define DELETED ".deleted" /* ends the name of a folder that is being deleted */
 
 enum { OFFSETS_BYTES_MAX = 1 << 20 };
@@ -226,6 +227,27 @@ static bool expire(const char *path, int64_t before_ms)
     return gone;
 }
 
+/* What statestore set aside as damaged, "rocksdb.bad-<wall ms>": it was worth a look, for so long. */
+static void drop_damaged(const char *path, int64_t before_ms)
+{
+    DIR *d = opendir(path);
+
+    for (struct dirent *e; d && (e = readdir(d));) {
+        char *child;
+
+        if (strncmp(e->d_name, DAMAGED, sizeof DAMAGED - 1) != 0 ||
+            strtoll(e->d_name + sizeof DAMAGED - 1, NULL, 10) >= before_ms)
+            continue;
+        child = leat__must_format("%s/%s", path, e->d_name);
+        if (leat__remove_tree(child) == 0)
+            leat__log(LEAT_LOG_INFO, "state", NULL,
+                "%s: deleted: it was set aside longer than state.cleanup.delay.ms ago", child);
+        leat__free(child);
+    }
+    if (d)
+        closedir(d);
+}
+
 /* Of a deletion that a crash cut short. */
 static bool is_deleted(const char *name)
 {
@@ -245,8 +267,10 @@ size_t leat__state_dir_expire(const char *dir, int64_t before_ms)
 
         if (is_deleted(e->d_name))
             leat__remove_tree(path);
+        else if (is_task(e->d_name, &task) && expire(path, before_ms))
+            count++;
         else if (is_task(e->d_name, &task))
-            count += expire(path, before_ms);
+            drop_damaged(path, before_ms);
         leat__free(path);
     }
     if (d)

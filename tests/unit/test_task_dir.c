@@ -197,6 +197,26 @@ static void test_expire_spares_what_is_held_and_what_it_meets_first(void **state
     assert_int_equal(leat__state_dir_expire(dir, ago_ms(-50)), 2);
 }
 
+static void test_expire_deletes_what_was_set_aside_long_ago(void **state)
+{
+    char old[64], young[64];
+    int lock;
+
+    (void)state;
+    make("0_0", 1);
+    snprintf(old, sizeof old, "0_0/rocksdb.bad-%lld", (long long)ago_ms(100));
+    snprintf(young, sizeof young, "0_0/rocksdb.bad-%lld", (long long)ago_ms(10));
+    assert_int_equal(mkdir(in(old), 0777), 0);
+    assert_int_equal(mkdir(in(young), 0777), 0);
+    assert_int_equal(mkdir(in("0_0/rocksdb"), 0777), 0);
+    assert_int_equal(leat__task_dir_lock(in("0_0"), &lock, NULL), 0); /* held or not */
+    assert_int_equal(leat__state_dir_expire(dir, ago_ms(50)), 0);
+    assert_false(exists(old));
+    assert_true(exists(young));
+    assert_true(exists("0_0/rocksdb"));
+    leat__task_dir_unlock(&lock);
+}
+
 /* The background writer does it, between its jobs. */
 static void test_cleaner_deletes_in_the_background(void **state)
 {
@@ -246,6 +266,8 @@ int main(void)
             test_expire_deletes_what_nobody_used_for_long, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             test_expire_spares_what_is_held_and_what_it_meets_first, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            test_expire_deletes_what_was_set_aside_long_ago, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_cleaner_deletes_in_the_background, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             test_cleaner_waits_for_its_delay_from_its_start, set_up, tear_down),
