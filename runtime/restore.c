@@ -196,7 +196,8 @@ static bool apply(leat__owned_t *o, leat__changelog_t *c, const leat__batch_t *b
                 records[count++] = (leat__restore_record_t){raw->key, raw->value, raw->time_ms};
         }
         if (leat__store_restore(c->store, records, count,
-                at < batch->count ? batch->records[at].offset : batch->next, &err)) {
+                at < batch->count ? batch->records[at].offset : batch->next, &err) ||
+            leat__store_failed(c->store, &err)) { /* some kinds read before they write */
             leat__starts_refused(o, &err, "restoring");
             return false;
         }
