@@ -163,7 +163,9 @@ void leat_app_free(leat_app_t *app)
     if (app == NULL || app->nil)
         return;
     leat_app_stop(app, NULL);
-    take_down(app);
+    if (app->has_ender)
+        pthread_join(app->ender, NULL);
+    take_down(app); /* what a start that failed has left */
     leat_topology_free(app->topology);
     leat_config_free(app->config);
     if (app->opts.user_free != NULL)
@@ -346,7 +348,10 @@ static int run(leat_app_t *app, leat_error_t *err, bool signals)
                 asked = true;
                 leat__log(LEAT_LOG_INFO, "app", NULL, "stopping: committing what is done");
                 change_state(app, ALIVE, LEAT_STATE_PENDING_SHUTDOWN);
-                leat__control_stop(app->control); /* taken down by this thread only, below */
+                pthread_mutex_lock(&app->lock);
+                if (app->control != NULL)
+                    leat__control_stop(app->control);
+                pthread_mutex_unlock(&app->lock);
             }
         } else {
             leat_app_wait(app, LEAT_STATE_NOT_RUNNING, 1000, NULL);
@@ -397,6 +402,31 @@ int leat_app_run_to_end(leat_app_t *app, leat_error_t *err)
 
 /* ---- stop ---- */
 
+static void *take_down_at_last(void *user)
+{
+    leat_app_t *app = user;
+
+    leat__control_join(app->control);
+    take_down(app);
+    pthread_mutex_lock(&app->lock);
+    app->down = true;
+    pthread_cond_broadcast(&app->changed);
+    pthread_mutex_unlock(&app->lock);
+    return NULL;
+}
+
+/* A thread of its own: closing connections to a broker that is away takes longer than a caller may want to wait. */
+static void begin_taking_down(leat_app_t *app)
+{
+    app->taking_down = true;
+    app->has_ender = pthread_create(&app->ender, NULL, take_down_at_last, app) == 0;
+    if (app->has_ender)
+        return;
+    pthread_mutex_unlock(&app->lock);
+    take_down_at_last(app);
+    pthread_mutex_lock(&app->lock);
+}
+
 int leat_app_stop(leat_app_t *app, const leat_stop_opts_t *opts)
 {
     struct timespec until =
@@ -407,26 +437,18 @@ int leat_app_stop(leat_app_t *app, const leat_stop_opts_t *opts)
         return 0;
     change_state(app, ALIVE, LEAT_STATE_PENDING_SHUTDOWN);
     pthread_mutex_lock(&app->lock);
+    bool started = app->control != NULL || app->taking_down;
     if (app->control != NULL)
         leat__control_stop(app->control);
-    while (app->control != NULL && !app->over && rc != ETIMEDOUT)
-        rc = pthread_cond_timedwait(&app->changed, &app->lock, &until);
-    bool mine = app->control != NULL && app->over && !app->taking_down;
-    bool late = app->control != NULL && !app->over;
-    app->taking_down = app->taking_down || mine;
-    while (!mine && !late && app->control != NULL)
-        pthread_cond_wait(&app->changed, &app->lock); /* another stop does it */
-    pthread_mutex_unlock(&app->lock);
-    if (late)
-        return LEAT_ETIMEOUT;
-    if (mine) {
-        leat__control_join(app->control);
-        take_down(app);
-        pthread_mutex_lock(&app->lock);
-        pthread_cond_broadcast(&app->changed);
-        pthread_mutex_unlock(&app->lock);
+    while (started && !app->down && rc != ETIMEDOUT) {
+        if (app->over && !app->taking_down)
+            begin_taking_down(app);
+        else
+            rc = pthread_cond_timedwait(&app->changed, &app->lock, &until);
     }
-    return 0;
+    bool late = started && !app->down;
+    pthread_mutex_unlock(&app->lock);
+    return late ? LEAT_ETIMEOUT : 0;
 }
 
 leat_state_t leat_app_state(const leat_app_t *app)

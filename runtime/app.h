@@ -20,7 +20,9 @@ struct leat_app_t {
     pthread_cond_t changed;
     leat_state_t state;
     bool over;            /* the control thread has ended */
-    bool taking_down;     /* by one of those who called stop */
+    bool taking_down, down; /* everything that start made is being, has been given back */
+    pthread_t ender;        /* that does it; joined by free */
+    bool has_ender;
     bool until_signal;    /* a signal ends a start that still waits */
     leat_error_t failure; /* why it ended by itself */
 

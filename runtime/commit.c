@@ -657,12 +657,39 @@ static void step_operation(leat__thread_t *t)
     operation_ended(t, &err);
 }
 
+/*
+ * Calls of a writer end in their time by themselves; where one does not (librdkafka 2.0.2 now and then
+ * loses one when the broker goes), its outcome is unknown, and the writer is of no more use.
+ */
+static void watch_operation(leat__thread_t *t)
+{
+    leat__commit_t *c = &t->commit;
+    leat_error_t err;
+
+    if (!t->exactly_once || !c->op || leat__op_done(c->op) ||
+        c->state == LEAT__COMMIT_CLOSE_WRITERS) {
+        c->watched = NULL;
+        return;
+    }
+    if (c->watched != c->op || c->watched_state != c->state) {
+        c->watched = c->op;
+        c->watched_state = c->state;
+        c->watched_since_ms = t->now_ms;
+    } else if (t->now_ms - c->watched_since_ms > t->call_max_ms) {
+        leat__error(&err, LEAT_ETIMEOUT, 0, t->name,
+            "a call of the producer did not come back within %lld ms: new writers",
+            (long long)t->call_max_ms);
+        leat__commit_trouble(t, NULL, &err);
+    }
+}
+
 void leat__commit_step(leat__thread_t *t)
 {
     leat__commit_t *c = &t->commit;
     leat__commit_state_t before;
 
     do {
+        watch_operation(t);
         before = c->state;
         switch (c->state) {
         case LEAT__COMMIT_IDLE:

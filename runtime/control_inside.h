@@ -70,10 +70,14 @@ typedef struct leat__seat_t { /* a stream thread */
     bool stuck;           /* does not come back from the program's code */
     uint64_t beat;        /* of its last step that was seen, and when */
     int64_t beat_ms;
-    leat__op_t *fence;          /* stuck: of its ids, under way */
-    leat__task_ref_t *given_up; /* stuck: what it still has open */
-    size_t given_up_count;
+    leat__op_t *fence;    /* stuck: of its ids, under way */
 } leat__seat_t;
+
+typedef struct leat__given_up_t { /* a task that a stuck thread had */
+    leat__task_ref_t ref;
+    int seat;   /* of that thread, which still has it open; -1: it came back */
+    bool taken; /* a placement knows that it is not ours any more */
+} leat__given_up_t;
 
 struct leat__control_t {
     leat__worker_t *w;
@@ -93,6 +97,8 @@ struct leat__control_t {
     leat__seat_t *seats;
     int seat_count;
     pthread_mutex_t seats_lock; /* view against replacement */
+    leat__given_up_t *given_up;
+    size_t given_up_count, given_up_room;
     int threads_wanted;
     bool spread;        /* a seat is new, a copy was promoted: tasks may move to another thread */
     int64_t watched_ms; /* when seats were last looked at */
@@ -176,7 +182,8 @@ void leat__control_seats_step(leat__control_t *c);
 void leat__control_thread_failed(leat__control_t *c, const leat__message_t *m);
 int leat__control_choose_thread(
     const leat__control_t *c, leat__task_ref_t ref, bool standby); /* -1: none */
-bool leat__control_given_up(const leat__control_t *c, leat__task_ref_t ref); /* a stuck thread has it open */
+bool leat__control_given_up(const leat__control_t *c, leat__task_ref_t ref);
+void leat__control_see_given_up(leat__control_t *c, int me); /* in the placement in force */
 bool leat__control_fencing(const leat__control_t *c); /* the ids of a stuck thread */
 void leat__control_list_given_up(const leat__control_t *c, leat__status_t *s);
 int leat__control_able_threads(const leat__control_t *c); /* that can take tasks */

@@ -43,9 +43,9 @@ void leat__control_seats_free(leat__control_t *c)
         leat__thread_join(c->seats[i].thread);
         leat__thread_free(c->seats[i].thread);
         leat__op_free(c->seats[i].fence);
-        leat__free(c->seats[i].given_up);
     }
     leat__free(c->seats);
+    leat__free(c->given_up);
 }
 
 static leat__thread_t *make_thread(leat__control_t *c, int i, leat_error_t *err)
@@ -81,7 +81,6 @@ static void replace(leat__control_t *c, int i)
     }
     leat__thread_t *old = s->thread;
     leat__op_free(s->fence);
-    leat__free(s->given_up);
     pthread_mutex_lock(&c->seats_lock);
     *s = (leat__seat_t){.thread = fresh, .leaving = s->leaving, .beat_ms = c->now_ms};
     pthread_mutex_unlock(&c->seats_lock);
@@ -167,7 +166,6 @@ static void drop_seat(leat__control_t *c)
     leat__thread_join(gone.thread);
     leat__thread_free(gone.thread);
     leat__op_free(gone.fence);
-    leat__free(gone.given_up);
     tell_shares(c);
     c->obeyed = -1;
     leat__log(LEAT_LOG_INFO, "control", NULL, "thread %d removed", c->seat_count);
@@ -301,13 +299,6 @@ static void start_fence(leat__control_t *c, int i)
     c->seats[i].fence = c->w->broker->vt->fence(c->w->broker, list, 2);
 }
 
-static void name_tasks(const leat__seat_t *s, leat__buf_t *text)
-{
-    for (size_t k = 0; k < s->given_up_count; k++)
-        leat__buf_format(text, "%s%d_%d", k > 0 ? ", " : "", (int)s->given_up[k].group,
-            (int)s->given_up[k].partition);
-}
-
 static void give_up(leat__control_t *c, int i)
 {
     leat__seat_t *s = &c->seats[i];
@@ -315,21 +306,24 @@ static void give_up(leat__control_t *c, int i)
 
     s->stuck = true;
     s->barrier_due = s->lost_due = false;
-    s->given_up = leat__must_alloc((c->owned_count + 1) * sizeof *s->given_up);
-    for (size_t k = 0; k < c->owned_count; k++)
-        if (c->owned[k].thread == i)
-            s->given_up[s->given_up_count++] = c->owned[k].ref;
+    for (size_t k = 0; k < c->owned_count; k++) {
+        if (c->owned[k].thread != i)
+            continue;
+        LEAT__GROW(c->given_up, c->given_up_count, c->given_up_room);
+        c->given_up[c->given_up_count++] = (leat__given_up_t){.ref = c->owned[k].ref, .seat = i};
+        leat__buf_format(&text, "%s%d_%d", text.size > 0 ? ", " : "", (int)c->owned[k].ref.group,
+            (int)c->owned[k].ref.partition);
+    }
     disown_all_of(c, i);
     leat__thread_give_up(s->thread);
     leat__control_tell(c, i, leat__message_new(LEAT__SAY_LOST));
     leat__control_tell(c, i, leat__message_new(LEAT__SAY_STOP));
-    name_tasks(s, &text);
     leat__log(LEAT_LOG_ERROR, "control", NULL,
         "thread %d has not come back from the program's code for %lld ms (max.poll.interval.ms): "
         "its tasks are given up (%s) and go to other processes; the other threads go on, and this "
         "one is replaced when it comes back",
         i, (long long)leat__config_int(c->w->config, "max.poll.interval.ms"),
-        s->given_up_count > 0 ? leat__buf_text(&text) : "none");
+        text.size > 0 ? leat__buf_text(&text) : "none");
     leat__buf_release(&text);
     if (c->w->exactly_once)
         start_fence(c, i);
@@ -355,8 +349,30 @@ static bool fence_is_up(leat__control_t *c, int i)
     return true;
 }
 
+/*
+ * What was given up is somebody else's from the moment the status says so. It may be given back only
+ * by a placement that comes after one which knows that: the one in force may be older than the status.
+ */
+void leat__control_see_given_up(leat__control_t *c, int me)
+{
+    size_t kept = 0;
+
+    for (size_t k = 0; k < c->given_up_count; k++) {
+        leat__given_up_t g = c->given_up[k];
+        const leat__placed_task_t *t = leat__placement_find(&c->log.placement, g.ref);
+
+        g.taken = g.taken || t == NULL || t->owner != me;
+        if (g.seat >= 0 || !g.taken)
+            c->given_up[kept++] = g;
+    }
+    c->given_up_count = kept;
+}
+
 static void came_back(leat__control_t *c, int i)
 {
+    for (size_t k = 0; k < c->given_up_count; k++)
+        if (c->given_up[k].seat == i)
+            c->given_up[k].seat = -1;
     leat__log(LEAT_LOG_WARN, "control", NULL,
         "thread %d has come back from the program's code; it committed nothing, a fresh one takes "
         "its place",
@@ -398,10 +414,9 @@ static void watch(leat__control_t *c)
 
 bool leat__control_given_up(const leat__control_t *c, leat__task_ref_t ref)
 {
-    for (int i = 0; i < c->seat_count; i++)
-        for (size_t k = 0; k < c->seats[i].given_up_count; k++)
-            if (c->seats[i].stuck && leat__task_ref_compare(&c->seats[i].given_up[k], &ref) == 0)
-                return true;
+    for (size_t k = 0; k < c->given_up_count; k++)
+        if (leat__task_ref_compare(&c->given_up[k].ref, &ref) == 0)
+            return true;
     return false;
 }
 
@@ -417,15 +432,9 @@ bool leat__control_fencing(const leat__control_t *c)
 /* [own] s->given_up */
 void leat__control_list_given_up(const leat__control_t *c, leat__status_t *s)
 {
-    size_t room = 1;
-
-    for (int i = 0; i < c->seat_count; i++)
-        room += c->seats[i].given_up_count;
-    s->given_up = leat__must_alloc(room * sizeof *s->given_up);
-    for (int i = 0; i < c->seat_count; i++)
-        for (size_t k = 0; c->seats[i].stuck && k < c->seats[i].given_up_count; k++)
-            if (c->seats[i].fence == NULL)
-                s->given_up[s->given_up_count++] = c->seats[i].given_up[k];
+    s->given_up = leat__must_alloc((c->given_up_count + 1) * sizeof *s->given_up);
+    for (size_t k = 0; k < c->given_up_count; k++)
+        s->given_up[s->given_up_count++] = c->given_up[k].ref;
     qsort(s->given_up, s->given_up_count, sizeof *s->given_up, leat__task_ref_compare);
 }
 

@@ -214,6 +214,7 @@ void leat__control_obey(leat__control_t *c)
     if (c->stopping || !placement_counts(c) || c->obeyed == c->log.placement_offset)
         return;
     int me = leat__placement_member(p, leat__membership_member_id(c->membership));
+    leat__control_see_given_up(c, me);
     for (size_t i = 0; i < p->task_count; i++) {
         const leat__placed_task_t *t = &p->tasks[i];
         enum role role = role_of(p, t, me);

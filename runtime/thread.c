@@ -22,7 +22,7 @@
 #include "base/log.h"
 #include "thread_inside.h"
 
-enum { OPERATION_MS = 10, RESTORE_MS = 20, RESTORE_BESIDE_MS = 2, TAIL_MS = 100, FULL_MS = 5 };
+enum { CALL_SLACK_MS = 10000, OPERATION_MS = 10, RESTORE_MS = 20, RESTORE_BESIDE_MS = 2, TAIL_MS = 100, FULL_MS = 5 };
 
 void leat__transactional_id(char *room, size_t size, const char *application_id,
     const char *process_id, int thread, char which)
@@ -79,6 +79,10 @@ static void read_settings(leat__thread_t *t)
                         !strcmp(leat__config_text(c, "consumer.isolation.level"), "read_committed");
     t->commit_interval_ms = leat__config_int(c, "commit.interval.ms");
     t->transaction_timeout_ms = leat__config_int(c, "transaction.timeout.ms");
+    t->call_max_ms = leat__config_int(c, "default.api.timeout.ms");
+    if (t->call_max_ms < 2 * t->transaction_timeout_ms)
+        t->call_max_ms = 2 * t->transaction_timeout_ms;
+    t->call_max_ms += CALL_SLACK_MS;
     t->task_timeout_ms = leat__config_int(c, "task.timeout.ms");
     t->session_timeout_ms = leat__config_int(c, "session.timeout.ms");
     t->checkpoint_interval_ms = leat__config_int(c, "statestore.checkpoint.interval.ms");

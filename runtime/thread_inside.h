@@ -137,6 +137,9 @@ typedef struct leat__commit_t {
     leat__commit_state_t state;
     leat__op_t *op, *op2;        /* op2: of the second writer */
     int64_t began_ms;            /* steady */
+    const leat__op_t *watched;   /* pending, in that state, since then */
+    leat__commit_state_t watched_state;
+    int64_t watched_since_ms;
     int64_t retry_at_ms;         /* an operation is started again then; -1 */
     leat__position_t *positions; /* topic: [keep: plan]; metadata: own */
     size_t count, room;
@@ -163,6 +166,7 @@ struct leat__thread_t {
 
     /* settings */
     bool exactly_once, read_committed;
+    int64_t call_max_ms; /* a call of a writer that has not ended by then never will */
     int64_t commit_interval_ms, transaction_timeout_ms, task_timeout_ms, session_timeout_ms;
     int64_t checkpoint_interval_ms, purge_interval_ms, poll_ms;
     size_t queue_records, queue_bytes, cache_bytes, buffer_bytes; /* per input, per input; shares */

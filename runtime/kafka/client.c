@@ -302,7 +302,7 @@ leat__kclient_t *leat__kclient_new(
     size_t size = sizeof c->name;
     char text[512] = "";
 
-    c->servers = leat__config_text(b->config, "bootstrap.servers");
+    c->servers = leat__must_strdup(leat__config_text(b->config, "bootstrap.servers"));
     rd_kafka_conf_get(conf, "client.id", c->name, &size);
     pthread_mutex_init(&c->lock, NULL);
     rd_kafka_conf_set_opaque(conf, c);
@@ -314,6 +314,7 @@ leat__kclient_t *leat__kclient_new(
         return c;
     rd_kafka_conf_destroy(conf);
     pthread_mutex_destroy(&c->lock);
+    leat__free(c->servers);
     leat__free(c);
     leat__error(err, LEAT_ECONFIG, LEAT_FATAL, NULL, "no Kafka %s can be made: %s",
         use == LEAT__KPRODUCER ? "producer" : "consumer", text);
@@ -350,6 +351,7 @@ static void *end_client(void *arg)
 
     rd_kafka_destroy_flags(c->rk, e->consumer_close ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     pthread_mutex_destroy(&c->lock);
+    leat__free(c->servers);
     leat__free(c);
     pthread_mutex_lock(&e->lock);
     e->done = true;

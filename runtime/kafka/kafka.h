@@ -19,6 +19,7 @@
 
 enum {
     LEAT__KSLICE_MS = 1000,  /* the longest single wait inside librdkafka */
+    LEAT__KHUNG_MS = 3000,   /* a call that should have ended after a slice, and has not */
     LEAT__KCLOSE_MS = 10000, /* closing a handle: then it is left to itself (librdkafka.md R4) */
     LEAT__KPOOL_THREADS = 8,
     LEAT__KTEXT = 300
@@ -30,7 +31,7 @@ typedef struct leat__kbroker_t leat__kbroker_t;
 
 typedef struct leat__kclient_t {
     rd_kafka_t *rk;
-    const char *servers;    /* [keep: broker's config] */
+    char *servers;          /* bootstrap.servers; own: a client may outlive its broker object */
     char name[96];          /* client.id, for errors and log lines */
     pthread_mutex_t lock;   /* of the texts */
     char last[LEAT__KTEXT]; /* the last word about a connection */
@@ -96,6 +97,8 @@ void leat__kworker_post(leat__kworker_t *w, leat__kjob_t *job);
  * Waits for the running jobs; those that wait are answered with LEAT_ESTATE (or run, if `always`).
  */
 void leat__kworker_free(leat__kworker_t *w);
+/** Takes no more jobs. False: a running one has not ended after ms; free would wait for it. */
+bool leat__kworker_close(leat__kworker_t *w, int64_t ms);
 bool leat__kjob_unwanted(const leat__kjob_t *job); /* closing, or the caller dropped the op */
 bool leat__kjob_closing(const leat__kjob_t *job);
 

@@ -256,7 +256,7 @@ static void run_abort(leat__kjob_t *job)
     call_until(j);
     w->dropping = false;
     w->refusal_at = w->refusal_count = 0; /* of records that are gone */
-    if (w->spoiled && !job->op->err.code)
+    if (w->spoiled && !job->op->err.code && !leat__kjob_closing(job))
         renew(j);
 }
 
@@ -292,14 +292,11 @@ leat__op_t *leat__kwriter_flush(leat__writer_t *w)
 
 /* ---- closing ---- */
 
-static void run_close(leat__kjob_t *job)
+static void end_writer(leat__writer_t *w)
 {
-    writer_job_t *j = (writer_job_t *)job;
-    leat__writer_t *w = j->writer;
     const char *topic;
     void *value;
 
-    j->writer = NULL;
     leat__kworker_free(w->worker);
     w->dropping = true;
     rd_kafka_purge(w->client->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
@@ -316,6 +313,35 @@ static void run_close(leat__kjob_t *job)
     leat__free(w->client_id);
     leat__free(w->transactional_id);
     leat__free(w);
+}
+
+static void *end_late(void *arg)
+{
+    end_writer(arg);
+    return NULL;
+}
+
+/*
+ * 2.0.2 sometimes does not come back from rd_kafka_send_offsets_to_transaction, whatever its timeout,
+ * after the broker has gone: seen for minutes, until the end of the process. Nobody may wait for that
+ * call; the writer is left to a thread of its own, and a fresh one fences it by the same id.
+ */
+static void run_close(leat__kjob_t *job)
+{
+    writer_job_t *j = (writer_job_t *)job;
+    leat__writer_t *w = j->writer;
+    pthread_t thread;
+
+    j->writer = NULL;
+    if (leat__kworker_close(w->worker, LEAT__KHUNG_MS)) {
+        end_writer(w);
+        return;
+    }
+    leat__log(LEAT_LOG_WARN, "kafka", NULL,
+        "a call of %s does not come back from librdkafka: the producer is left to end by itself",
+        w->transactional_id ? w->transactional_id : w->client_id);
+    if (pthread_create(&thread, NULL, end_late, w) == 0)
+        pthread_detach(thread);
 }
 
 leat__op_t *leat__kwriter_close(leat__writer_t *w)

@@ -16,7 +16,7 @@ struct leat__kworker_t {
     pthread_cond_t changed;
     leat__kjob_t *first, **last;
     pthread_t *threads;
-    size_t thread_count, threads_max, idle, waiting;
+    size_t thread_count, threads_max, idle, waiting, ended;
     _Atomic bool closing;
 };
 
@@ -61,6 +61,10 @@ static void *work(void *arg)
     pthread_setname_np(pthread_self(), "leat-kafka");
     while ((job = next_job(w)))
         finish(job, job->always || !w->closing);
+    pthread_mutex_lock(&w->lock);
+    w->ended++;
+    pthread_cond_broadcast(&w->changed);
+    pthread_mutex_unlock(&w->lock);
     return NULL;
 }
 
@@ -69,7 +73,7 @@ leat__kworker_t *leat__kworker_new(size_t threads_max)
     leat__kworker_t *w = leat__must_alloc(sizeof *w);
 
     pthread_mutex_init(&w->lock, NULL);
-    pthread_cond_init(&w->changed, NULL);
+    leat__cond_init(&w->changed);
     w->last = &w->first;
     w->threads_max = threads_max;
     w->threads = leat__must_alloc(threads_max * sizeof *w->threads);
@@ -96,6 +100,21 @@ void leat__kworker_post(leat__kworker_t *w, leat__kjob_t *job)
     pthread_mutex_unlock(&w->lock);
     if (stuck && (job = next_job(w)))
         finish(job, true); /* no thread to be had: late is better than never */
+}
+
+bool leat__kworker_close(leat__kworker_t *w, int64_t ms)
+{
+    struct timespec until = leat__deadline(ms);
+    int rc = 0;
+
+    pthread_mutex_lock(&w->lock);
+    w->closing = true;
+    pthread_cond_broadcast(&w->changed);
+    while (w->ended < w->thread_count && rc == 0)
+        rc = pthread_cond_timedwait(&w->changed, &w->lock, &until);
+    bool ended = w->ended == w->thread_count;
+    pthread_mutex_unlock(&w->lock);
+    return ended;
 }
 
 void leat__kworker_free(leat__kworker_t *w)

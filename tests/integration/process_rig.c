@@ -204,6 +204,32 @@ bool procs_all_run(const procs_t *all, size_t tasks)
     return count == tasks;
 }
 
+static bool runs(const proc_t *p, leat__task_ref_t ref)
+{
+    for (int i = 0; i < p->control->seat_count; i++)
+        for (size_t k = 0; !p->control->seats[i].stuck && k < p->control->seats[i].thread->task_count;
+             k++) {
+            const leat__owned_t *o = p->control->seats[i].thread->tasks[k];
+
+            if (o->phase == LEAT__PHASE_RUNNING && leat__task_ref_compare(&o->ref, &ref) == 0)
+                return true;
+        }
+    return false;
+}
+
+bool procs_overlap(const procs_t *all)
+{
+    for (int32_t p = 0; p < all->world->partitions; p++) {
+        int count = 0;
+
+        for (size_t i = 0; i < all->count; i++)
+            count += runs(all->of[i], (leat__task_ref_t){0, p});
+        if (count > 1)
+            return true;
+    }
+    return false;
+}
+
 bool procs_have_read(procs_t *all, int64_t each)
 {
     for (int32_t p = 0; p < all->world->partitions; p++)

@@ -53,6 +53,7 @@ void proc_crash(procs_t *all, proc_t *p); /* freed without a word */
 void procs_end(procs_t *all);             /* stops all that are left */
 size_t proc_tasks(const proc_t *p, int thread); /* that it runs; thread -1: of all */
 bool procs_all_run(const procs_t *all, size_t tasks); /* so many tasks run in all of them together, none twice */
+bool procs_overlap(const procs_t *all); /* a task runs in two of them */
 bool procs_have_read(procs_t *all, int64_t each); /* each input partition is committed up to there */
 
 #endif

@@ -274,6 +274,34 @@ static void test_stuck_at_least_once(void **state)
     test_a_stuck_thread_gives_its_tasks_up_and_the_others_go_on(ALO);
 }
 
+/* It comes back just when its tasks have been given up, a little later each time. */
+static void test_stuck_and_back_at_once_has_one_owner_always(void **state)
+{
+    (void)state;
+    for (int later = 0; later < 12; later++) {
+        rig_world_t w;
+        procs_t all;
+        proc_t *p, *q;
+
+        open_world(&w, &all, EOS);
+        p = two_threads_and_another(&all, &q);
+        write_some(&w, 5);
+        p->frozen_threads[1] = true;
+        procs_until(&all, MAX_POLL_MS + 5000, p->control->seats[1].stuck);
+        procs_run(&all, later * 5);
+        p->frozen_threads[1] = false;
+        for (int i = 0; i < 1000; i++) {
+            procs_step(&all);
+            assert_false(procs_overlap(&all));
+            if (i % 50 == 0)
+                write_some(&w, 1);
+        }
+        procs_until(&all, 60000, procs_have_read(&all, written) && procs_all_run(&all, PARTITIONS));
+        assert_int_equal(proc_tasks(p, -1), 2);
+        close_world(&w, &all, true);
+    }
+}
+
 static void test_stuck_alone_its_tasks_wait_until_it_comes_back(void **state)
 {
     rig_world_t w;
@@ -426,6 +454,7 @@ int main(void)
         cmocka_unit_test(test_an_earlier_life_with_more_threads_is_fenced_whole),
         cmocka_unit_test(test_stuck_exactly_once),
         cmocka_unit_test(test_stuck_at_least_once),
+        cmocka_unit_test(test_stuck_and_back_at_once_has_one_owner_always),
         cmocka_unit_test(test_stuck_alone_its_tasks_wait_until_it_comes_back),
         cmocka_unit_test(test_stuck_does_not_keep_its_process_in_the_group),
         cmocka_unit_test(test_time_in_which_the_process_was_stopped_counts_for_no_thread),
