@@ -3,8 +3,8 @@
  *
  * A row is over when its time is more than ttl_ms before the task's stream time. Stream time never
  * goes back, and is committed with the offsets of the input; so what a restart restores agrees with
- * what went before, without a word about it in the changelog. Reads leave such rows out (a compare);
- * nothing is written for them.
+ * what went before, without a word about it in the changelog. Reads leave such rows out (a
+ * compare); nothing is written for them.
  *
  * Room is made beside the path of records, in proportion to what is written: a commit looks at a
  * few entries of a table in memory for each one it commits, a checkpoint at a few rows of the

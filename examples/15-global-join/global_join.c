@@ -1,9 +1,9 @@
 /*
  * global-join: sales in euros, by a small table that every process has all of.
  *
- * The key of a sale is its shop, that of a rate is the currency: an ordinary join would have to send
- * the sales through a topic first, so that equal keys meet. A global table needs no such topic.
- * Use it for what is small, changes rarely, and is looked up by many keys.
+ * The key of a sale is its shop, that of a rate is the currency: an ordinary join would have to
+ * send the sales through a topic first, so that equal keys meet. A global table needs no such
+ * topic. Use it for what is small, changes rarely, and is looked up by many keys.
  */
 #include <leat/leat.h>
 

@@ -1,9 +1,9 @@
 /*
  * suppress: a running balance per account, passed on at most once in ten seconds.
  *
- * The first change of a row starts its ten seconds of stream time; what comes meanwhile replaces it.
- * Rows that wait are bounded: above 100 000 the oldest go early. They may lie on disk. With no more
- * input time stands still, so after a minute the clock takes over (.idle_close_ms).
+ * The first change of a row starts its ten seconds of stream time; what comes meanwhile replaces
+ * it. Rows that wait are bounded: above 100 000 the oldest go early. They may lie on disk. With no
+ * more input time stands still, so after a minute the clock takes over (.idle_close_ms).
  */
 #include <leat/leat.h>
 

@@ -1,6 +1,6 @@
 /*
- * versioned: orders at the price that was valid when they were placed, though prices and orders come
- * late and out of order.
+ * versioned: orders at the price that was valid when they were placed, though prices and orders
+ * come late and out of order.
  *
  * A versioned table keeps the prices of the last hour, each with the time from which it was valid.
  * The join asks for the price at the order's time; and it waits: an order meets the table when

@@ -2,8 +2,8 @@
  * time-to-live: each event once, though its sender may repeat it for up to ten minutes.
  *
  * The store remembers the ids that were seen. A row that is older than .ttl_ms in the time of the
- * records is not there any more: nobody has to clean up, and the store stays as large as ten minutes
- * of ids, in memory, on disk and in its changelog.
+ * records is not there any more: nobody has to clean up, and the store stays as large as ten
+ * minutes of ids, in memory, on disk and in its changelog.
  */
 #include <leat/leat.h>
 

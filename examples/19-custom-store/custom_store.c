@@ -1,10 +1,10 @@
 /*
  * custom-store: state that is no map: the ten largest different bids, kept in a sorted array.
  *
- * A custom store is three functions. leat writes each change to the changelog, in the transaction of
- * the record that made it, and calls .apply when it is committed, and for all of them again after a
- * restart. So what .apply builds is always what was committed, and exactly once stays true. A
- * processor sees its own changes from the next commit on.
+ * A custom store is three functions. leat writes each change to the changelog, in the transaction
+ * of the record that made it, and calls .apply when it is committed, and for all of them again
+ * after a restart. So what .apply builds is always what was committed, and exactly once stays true.
+ * A processor sees its own changes from the next commit on.
  *
  * The changelog is compacted: of each key the last change stays. So the key is the bid itself, and
  * a tombstone takes one out.

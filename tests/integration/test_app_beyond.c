@@ -1,9 +1,9 @@
 /*
- * What leat does beyond Kafka Streams, over a restart: rows with a time to live, changes held back on
- * disk, records that wait for a versioned table, outer joins whose unmatched records wait for the
- * grace, windows closed by the clock, updates that change nothing.
- * Method: an app on the embedded log is stopped in the middle and started again, with its state
- * directory and without it (then all comes from the changelogs); the outputs must be the same.
+ * What leat does beyond Kafka Streams, over a restart: rows with a time to live, changes held back
+ * on disk, records that wait for a versioned table, outer joins whose unmatched records wait for
+ * the grace, windows closed by the clock, updates that change nothing. Method: an app on the
+ * embedded log is stopped in the middle and started again, with its state directory and without it
+ * (then all comes from the changelogs); the outputs must be the same.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,8 +1,8 @@
 /*
- * Goal: unmatched records of a stream join that come late, but within the grace: said to be unmatched at
- * once, as in Kafka Streams (KAFKA-19536), or after the grace (.unmatched_wait_grace); and records
- * that wait for a versioned table (.grace_ms).
- * Method: joins in the driver, in memory and on RocksDB.
+ * Goal: unmatched records of a stream join that come late, but within the grace: said to be
+ * unmatched at once, as in Kafka Streams (KAFKA-19536), or after the grace (.unmatched_wait_grace);
+ * and records that wait for a versioned table (.grace_ms). Method: joins in the driver, in memory
+ * and on RocksDB.
  */
 #include "dsl_kit.h"
 
