@@ -184,8 +184,10 @@ static int open_all(leat__db_t *db, leat_error_t *err)
     size_t count = 1;
     if (has_database(db->path)) {
         names = rocksdb_list_column_families(db->options, db->path, &count, &text);
-        if (text)
+        if (text) {
+            rocksdb_list_column_families_destroy(names, count); /* an empty one, yet allocated */
             return fail(db, text, "list the column families", err);
+        }
     }
     rocksdb_column_family_handle_t **handles = leat__must_alloc(count * sizeof *handles);
     int code = open_names(db, count, names, false, handles, err);
