@@ -399,6 +399,85 @@ static void test_young_generations_are_skipped_while_nobody_lacks_an_owner(void 
     close_world(&w, &all);
 }
 
+/* ---- at random ---- */
+
+enum { NAMES = 3 };
+static const char *const names[NAMES] = {"a", "b", "c"};
+
+static void remove_state(const rig_world_t *w, const char *name)
+{
+    char command[160];
+
+    snprintf(command, sizeof command, "rm -rf %s/%s", w->dir, name);
+    assert_int_equal(system(command), 0);
+}
+
+/* One of them dies, stops, hangs or wakes up, comes back with its state or without. */
+static void random_event(procs_t *all, proc_t **p, unsigned *seed)
+{
+    int i = rand_r(seed) % NAMES, what = rand_r(seed) % 4;
+
+    if (p[i] == NULL) {
+        if (what == 0)
+            remove_state(all->world, names[i]);
+        p[i] = start(all, names[i], NULL);
+    } else if (p[i]->frozen) {
+        p[i]->frozen = false;
+    } else if (what == 0) {
+        proc_crash(all, p[i]);
+        p[i] = NULL;
+    } else if (what == 1) {
+        proc_stop(all, p[i]);
+        p[i] = NULL;
+    } else if (what == 2) {
+        p[i]->frozen = true;
+    }
+}
+
+static void run_at_random(unsigned seed)
+{
+    rig_world_t w;
+    procs_t all;
+    proc_t *p[NAMES];
+    unsigned s = seed;
+
+    open_world(&w, &all);
+    rig_world_set(&w, "num.standby.replicas", seed % 2 ? "1" : "0");
+    rig_world_set(&w, "leat.restart.delay.ms", seed % 3 ? "0" : "20000");
+    for (int i = 0; i < NAMES; i++)
+        p[i] = start(&all, names[i], NULL);
+    for (int i = 0; i < 14; i++) {
+        write_some(&w, 5);
+        procs_run(&all, rand_r(&s) % 3 ? 500 + rand_r(&s) % 3000 : SESSION_MS + 2000);
+        random_event(&all, p, &s);
+    }
+    for (int i = 0; i < NAMES; i++) {
+        if (p[i] == NULL)
+            p[i] = start(&all, names[i], NULL);
+        p[i]->frozen = false;
+    }
+    write_some(&w, 5);
+    procs_until(&all, 120000, procs_have_read(&all, written));
+    procs_until(&all, 120000, balanced(&all, 2));
+    close_world(&w, &all);
+}
+
+/* LEAT_TEST_SEEDS=from,count tries others. */
+static void test_counts_are_exact_whatever_happens_to_processes(void **state)
+{
+    unsigned from = 1, count = 4;
+    const char *seeds = getenv("LEAT_TEST_SEEDS");
+
+    (void)state;
+    if (seeds != NULL)
+        sscanf(seeds, "%u,%u", &from, &count);
+    for (unsigned seed = from; seed < from + count; seed++) {
+        if (seeds != NULL)
+            print_message("seed %u\n", seed);
+        run_at_random(seed);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -410,6 +489,7 @@ int main(void)
         cmocka_unit_test(test_who_does_not_come_back_in_time_is_waited_for_no_longer),
         cmocka_unit_test(test_status_of_the_gone_is_deleted_and_of_the_living_comes_back),
         cmocka_unit_test(test_young_generations_are_skipped_while_nobody_lacks_an_owner),
+        cmocka_unit_test(test_counts_are_exact_whatever_happens_to_processes),
     };
 
     const char *only = getenv("LEAT_TEST_ONLY");
