@@ -193,6 +193,30 @@ static void test_format_json_lines_lose_nothing(void **state)
         "{\"value_base64\":\"b2Rk\",\"value_error\":\"int64 takes 8 bytes, got 3\"}");
 }
 
+/* Whatever the bytes are, in any format: a line that gives the same bytes back. */
+static void test_format_json_lines_of_random_bytes(void **state)
+{
+    static const char *const names[] = {"auto", "string", "int32", "int64", "float", "double",
+        "hex", "base64", "windowed:string:5s", "windowed:int32", "session:double", "session:hex"};
+    static const char likely[] = "az09\"\\{}[]@/:.,-e \n";
+    unsigned seed = 7;
+    char bytes[32];
+
+    (void)state;
+    for (int round = 0; round < 20000; round++) {
+        size_t size = (seed = seed * 1103515245 + 12345) >> 16 & 31;
+
+        for (size_t i = 0; i < size; i++) {
+            seed = seed * 1103515245 + 12345;
+            bytes[i] = (char)(seed >> 16);
+            if (round % 2)
+                bytes[i] = likely[(seed >> 16) % (sizeof likely - 1)];
+        }
+        expect_json_round(names[(size_t)round % (sizeof names / sizeof *names)],
+            (leat_slice_t){bytes, size}, NULL);
+    }
+}
+
 static void test_utf8(void **state)
 {
     static const char *const bad[] = {"\x80", "\xc0\x80", "\xc1\xbf", "\xe0\x80\x80",
@@ -238,7 +262,8 @@ int main(void)
         cmocka_unit_test(test_format_unfit_bytes_shown_as_hex),
         cmocka_unit_test(test_format_unfit_text_refused),
         cmocka_unit_test(test_format_unknown_names),
-        cmocka_unit_test(test_format_json_lines_lose_nothing), cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_format_json_lines_lose_nothing),
+        cmocka_unit_test(test_format_json_lines_of_random_bytes), cmocka_unit_test(test_utf8),
         cmocka_unit_test(test_put_safe_terminal_never_obeys)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);

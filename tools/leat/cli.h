@@ -78,8 +78,6 @@ void cli_release(cli_t *c);
 /** Calls fn for every option of a verb, its own first. */
 void cli_each_option(
     const cli_verb_t *v, void (*fn)(void *user, const cli_option_t *option), void *user);
-/** Whether word is the option's name or one of its other names. */
-bool cli_option_is(const cli_option_t *o, const char *word);
 /** The nearest of the words; NULL: none is near. For "did you mean". */
 const char *cli_nearest(const char *word, const char *const *words, size_t count);
 
@@ -104,7 +102,6 @@ void cli_usage(cli_t *c, const char *format, ...) LEAT_PRINTF(2, 3);
 /** From the client: the text and the status say whether nobody answered, somebody refused ... */
 void cli_fail_kafka(cli_t *c, leat__kclient_t *client, rd_kafka_resp_err_t code, const char *text,
     const char *where, const char *what);
-int cli_status_of(rd_kafka_resp_err_t code);
 void cli_note(const cli_t *c, const char *format, ...) LEAT_PRINTF(2, 3); /* not with --quiet */
 
 /* ---- Kafka (connect.c, lookup.c) ---- */
@@ -136,9 +133,7 @@ rd_kafka_topic_partition_list_t *cli_committed(cli_t *c, const char *group);
 /** [own] the answer; *group points into it. NULL: told. */
 rd_kafka_event_t *cli_describe_group(
     cli_t *c, const char *name, const rd_kafka_ConsumerGroupDescription_t **group);
-/** [own] {"group", "state", "simple"} of each, in order of names; NULL: told. */
-json_t *cli_list_groups(cli_t *c);
-/** [own] as the list has it, for groups that cannot be described; NULL: it has no such. */
+/** [own] as the list of groups has it, where it cannot be described; NULL: it is not there. */
 char *cli_listed_state(cli_t *c, const char *group);
 /** What cannot be deleted is told. */
 void cli_delete_topics(cli_t *c, const char *const *names, size_t count, bool missing_is_fine);

@@ -122,7 +122,7 @@ leat__kclient_t *cli_client(
 
 /* ---- failures ---- */
 
-int cli_status_of(rd_kafka_resp_err_t code)
+static int status_of(rd_kafka_resp_err_t code)
 {
     unsigned flags;
 
@@ -149,7 +149,7 @@ void cli_fail_kafka(cli_t *c, leat__kclient_t *client, rd_kafka_resp_err_t code,
     leat_error_t err;
     int leat = leat__kerror(&err, client, code, text, where, what);
 
-    cli_fail(c, leat == LEAT_EAUTH ? CLI_REFUSED : cli_status_of(code), "%s%s%s", err.where,
+    cli_fail(c, leat == LEAT_EAUTH ? CLI_REFUSED : status_of(code), "%s%s%s", err.where,
         err.where[0] ? ": " : "", err.text);
 }
 

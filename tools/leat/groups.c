@@ -38,7 +38,8 @@ static void take_errors(cli_t *c, const rd_kafka_event_t *event)
             rd_kafka_error_string(errors[i]), NULL, "list the groups of a broker");
 }
 
-json_t *cli_list_groups(cli_t *c)
+/* [own] in order of names; NULL: told */
+static json_t *list_groups(cli_t *c)
 {
     rd_kafka_queue_t *q = rd_kafka_queue_new(c->admin->rk);
     rd_kafka_AdminOptions_t *options = cli_admin_options(c, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPS);
@@ -79,7 +80,7 @@ void cli_groups_list(cli_t *c)
     json_t *rows, *row;
     size_t i;
 
-    if (!cli_connect(c) || !(rows = cli_list_groups(c)))
+    if (!cli_connect(c) || !(rows = list_groups(c)))
         return;
     if (c->json) {
         cli_print_json(c, rows);
@@ -88,7 +89,8 @@ void cli_groups_list(cli_t *c)
     if (cli_has(c, "state"))
         cli_print_table(c, rows, columns);
     else
-        json_array_foreach(rows, i, row) puts(json_string_value(json_object_get(row, "group")));
+        json_array_foreach (rows, i, row)
+            puts(json_string_value(json_object_get(row, "group")));
     json_decref(rows);
 }
 
@@ -142,8 +144,10 @@ static json_t *member_with(const json_t *members, const char *topic, int32_t par
     json_t *member, *found = NULL, *one;
     size_t i, at;
 
-    json_array_foreach(members, i, member) json_array_foreach(json_object_get(member, "assignment"),
-        at, one) if (strcmp(json_string_value(one), place) == 0) found = member;
+    json_array_foreach (members, i, member)
+        json_array_foreach (json_object_get(member, "assignment"), at, one)
+            if (strcmp(json_string_value(one), place) == 0)
+                found = member;
     leat__free(place);
     return found;
 }
@@ -178,18 +182,17 @@ static void add_assigned(rd_kafka_topic_partition_list_t *list, const json_t *me
     json_t *member, *place;
     size_t i, at;
 
-    json_array_foreach(members, i, member)
-        json_array_foreach(json_object_get(member, "assignment"), at, place)
-    {
-        const char *text = json_string_value(place), *dash = strrchr(text, '-');
-        char *topic = leat__must_strndup(text, (size_t)(dash - text));
-        int32_t partition = (int32_t)strtol(dash + 1, NULL, 10);
+    json_array_foreach (members, i, member)
+        json_array_foreach (json_object_get(member, "assignment"), at, place) {
+            const char *text = json_string_value(place), *dash = strrchr(text, '-');
+            char *topic = leat__must_strndup(text, (size_t)(dash - text));
+            int32_t partition = (int32_t)strtol(dash + 1, NULL, 10);
 
-        if (!rd_kafka_topic_partition_list_find(list, topic, partition))
-            rd_kafka_topic_partition_list_add(list, topic, partition)->offset =
-                RD_KAFKA_OFFSET_INVALID;
-        leat__free(topic);
-    }
+            if (!rd_kafka_topic_partition_list_find(list, topic, partition))
+                rd_kafka_topic_partition_list_add(list, topic, partition)->offset =
+                    RD_KAFKA_OFFSET_INVALID;
+            leat__free(topic);
+        }
 }
 
 /* A topic may be gone while its commits stay: such partitions are left out of the question. */
@@ -247,7 +250,8 @@ static void add_offsets(cli_t *c, json_t *group, const char *name, const json_t 
     if (!there)
         return;
     rows = offset_rows(c, there, members);
-    json_array_foreach(rows, i, row) lag += json_integer_value(json_object_get(row, "lag"));
+    json_array_foreach (rows, i, row)
+        lag += json_integer_value(json_object_get(row, "lag"));
     json_object_set_new(group, "lag", json_integer(lag));
     json_object_set_new(group, "offsets", rows);
     rd_kafka_topic_partition_list_destroy(there);
@@ -255,18 +259,18 @@ static void add_offsets(cli_t *c, json_t *group, const char *name, const json_t 
 
 char *cli_listed_state(cli_t *c, const char *group)
 {
-    json_t *rows = cli_list_groups(c), *row;
+    json_t *rows = list_groups(c), *row;
     char *state = NULL;
     size_t i;
 
-    json_array_foreach(rows, i,
-        row) if (strcmp(json_string_value(json_object_get(row, "group")), group) == 0) state =
-        leat__must_strdup(json_string_value(json_object_get(row, "state")));
+    json_array_foreach (rows, i, row)
+        if (strcmp(json_string_value(json_object_get(row, "group")), group) == 0)
+            state = leat__must_strdup(json_string_value(json_object_get(row, "state")));
     json_decref(rows);
     return state;
 }
 
-/* Dead, says the broker of what is not there, and of groups that do not use the classic protocol. */
+/* Dead, says the broker of what is not there, and of groups that use another protocol. */
 static void look_closer(cli_t *c, const char *name, json_t *group)
 {
     char *state = cli_listed_state(c, name);
@@ -322,8 +326,7 @@ static size_t behind(const json_t *offsets, int64_t *lost)
     json_t *row;
 
     *lost = 0;
-    json_array_foreach(offsets, i, row)
-    {
+    json_array_foreach (offsets, i, row) {
         count += json_integer_value(json_object_get(row, "lag")) > 0;
         *lost += json_integer_value(json_object_get(row, "lost"));
     }
@@ -405,8 +408,8 @@ void cli_groups_describe(cli_t *c)
     all = json_array();
     for (i = 0; (name = cli_text_at(c, "group", i)) != NULL; i++)
         describe(c, name, all);
-    if (cli_has(c, "all-groups") && (groups = cli_list_groups(c)) != NULL)
-        json_array_foreach(groups, i, row)
+    if (cli_has(c, "all-groups") && (groups = list_groups(c)) != NULL)
+        json_array_foreach (groups, i, row)
             describe(c, json_string_value(json_object_get(row, "group")), all);
     json_decref(groups);
     if (c->json)

@@ -74,7 +74,8 @@ void cli_each_option(
             fn(user, o);
 }
 
-bool cli_option_is(const cli_option_t *o, const char *word)
+/* Whether word is the option's name or one of its other names. */
+static bool option_is(const cli_option_t *o, const char *word)
 {
     size_t size = strlen(word);
     const char *at = o->also;
@@ -100,7 +101,7 @@ static void search_one(void *user, const cli_option_t *o)
 {
     search_t *s = user;
 
-    if (!s->found && cli_option_is(o, s->word))
+    if (!s->found && option_is(o, s->word))
         s->found = o;
     if (s->count < sizeof s->names / sizeof *s->names)
         s->names[s->count++] = o->name;
@@ -152,7 +153,7 @@ static bool is_choice(const cli_option_t *o, const char *value)
 {
     cli_option_t words = {.name = "", .also = o->choices};
 
-    return !o->choices || (*value && cli_option_is(&words, value));
+    return !o->choices || (*value && option_is(&words, value));
 }
 
 static void give(cli_t *c, const cli_option_t *o, const char *value, size_t size)

@@ -42,7 +42,7 @@ const cli_option_t cli_reset_options[] = {
 
 /* ---- members ---- */
 
-/* A group of another protocol than the classic one looks dead, but is in the list with its state. */
+/* A group of another protocol looks dead, but is in the list with its state. */
 static int count_unseen(cli_t *c, const char *group, char **names)
 {
     char *state = cli_listed_state(c, group);

@@ -7,12 +7,11 @@
  *   internal topics      deleted: <application>-...-changelog, -repartition, and those of
  *                        foreign-key joins; leat's control topic is one of them by its name
  *
- * DIFFERS: a partition without a commit is shifted from its end only where the Java tool does so
- * too (auto.offset.reset is latest there); a group that does not exist is no error here.
+ * A partition without a commit is shifted from its end, as by the Java tool. DIFFERS: partitions
+ * that --from-file does not name stay where they are; a group that does not exist is no error.
  */
 #include "reset.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -201,9 +201,10 @@ static void create(cli_t *c, rd_kafka_NewTopic_t **asked, size_t count)
         cli_print_json(c, rows);
         return;
     }
-    json_array_foreach(rows, i, row) printf("%s topic %s\n",
-        json_is_true(json_object_get(row, "created")) ? "created" : "there is already",
-        json_string_value(json_object_get(row, "name")));
+    json_array_foreach (rows, i, row)
+        printf("%s topic %s\n",
+            json_is_true(json_object_get(row, "created")) ? "created" : "there is already",
+            json_string_value(json_object_get(row, "name")));
     json_decref(rows);
 }
 

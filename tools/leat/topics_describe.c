@@ -140,8 +140,7 @@ static void print_topic(const cli_t *c, const json_t *topic)
         cli_color(c->color, 0),
         (long long)json_integer_value(json_object_get(topic, "partition_count")),
         (long long)json_integer_value(json_object_get(topic, "replication_factor")));
-    json_object_foreach(configs, key, value)
-    {
+    json_object_foreach (configs, key, value) {
         printf("%s%s=%s", between, key, json_is_string(value) ? json_string_value(value) : "");
         between = ",";
     }
@@ -204,8 +203,7 @@ void cli_topics_describe(cli_t *c)
         cli_print_json(c, all);
         return;
     }
-    json_array_foreach(all, i, topic)
-    {
+    json_array_foreach (all, i, topic) {
         if (i)
             putchar('\n');
         print_topic(c, topic);
