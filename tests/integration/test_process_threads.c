@@ -208,6 +208,45 @@ static void test_an_earlier_life_with_more_threads_is_fenced_whole(void **state)
     close_world(&w, &all, true);
 }
 
+/*
+ * PROTOCOLS.md 12: p hangs with an open transaction that the broker would keep for ten minutes. Who
+ * takes over fences it first, so nobody waits for that; and p, back again, commits nothing.
+ */
+static void test_finding_12_a_transaction_of_the_dead_is_ended_by_who_takes_over(void **state)
+{
+    rig_world_t w;
+    procs_t all;
+    proc_t *p, *q;
+    uint64_t commits;
+    int64_t since;
+
+    (void)state;
+    open_world(&w, &all, EOS);
+    rig_world_set(&w, "transaction.timeout.ms", "600000");
+    rig_world_set(&w, "commit.interval.ms", "500");
+    p = proc_start(&all, "p", 1);
+    q = proc_start(&all, "q", 1);
+    procs_until(&all, 60000, proc_tasks(p, -1) == 2 && proc_tasks(q, -1) == 2);
+    write_and_settle(&all, 5);
+    write_some(&w, 5);
+    while (!p->control->seats[0].thread->transaction)
+        procs_step(&all);
+    p->frozen = true;
+    commits = p->control->seats[0].thread->commits;
+    since = w.clock.steady_ms;
+    procs_until(&all, 60000, procs_have_read(&all, written));
+    assert_true(w.clock.steady_ms - since < 30000);
+    p->frozen = false;
+    for (int i = 0; i < 20; i++) { /* its thread wakes before its control thread */
+        leat__thread_step(p->control->seats[0].thread);
+        w.clock.steady_ms += 50;
+    }
+    assert_int_equal(p->control->seats[0].thread->commits, commits);
+    procs_until(&all, 60000, proc_tasks(p, -1) == 2 && proc_tasks(q, -1) == 2);
+    write_and_settle(&all, 5);
+    close_world(&w, &all, true);
+}
+
 /* ---- stuck in the program's code ---- */
 
 static proc_t *two_threads_and_another(procs_t *all, proc_t **other)
@@ -452,6 +491,7 @@ int main(void)
         cmocka_unit_test(test_more_threads_mean_a_bigger_share_of_the_group),
         cmocka_unit_test(test_seats_change_at_any_moment_of_a_life),
         cmocka_unit_test(test_an_earlier_life_with_more_threads_is_fenced_whole),
+        cmocka_unit_test(test_finding_12_a_transaction_of_the_dead_is_ended_by_who_takes_over),
         cmocka_unit_test(test_stuck_exactly_once),
         cmocka_unit_test(test_stuck_at_least_once),
         cmocka_unit_test(test_stuck_and_back_at_once_has_one_owner_always),
@@ -463,5 +503,7 @@ int main(void)
         cmocka_unit_test(test_a_failed_thread_ends_the_application),
     };
 
+    if (getenv("LEAT_TEST_ONLY"))
+        cmocka_set_test_filter(getenv("LEAT_TEST_ONLY"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -739,5 +739,7 @@ int main(void)
         cmocka_unit_test(test_unknown_outcomes_stay_exact),
     };
 
+    if (getenv("LEAT_TEST_ONLY"))
+        cmocka_set_test_filter(getenv("LEAT_TEST_ONLY"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
