@@ -1,6 +1,6 @@
 /*
  * runtime/app_topics.c: what must be there before a thread starts: source topics exist, the plan is resolved by their partition
- * counts, internal topics exist with the right counts.
+ * counts, internal topics exist with the right counts; settings of theirs that would lose state are said.
  *
  * A broker that does not answer is tried again until leat.start.timeout.ms; everything else that is wrong is said at once.
  */
@@ -11,9 +11,10 @@
 #include "base/mem.h"
 #include "control_log.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-enum { ANSWER_MS = 500, RETRY_MS = 200 };
+enum { ANSWER_MS = 500, RETRY_MS = 200, SETTINGS_MS = 10000 };
 
 static bool called_off(const leat_app_t *app)
 {
@@ -187,6 +188,103 @@ static int check_made(
     return 0;
 }
 
+/* ---- settings of topics that were there already ---- */
+
+static leat__op_t *describe_settings(leat_app_t *app, void *user)
+{
+    const struct names *n = user;
+    return app->broker->vt->describe_topics(app->broker, n->names, n->count, true);
+}
+
+static const char *setting(const leat__topic_t *t, const char *key)
+{
+    for (size_t i = 0; i < t->setting_count; i++)
+        if (strcmp(t->settings[i].key, key) == 0)
+            return t->settings[i].value;
+    return NULL;
+}
+
+static bool has_policy(const char *list, const char *word)
+{
+    leat_slice_t rest = leat_slice(list), part, wanted = leat_slice(word);
+
+    while (leat_slice_token(&rest, ", ", &part))
+        if (leat_slice_equal(&part, &wanted))
+            return true;
+    return false;
+}
+
+static void say_setting(const leat__topic_t *found, const char *key, const char *is,
+    const char *wanted, const char *what)
+{
+    leat__log(LEAT_LOG_WARN, "app", NULL,
+        "topic %s has %s=%s, wanted is %s: %s. Change it with kafka-configs --alter --topic %s "
+        "--add-config %s=%s",
+        found->name, key, is, wanted, what, found->name, key, wanted);
+}
+
+/* -1 is for ever. */
+static bool is_shorter(const char *is, const char *wanted)
+{
+    long long a = strtoll(is, NULL, 10), b = strtoll(wanted, NULL, 10);
+
+    return a >= 0 && (b < 0 || a < b);
+}
+
+/* What keeps records too short loses state; what keeps them too long only costs. Not ours to change: said, not refused. */
+static void compare_settings(const leat__topic_t *found, const leat__topic_t *wanted)
+{
+    const char *is = setting(found, "cleanup.policy"), *should = setting(wanted, "cleanup.policy");
+    bool deletes = is != NULL && has_policy(is, "delete");
+
+    if (is != NULL && should != NULL) {
+        if (deletes && !has_policy(should, "delete"))
+            say_setting(found, "cleanup.policy", is, should,
+                "it deletes records that a restore needs, state is lost then");
+        else if (has_policy(should, "compact") && !has_policy(is, "compact"))
+            say_setting(found, "cleanup.policy", is, should,
+                "overwritten values stay, it grows and restores take longer");
+        else if (has_policy(is, "compact") && !has_policy(should, "compact"))
+            say_setting(found, "cleanup.policy", is, should,
+                "it drops records of equal keys before they are processed");
+    }
+    is = setting(found, "retention.ms");
+    should = setting(wanted, "retention.ms");
+    if (deletes && is != NULL && should != NULL && is_shorter(is, should))
+        say_setting(found, "retention.ms", is, should, "records go before they are of no use");
+    is = setting(found, "min.compaction.lag.ms");
+    should = setting(wanted, "min.compaction.lag.ms");
+    if (is != NULL && should != NULL && is_shorter(is, should))
+        say_setting(found, "min.compaction.lag.ms", is, should,
+            "versions go while they may still be asked for");
+}
+
+static void check_settings(leat_app_t *app, const struct wanted *w)
+{
+    struct names n = {.names = leat__must_alloc((w->count + 1) * sizeof *n.names)};
+    leat__op_t *op = NULL;
+    leat_error_t err;
+
+    for (size_t i = 0; i < w->count; i++) {
+        bool made = false;
+
+        for (size_t k = 0; k < app->created_count; k++)
+            made = made || strcmp(app->created[k], w->topics[i].name) == 0;
+        if (!made)
+            n.names[n.count++] = w->topics[i].name;
+    }
+    if (n.count > 0 && leat__app_op(app, leat__clock_steady_ms(NULL) + SETTINGS_MS,
+                           describe_settings, &n, &op, &err) != 0)
+        leat__log(LEAT_LOG_INFO, "app", NULL, "settings of internal topics were not checked: %s",
+            err.text);
+    for (size_t i = 0; op != NULL && i < op->topic_count; i++)
+        for (size_t k = 0; k < w->count; k++)
+            if (strcmp(op->topics[i].name, w->topics[k].name) == 0)
+                compare_settings(&op->topics[i], &w->topics[k]);
+    leat__op_free(op);
+    leat__free(n.names);
+}
+
 static leat__op_t *earliest(leat_app_t *app, void *user)
 {
     leat__position_t p = {.topic = user, .partition = 0};
@@ -225,6 +323,8 @@ static int make_internal_topics(leat_app_t *app, int64_t deadline_ms, leat_error
         rc = check_made(app, &w, op, err);
     leat__op_free(op);
     op = NULL;
+    if (rc == 0)
+        check_settings(app, &w);
     if (rc == 0)
         rc = leat__app_op(app, deadline_ms, earliest, control, &op, err);
     if (rc == 0)
