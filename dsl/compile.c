@@ -121,7 +121,25 @@ static void add_from(leat__part_t *part, leat__part_t *parent)
     part->from[part->from_count++] = parent;
 }
 
-/* A merge of two readers of one topic has one parent, once they are one. */
+/* The parent that became part of an earlier source, with the lowest number above `number`. */
+static leat__part_t *next_merged(const leat__part_t *part, const leat__part_t *last)
+{
+    leat__part_t *next = NULL;
+
+    for (size_t i = 0; i < part->parent_count; i++) {
+        leat__part_t *parent = part->parents[i];
+
+        if (parent->merged_into && (!last || parent->number > last->number) &&
+            (!next || parent->number < next->number))
+            next = parent;
+    }
+    return next;
+}
+
+/*
+ * A merge of two readers of one topic has one parent, once they are one. What became part of an
+ * earlier source stands last: so Kafka Streams shows it.
+ */
 static bool copy_parents(leat__plan_t *plan, leat__part_t *part)
 {
     part->from = leat__plan_alloc(plan, (part->parent_count + 1) * sizeof *part->from);
@@ -129,10 +147,11 @@ static bool copy_parents(leat__plan_t *plan, leat__part_t *part)
         return false;
     part->from_count = 0;
     for (size_t i = 0; i < part->parent_count; i++) {
-        leat__part_t *parent = part->parents[i];
-
-        add_from(part, parent->merged_into ? parent->merged_into : parent);
+        if (!part->parents[i]->merged_into)
+            add_from(part, part->parents[i]);
     }
+    for (leat__part_t *at = next_merged(part, NULL); at; at = next_merged(part, at))
+        add_from(part, at->merged_into);
     return true;
 }
 

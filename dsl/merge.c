@@ -7,11 +7,11 @@
 
 static bool same_types(leat_stream_t *a, leat_stream_t *b, const char *name)
 {
-    const char *what = a->key != b->key ? "key" : "value";
-    const leat_serde_t *x = a->key != b->key ? a->key : a->value;
-    const leat_serde_t *y = a->key != b->key ? b->key : b->value;
+    bool keys = leat__same_serde(a->key, b->key);
+    const char *what = keys ? "value" : "key";
+    const leat_serde_t *x = keys ? a->value : a->key, *y = keys ? b->value : b->key;
 
-    if (x == y)
+    if (keys && x == y)
         return true;
     leat__builder_error(a->graph->builder, LEAT_ETYPE, name ? name : "leat_stream_merge",
         "leat_stream_merge: the streams '%s' and '%s' have different %s serdes, '%s' and '%s': map "

@@ -101,7 +101,7 @@ bool leat__same_builder(leat__graph_t *g, leat__graph_t *other, const char *call
 }
 
 /* Serdes of windowed keys are made anew by each fold: what counts is how they work. */
-static bool same_serde(const leat_serde_t *a, const leat_serde_t *b)
+bool leat__same_serde(const leat_serde_t *a, const leat_serde_t *b)
 {
     return a == b || (a->encode == b->encode && a->decode == b->decode && a->size == b->size &&
                          strcmp(a->name, b->name) == 0);
@@ -110,12 +110,12 @@ static bool same_serde(const leat_serde_t *a, const leat_serde_t *b)
 bool leat__same_keys(leat__graph_t *g, const char *call, const char *name, const leat_serde_t *a,
     const leat_serde_t *b)
 {
-    if (!same_serde(a, b))
+    if (!leat__same_serde(a, b))
         leat__builder_error(g->builder, LEAT_ETYPE, name ? name : call,
             "%s: the keys of the two sides have different serdes, '%s' and '%s': give one side the "
             "other's key first",
             call, a->name, b->name);
-    return same_serde(a, b);
+    return leat__same_serde(a, b);
 }
 
 bool leat__copy_node(

@@ -89,6 +89,7 @@ bool leat__need(leat__graph_t *g, const char *call, const char *name, bool there
  * be nil for a reason that only its own builder knows.
  */
 bool leat__same_builder(leat__graph_t *g, leat__graph_t *other, const char *call);
+bool leat__same_serde(const leat_serde_t *a, const leat_serde_t *b);
 /** The keys of what is joined have one type. False: recorded. */
 bool leat__same_keys(leat__graph_t *g, const char *call, const char *name, const leat_serde_t *a,
     const leat_serde_t *b);

@@ -434,7 +434,8 @@ static void check_entry(const leat__store_t *s, const leat__entry_t *e)
     const leat__versions_t *v = e->versions;
     LEAT_ASSERT(leat__entry_find(s, leat__entry_key(e), e->hash) == e);
     LEAT_ASSERT(!(e->flags & LEAT__MOVED) == !(v && v->current));
-    LEAT_ASSERT(!(e->flags & LEAT__UNLOGGED) || s->logged);
+    bool arrives = s->cached && s->shape != LEAT__PLAIN;
+    LEAT_ASSERT(!(e->flags & LEAT__UNLOGGED) || s->logged || arrives);
     LEAT_ASSERT(!(e->flags & LEAT__UNFORWARDED) || s->cached);
     LEAT_ASSERT(!(e->flags & (LEAT__AHEAD | LEAT__LISTED | LEAT__FROZEN)) || !s->resident);
     LEAT_ASSERT(!(e->flags & LEAT__AHEAD) || e->flags & (LEAT__LISTED | LEAT__FROZEN));

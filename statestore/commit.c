@@ -82,6 +82,8 @@ static void log_entry(
     leat__store_t *s, leat__entry_t *e, leat__view_t now, const leat_headers_t *headers)
 {
     leat_slice_t value = {now.data, now.size};
+    if (!s->logged)
+        return;
     leat__log_put(s, leat__entry_key(e), now.size == LEAT__ABSENT ? NULL : &value, now.time_ms, headers);
 }
 

@@ -65,7 +65,8 @@ static bool put(leat__store_t *s, leat_slice_t key, const leat__window_at_t *at,
     if (stored && s->indexed)
         put_index(s, key, at, row_key, value != NULL);
     if (stored)
-        leat__put(s, row_key, value, time_ms, headers, true, s->logged);
+        /* what is cached has to arrive beneath, logged or not: time goes on there */
+        leat__put(s, row_key, value, time_ms, headers, true, s->logged || s->cached);
     if (s->logged && (s->log_each || !stored))
         leat__log_put(s, row_key, value, time_ms, headers);
     if (!kept)

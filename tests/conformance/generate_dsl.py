@@ -49,6 +49,13 @@ class Program(Words):
 
     # ---- streams, one record at a time ----
 
+    def derived_store(self, n):
+        """Of a filter or map of a table. Kafka Streams forgets that a table is versioned behind a store without a name."""
+        store = self.dsl_store(p=0.3)
+        if store is not None and n.after_versions:
+            store.setdefault("name", self.fresh("st"))
+        return store
+
     def do_filter(self):
         n = self.some(self.pick(["stream", "stream", "table"]))
         if not n:
@@ -56,7 +63,7 @@ class Program(Words):
         step = self.step(self.pick(["filter", "filter", "filter_not"]), fn=self.predicate(n.key, n.value))
         step["from"] = n.id
         if n.kind == "table":
-            store = self.dsl_store(p=0.3)
+            store = self.derived_store(n)
             if store is not None:
                 step["store"] = store
         self.named(step)
@@ -95,7 +102,7 @@ class Program(Words):
         step = self.step("map_values", fn=fn, value=value)
         step["from"] = n.id
         if n.kind == "table":
-            store = self.dsl_store(p=0.3)
+            store = self.derived_store(n)
             if store is not None:
                 step["store"] = store
         self.named(step)
@@ -243,7 +250,7 @@ class Program(Words):
         self.put("stream", step, key, value, n)
 
     def do_global_store(self):
-        n = self.some("stream", lambda m: not is_window(m.key))
+        n = self.some("stream", lambda m: not is_window(m.key) and (m.depth == 0 or not self.merges()))
         if not n or n.value == "double":
             return
         value = self.pick(["string", "int64"])
@@ -274,7 +281,7 @@ class Program(Words):
         if not fn:
             return
         step.update(fn=fn, value=value)
-        store = self.dsl_store(p=0.3)
+        store = self.derived_store(n)
         if store is not None or "count_store" in step:
             step["store"] = store or {}
             if "count_store" in step:  # or Kafka Streams cannot look its rows up

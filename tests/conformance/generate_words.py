@@ -285,7 +285,8 @@ class Words:
         """(processor, value type of what it forwards): one that this kind of store knows."""
         kind = store["kind"]
         p = {"store": store["name"]}
-        names = ["store_put", "lookup", "lookup"] + ["scan"] * (not self.null_keys)
+        lookups = [] if store.get("duplicates") else ["lookup", "lookup"]  # Kafka Streams finds the last one put only
+        names = ["store_put"] + lookups + ["scan"] * (not self.null_keys)
         if kind in ("kv", "timestamped_kv", "lru"):
             names = ["dedup", "previous", "previous", "store_put", "store_delete", "lookup", "scan"]
             if value in NUMBERS:

@@ -7,6 +7,37 @@
 
 #include <inttypes.h>
 
+/* ---- merging ---- */
+
+static leat_stream_t *counted(leat_builder_t *b, const char *topic)
+{
+    leat_grouped_t *grouped = leat_stream_group_by_key(
+        leat_builder_stream(b, topic, str(), str(), NULL), NULL, NULL);
+    leat_fold_opts_t opts = {.window = leat_tumbling(10, 0)};
+
+    return leat_table_to_stream(leat_grouped_count(grouped, NULL, &opts), NULL, NULL);
+}
+
+static void merge_counts(leat_builder_t *b)
+{
+    leat_stream_t *both = leat_stream_merge(counted(b, "left"), counted(b, "right"), NULL, NULL);
+
+    leat_stream_to(both, "out", NULL);
+}
+
+/* Each fold makes the serde of its windows itself: that is no difference of types. */
+static void test_streams_of_two_windowed_folds_merge(void **state)
+{
+    leat_test_t *t = leat_test_new(leat_topology_build(merge_counts, NULL), NULL, NULL);
+
+    (void)state;
+    assert_int_equal(leat_test_failure(t, NULL), LEAT_OK);
+    pipe_text(t, "left", "a", "x", 1);
+    pipe_text(t, "right", "b", "x", 2);
+    assert_int_equal(leat_test_failure(t, NULL), LEAT_OK);
+    leat_test_free(t);
+}
+
 /* ---- what is refused ---- */
 
 static leat_fold_opts_t wrong;
@@ -462,6 +493,7 @@ static void test_equal_updates_do_not_go_on_if_only_changes_are_wanted(void **st
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_streams_of_two_windowed_folds_merge),
         cmocka_unit_test(test_wrong_windows_are_refused),
         cmocka_unit_test(test_session_without_init_never_merges_nothing),
         cmocka_unit_test(test_closed_windows_go_on_once_and_are_looked_for_once_in_a_second),
