@@ -34,7 +34,7 @@ static int open_writer(leat__control_log_t *l, leat_error_t *err)
 int leat__control_log_open(leat__control_log_t *l, leat__broker_t *broker,
     const char *application_id, int64_t earliest, leat_error_t *err)
 {
-    leat__reader_opts_t o = {.client_id = "leat-control", .tail = true};
+    leat__reader_opts_t o = {.client_id = "leat-control"}; /* one partition: a long fetch is no delay */
     leat_error_t local;
 
     if (err == NULL)
