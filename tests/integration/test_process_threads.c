@@ -228,10 +228,13 @@ static void test_finding_12_a_transaction_of_the_dead_is_ended_by_who_takes_over
     q = proc_start(&all, "q", 1);
     procs_until(&all, 60000, proc_tasks(p, -1) == 2 && proc_tasks(q, -1) == 2);
     write_and_settle(&all, 5);
+    leat__fault_hold(w.log, LEAT__CALL_SEND_OFFSETS, LEAT__HOLD_ANSWER);
     write_some(&w, 5);
-    while (!p->control->seats[0].thread->transaction)
+    while (p->control->seats[0].thread->commit.state != LEAT__COMMIT_OFFSETS)
         procs_step(&all);
+    procs_run(&all, 50); /* its records are in the log, its offsets pending, it knows of neither */
     p->frozen = true;
+    leat__fault_hold(w.log, LEAT__CALL_SEND_OFFSETS, LEAT__HOLD_NOT);
     commits = p->control->seats[0].thread->commits;
     since = w.clock.steady_ms;
     procs_until(&all, 60000, procs_have_read(&all, written));
@@ -290,7 +293,12 @@ static void test_a_stuck_thread_gives_its_tasks_up_and_the_others_go_on(const ch
     write_and_settle(&all, 5);
 
     before = rig_read(&w, "app-counts-changelog", PARTITIONS, true, room, 20000);
-    p->frozen_threads[1] = false; /* the program's code comes back */
+    p->frozen_threads[1] = false; /* the program's code comes back: */
+    leat__commit_start(stuck);    /* the end of the step that it was in, before any mail is read */
+    for (int i = 0; i < 10; i++) {
+        leat__commit_step(stuck);
+        leat__log_tick(w.log);
+    }
     leat__thread_step(stuck);
     leat__thread_step(stuck);
     assert_int_equal(stuck->commits, commits);
