@@ -177,7 +177,7 @@ class Program(Words):
         step = self.step("repartition")
         step["from"] = n.id
         if self.chance(0.05):
-            step["partitions"] = self.pick([1, 2])
+            step["partitions"] = 1  # the count of every topic in the drivers
         self.named(step, "rep")
         self.put("stream", step, n.key, n.value, n)
 
