@@ -319,9 +319,11 @@ static int build(leat_test_t *t, leat_error_t *err)
     if ((code = leat_config_check(t->config, err)) != LEAT_OK ||
         (code = leat__topology_compile(t->topology, t->config, &t->plan, err)) != LEAT_OK)
         return code;
-    count_repartitions(t->plan);
-    if ((code = leat__plan_resolve(t->plan, one_partition, NULL, err)) != LEAT_OK ||
-        (code = make_dir(t, err)) != LEAT_OK)
+    if ((code = leat__plan_resolve(t->plan, one_partition, NULL, err)) == LEAT_ETOPIC) {
+        count_repartitions(t->plan);
+        code = leat__plan_resolve(t->plan, one_partition, NULL, err);
+    }
+    if (code != LEAT_OK || (code = make_dir(t, err)) != LEAT_OK)
         return code;
     return open_task(t, err);
 }
