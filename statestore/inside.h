@@ -148,6 +148,8 @@ struct leat__store_t {
     size_t mask, count;
     size_t live; /* entries whose current value is there */
     size_t hand; /* of the clock */
+    size_t hand_moves, rounds, gone_found; /* in this time round; times round; in the last sparing one */
+    bool sparing; /* this time round only what nobody reads goes: state.c */
     bool barren; /* it went round in vain, and nothing has become clean since */
     leat__entry_t *last;
     leat__list_t dirty;     /* in order of last write; what is not QUEUED at its place is stale */
