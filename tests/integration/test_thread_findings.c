@@ -680,6 +680,34 @@ static void test_finding_25_mail_is_answered_while_a_commit_is_pending(void **st
     rig_world_close(&w);
 }
 
+/* The producer's client never answers again; the thread makes a new one, and the counts are right. */
+static void test_a_call_that_never_comes_back_is_given_up(void **state)
+{
+    rig_world_t w;
+    rig_t *r;
+    const leat__writer_t *before;
+
+    (void)state;
+    rig_world_open(&w, rig_build_count, 1, EOS);
+    r = rig_start(&w, 0);
+    write_keys(&w, 0, "a", 2);
+    rig_settle(r);
+    before = r->thread->writers[0];
+    leat__fault_hold(w.log, LEAT__CALL_SEND_OFFSETS, LEAT__HOLD_BEFORE);
+    write_keys(&w, 0, "a", 3);
+    rig_steps(r, (int)(r->thread->call_max_ms / 5) - 100);
+    assert_ptr_equal(r->thread->writers[0], before); /* patient, not for ever */
+    assert_int_equal(r->thread->commit.state, LEAT__COMMIT_OFFSETS);
+    rig_steps(r, 400);
+    assert_true(r->thread->trouble_since_ms >= 0);
+    leat__fault_hold(w.log, LEAT__CALL_SEND_OFFSETS, LEAT__HOLD_NOT);
+    rig_settle(r);
+    assert_int_equal(r->failed, 0);
+    rig_stop(r);
+    assert_counts_to(&w, 1, 5);
+    rig_world_close(&w);
+}
+
 /* An outcome that is not known: carried out or not, every count is right. */
 static void unknown_outcome(leat__fault_call_t call, bool effect)
 {
@@ -736,6 +764,7 @@ int main(void)
         cmocka_unit_test(test_finding_21_the_second_writer_waits_for_the_first_ones_commit),
         cmocka_unit_test(test_finding_24_purges_only_what_is_committed),
         cmocka_unit_test(test_finding_25_mail_is_answered_while_a_commit_is_pending),
+        cmocka_unit_test(test_a_call_that_never_comes_back_is_given_up),
         cmocka_unit_test(test_unknown_outcomes_stay_exact),
     };
 
