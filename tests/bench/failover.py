@@ -7,7 +7,7 @@ usage: tests/bench/failover.py [--bin build/release] [--port N] [--times 10] [--
   stop       SIGTERM of one of two, which comes back afterwards
   lone       SIGTERM of a lone worker, started again at once
   crash      kill -9 of a lone worker, started again at once with its state in place
-  rolling    three workers, each stopped and started again, one after another
+  rolling    three workers, each stopped and started again, one after another, with leat.restart.delay.ms=10000
 
 The topology is w3 (count by key, 4 partitions, record cache), commit every 100 ms. A partition's silence is the longest time around
 the event in which a reader with read_committed got nothing of it. Prints each time and a line of the guide's table in the end. Starts
@@ -229,7 +229,7 @@ def restarts(w, number, what):
 
 
 def rolling(w):
-    app = App(w, 3, {})
+    app = App(w, 3, {"leat.restart.delay.ms": 10000})
     app.settle()
     began, replayed, worst = [x.tasks() for x in app.workers], [], []
     for i in range(w.args.times):
