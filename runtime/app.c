@@ -433,7 +433,7 @@ int leat_app_stop(leat_app_t *app, const leat_stop_opts_t *opts)
         leat__deadline(opts != NULL && opts->timeout_ms > 0 ? opts->timeout_ms : LEAT_DAYS(10000));
     int rc = 0;
 
-    if (app == NULL || app->nil || app->state == LEAT_STATE_CREATED)
+    if (app == NULL || app->nil || leat_app_state(app) == LEAT_STATE_CREATED)
         return 0;
     change_state(app, ALIVE, LEAT_STATE_PENDING_SHUTDOWN);
     pthread_mutex_lock(&app->lock);
