@@ -187,8 +187,9 @@ static const leat__property_t properties[] = {
             "What to do with a record on which a function of the program failed: stop the "
             "application, skip it, or write it to errors.dead.letter.queue.topic.name and go on."},
     {BOOL("processing.exception.handler.global.enabled", "false"),
-        .no_effect = "a record that fails in a global table stops the application",
-        .sentence = "Ask the processing handler for global tables too."},
+        .sentence = "Whether a failure in what fills a global store is for the processing handler, "
+                    "to stop or to skip the record; else it stops the application. No dead letters "
+                    "are written for global stores."},
     {CHOICE("processing.guarantee", "at_least_once, exactly_once_v2", "at_least_once"),
         .importance = LEAT__HIGH,
         .sentence =

@@ -5,7 +5,7 @@
  * The program's on_bad_record decides, else the three properties by stage. With a dead-letter
  * topic set, `continue` writes to it too, as Kafka Streams' handlers do (KIP-1034). The dead
  * letter is the *input* record, raw, with headers that say what was wrong; it is sent like any
- * other record, in the same transaction.
+ * other record, in the same transaction. Global tables write nothing, so no dead letters either.
  */
 #include "task_inside.h"
 #include "base/config.h"
@@ -192,10 +192,11 @@ static leat_verdict_t apply(leat_ctx_t *ctx, const leat_bad_record_t *bad, leat_
     char *text = ctx->failure.text;
     size_t used = strlen(text);
 
-    if (verdict == LEAT_VERDICT_DEAD_LETTER && !t->dead_letter_topic) {
+    if (verdict == LEAT_VERDICT_DEAD_LETTER && (t->global || !t->dead_letter_topic)) {
         snprintf(text + used, sizeof ctx->failure.text - used,
-            " (and there is no dead-letter topic: set"
-            " errors.dead.letter.queue.topic.name)");
+            t->global ? " (and what fills a global store writes no dead letters: continue or fail)"
+                      : " (and there is no dead-letter topic: set"
+                        " errors.dead.letter.queue.topic.name)");
         return LEAT_VERDICT_FAIL;
     }
     if (verdict == LEAT_VERDICT_DEAD_LETTER)
@@ -204,19 +205,36 @@ static leat_verdict_t apply(leat_ctx_t *ctx, const leat_bad_record_t *bad, leat_
     return verdict;
 }
 
+/* What fills a global store is asked about only if that is wanted (KIP-1270): without the record the
+ * table differs from its topic, in every process. */
+static bool asks(const leat__task_t *t, leat_stage_t stage)
+{
+    return !t->global || t->global_asks ||
+           (stage != LEAT_STAGE_PROCESS && stage != LEAT_STAGE_PUNCTUATE);
+}
+
+static leat_verdict_t decide(const leat_ctx_t *ctx, const leat_bad_record_t *bad)
+{
+    const leat__task_t *t = ctx->task;
+    leat_verdict_t verdict = t->policy[bad->stage];
+
+    if (!asks(t, bad->stage))
+        return LEAT_VERDICT_FAIL;
+    if (t->env.on_bad_record)
+        return t->env.on_bad_record(t->env.user, bad);
+    if (bad->stage == LEAT_STAGE_SEND && (ctx->failure.flags & LEAT_RETRIABLE) &&
+        verdict == LEAT_VERDICT_FAIL)
+        return LEAT_VERDICT_RETRY;
+    if (verdict == LEAT_VERDICT_CONTINUE && t->dead_letter_topic && !t->global)
+        return LEAT_VERDICT_DEAD_LETTER;
+    return verdict;
+}
+
 leat_verdict_t leat__verdict(leat_ctx_t *ctx, leat_stage_t stage)
 {
-    leat__task_t *t = ctx->task;
     leat_bad_record_t bad = describe(ctx, stage);
-    leat_verdict_t verdict = t->policy[stage];
+    leat_verdict_t verdict = decide(ctx, &bad);
 
-    if (t->env.on_bad_record)
-        verdict = t->env.on_bad_record(t->env.user, &bad);
-    else if (stage == LEAT_STAGE_SEND && (ctx->failure.flags & LEAT_RETRIABLE) &&
-             verdict == LEAT_VERDICT_FAIL)
-        verdict = LEAT_VERDICT_RETRY;
-    else if (verdict == LEAT_VERDICT_CONTINUE && t->dead_letter_topic)
-        verdict = LEAT_VERDICT_DEAD_LETTER;
     if (verdict == LEAT_VERDICT_RETRY &&
         (stage != LEAT_STAGE_SEND || !(ctx->failure.flags & LEAT_RETRIABLE)))
         verdict = LEAT_VERDICT_FAIL;
@@ -292,6 +310,7 @@ void leat__policy_init(leat__task_t *t)
         const char *topic = leat__config_text(config, "errors.dead.letter.queue.topic.name");
 
         t->dead_letter_topic = topic[0] ? topic : NULL;
+        t->global_asks = leat__config_int(config, "processing.exception.handler.global.enabled") != 0;
         t->letters_for_drops =
             topic[0] && leat__config_int(config, "errors.dead.letter.queue.drops") != 0;
     }

@@ -122,6 +122,7 @@ leat__task_t *leat__task_new(const leat__task_opts_t *o, leat_error_t *err)
         t->patience_ms = leat__config_int(t->env.config, "task.timeout.ms");
     set_id(t, o);
     ctx_init(t);
+    t->global = o->group_count && o->groups[0]->global;
     leat__policy_init(t);
     nodes_new(t, o);
     if (leat__task_stores_open(t, o, err) == LEAT_OK) {

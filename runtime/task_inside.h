@@ -159,6 +159,8 @@ struct leat__task_t {
     const char *dead_letter_topic; /* NULL: none */
     leat__target_t *dead_letter;
     bool letters_for_drops;
+    bool global;      /* fills the global stores; it writes to no topic */
+    bool global_asks; /* processing.exception.handler.global.enabled */
     int64_t patience_ms; /* task.timeout.ms */
 };
 

@@ -492,6 +492,54 @@ static void test_handle_of_another_builder_is_refused_in_both(void **state)
     leat_topology_free(y);
 }
 
+/* ---- what fails in a global store ---- */
+
+static void fill_good(leat_ctx_t *ctx, const leat_record_t *in)
+{
+    const leat_slice_t *value = in->value;
+
+    if (value && leat_slice_is(value, "bad"))
+        leat_fail(ctx, LEAT_EUSER, "cannot use it");
+    else
+        leat_kv_put(leat_kv(ctx, "gs"), in->key, in->value);
+}
+
+static void build_filled(leat_builder_t *b)
+{
+    leat_builder_global_store(b, "g", NULL, fill_good, LEAT_KV, str(), str(),
+        &(leat_fill_opts_t){.store.name = "gs"});
+}
+
+static leat_test_t *drive_filled(const char *enabled, const char *handler)
+{
+    leat_config_t *config = leat_config_new();
+
+    leat_config_set(config, "dsl.store.backend", "memory");
+    leat_config_set(config, "processing.exception.handler", handler);
+    leat_config_set(config, "processing.exception.handler.global.enabled", enabled);
+    leat_config_set(config, "errors.dead.letter.queue.topic.name", "dlq");
+    return leat_test_new(leat_topology_build(build_filled, config), config, NULL);
+}
+
+static void test_handler_is_asked_for_global_stores_if_wanted(void **state)
+{
+    leat_test_t *t = drive_filled("true", "continue");
+    static const char *const failing[][3] = {{"false", "continue", "cannot use it"},
+        {"true", "fail", "cannot use it"}, {"true", "dead_letter", "no dead letters"}};
+
+    (void)state;
+    pipe_text(t, "g", "a", "bad", 1);
+    pipe_text(t, "g", "b", "good", 2);
+    expect_text(t, "dlq", NULL); /* a global store writes nothing */
+    leat_test_free(t);
+    for (size_t i = 0; i < sizeof failing / sizeof *failing; i++) {
+        t = drive_filled(failing[i][0], failing[i][1]);
+        assert_int_equal(leat_test_pipe_text(t, "g", "a", "bad", 1), LEAT_EUSER);
+        expect_failure(t, LEAT_EUSER, failing[i][2]);
+        leat_test_free(t);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -502,6 +550,7 @@ int main(void)
         cmocka_unit_test(test_join_equals_its_model),
         cmocka_unit_test(test_foreign_key_join_equals_its_model),
         cmocka_unit_test(test_optimizer_merges_topics_of_one_type_only),
+        cmocka_unit_test(test_handler_is_asked_for_global_stores_if_wanted),
         cmocka_unit_test(test_wrong_joins_are_refused),
         cmocka_unit_test(test_handle_of_another_builder_is_refused_in_both),
     };
