@@ -228,9 +228,12 @@ static const leat__property_t properties[] = {
         .sentence = "Of internal topics; -1: the broker's default."},
     {INT("request.timeout.ms", 10, 300000, NULL), .client = "socket.timeout.ms",
         .initial_shown = "the client's", .sentence = "How long to wait for a broker's answer."},
-    {INT("retry.backoff.ms", 1, 300000, NULL), .client = "retry.backoff.ms",
-        .initial_shown = "the client's",
-        .sentence = "The wait before a failed request is sent again."},
+    {INT("retry.backoff.max.ms", 1, 300000, "1000"),
+        .sentence = "The longest wait before what failed on the broker is tried again."},
+    {INT("retry.backoff.ms", 1, 300000, "100"), .client = "retry.backoff.ms",
+        .sentence = "The wait before what failed on the broker is tried again, twice as long each "
+                    "time up to retry.backoff.max.ms, give or take a fifth. If set, also the "
+                    "client's before a failed request is sent again."},
     {REFUSED("rocksdb.config.setter",
         "Java classes cannot be loaded. Memory is bounded by memory.max.bytes "
         "and statestore.buffer.max.bytes.")},

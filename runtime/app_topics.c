@@ -6,6 +6,7 @@
  */
 #include "app.h"
 
+#include "base/backoff.h"
 #include "base/config.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -13,8 +14,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { ANSWER_MS = 500, RETRY_MS = 200, SETTINGS_MS = 10000 };
+enum { ANSWER_MS = 500, SETTINGS_MS = 10000 };
 
 static bool called_off(const leat_app_t *app)
 {
@@ -25,6 +27,8 @@ int leat__app_op(leat_app_t *app, int64_t deadline_ms,
     leat__op_t *(*start)(leat_app_t *app, void *user), void *user, leat__op_t **done,
     leat_error_t *err)
 {
+    leat__backoff_t backoff =
+        leat__backoff(app->config, app->worker.application_id, (int)getpid());
     int64_t said_ms = 0;
 
     leat__error_clear(err);
@@ -52,8 +56,8 @@ int leat__app_op(leat_app_t *app, int64_t deadline_ms,
             leat__log(LEAT_LOG_WARN, "app", NULL, "%s; trying again", err->text);
             said_ms = now;
         }
-        leat__op_t *pause = leat__op_new(); /* nobody completes it: a wait of RETRY_MS */
-        leat__op_wait(pause, RETRY_MS);
+        leat__op_t *pause = leat__op_new(); /* nobody completes it: a wait */
+        leat__op_wait(pause, leat__backoff_next_ms(&backoff));
         leat__op_free(pause);
         leat__op_free(pause);
     }

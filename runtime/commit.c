@@ -126,11 +126,12 @@ static void writers_open(leat__thread_t *t)
             leat__thread_fail(t, &err);
             c->state = LEAT__COMMIT_IDLE;
         }
-        c->retry_at_ms = t->now_ms + LEAT__AGAIN_MS;
+        c->retry_at_ms = t->now_ms + leat__backoff_next_ms(&t->backoff);
         return;
     }
     t->active = 0;
     t->busy = true;
+    c->began_ms = t->now_ms;
     if (t->exactly_once)
         writers_init(t);
     else
@@ -172,6 +173,21 @@ static void step_close(leat__thread_t *t)
     t->commit.state = t->stop || t->failing ? LEAT__COMMIT_IDLE : LEAT__COMMIT_OPEN_WRITERS;
 }
 
+static void init_refused(leat__thread_t *t, const leat_error_t *err)
+{
+    leat__commit_t *c = &t->commit;
+    leat_error_t fatal;
+
+    c->retry_at_ms = t->now_ms + leat__backoff_next_ms(&t->backoff);
+    if (leat__patient(t, c->began_ms))
+        return;
+    leat__error(&fatal, err->code, LEAT_FATAL, err->where,
+        "the writers of thread %d were not initialised for %lld ms (task.timeout.ms): %.200s",
+        t->index, (long long)(t->now_ms - c->began_ms), err->text);
+    c->state = LEAT__COMMIT_IDLE;
+    leat__thread_fail(t, &fatal);
+}
+
 static void step_init(leat__thread_t *t)
 {
     leat__commit_t *c = &t->commit;
@@ -197,7 +213,7 @@ static void step_init(leat__thread_t *t)
         c->state = LEAT__COMMIT_IDLE;
         leat__thread_fail(t, &err);
     } else if (err.flags & LEAT_RETRIABLE) {
-        c->retry_at_ms = t->now_ms + LEAT__AGAIN_MS;
+        init_refused(t, &err);
     } else {
         leat__commit_trouble(t, NULL, &err);
     }
@@ -205,17 +221,19 @@ static void step_init(leat__thread_t *t)
 
 /* ---- going wrong ---- */
 
+/* task.timeout.ms = 0 is about what passes by waiting: a fence or an abort starts over at once. */
 static bool patience_is_over(leat__thread_t *t, const leat_error_t *err)
 {
+    bool waits = (err->flags & LEAT_RETRIABLE) || err->code == LEAT_ETIMEOUT;
     leat_error_t fatal;
 
     if (t->trouble_since_ms < 0)
         t->trouble_since_ms = t->now_ms;
-    if (t->now_ms - t->trouble_since_ms <= t->task_timeout_ms)
+    if (leat__patient(t, t->trouble_since_ms) || (t->task_timeout_ms == 0 && !waits))
         return false;
     leat__error(&fatal, err->code, LEAT_FATAL, err->where,
-        "no commit succeeded for %lld ms (task.timeout.ms); the last error: %.200s",
-        (long long)(t->now_ms - t->trouble_since_ms), err->text);
+        "no commit of thread %d succeeded for %lld ms (task.timeout.ms); the last error: %.200s",
+        t->index, (long long)(t->now_ms - t->trouble_since_ms), err->text);
     leat__thread_fail(t, &fatal);
     return true;
 }
@@ -271,7 +289,7 @@ void leat__commit_trouble(leat__thread_t *t, const leat__owned_t *o, const leat_
     if (!t->failing && !(err.code == LEAT_EFENCED && fenced_by_a_twin(t)) &&
         !patience_is_over(t, &err) && fails_for_good(&err) && !any_broken(t))
         leat__thread_fail(t, &err);
-    t->rest_until_ms = t->now_ms + LEAT__AGAIN_MS;
+    t->rest_until_ms = t->now_ms + leat__backoff_next_ms(&t->backoff);
     if (t->exactly_once && t->writers[t->active] && err.code != LEAT_EFENCED &&
         err.code != LEAT_ETIMEOUT)
         leat__commit_abort(t);
@@ -334,7 +352,7 @@ static void step_abort(leat__thread_t *t)
         rolled_back(t);
     } else if ((err.flags & LEAT_RETRIABLE) && err.code != LEAT_ETIMEOUT &&
                t->now_ms - t->transaction_since_ms < t->transaction_timeout_ms) {
-        c->retry_at_ms = t->now_ms + LEAT__AGAIN_MS;
+        c->retry_at_ms = t->now_ms + leat__backoff_next_ms(&t->backoff);
     } else { /* fatal to the writer: new ones abort it by their init */
         leat__log(LEAT_LOG_WARN, "commit", t->name, "abort failed (%s), new writers", err.text);
         replace_writers(t);
@@ -533,6 +551,7 @@ static void succeeded(leat__thread_t *t)
         t->active = !t->active; /* PROTOCOLS.md 21: only now */
     t->transaction = false;
     t->trouble_since_ms = -1;
+    leat__backoff_reset(&t->backoff);
     /* PROTOCOLS.md 22: a second pass */
     t->work_since_ms = leat__commit_has_work(t) ? t->now_ms : -1;
     t->fenced_in_row = 0;
@@ -553,7 +572,7 @@ static void postponed(leat__thread_t *t, const char *why)
         t->trouble_since_ms = t->now_ms;
     positions_clear(&t->commit);
     t->commit.state = LEAT__COMMIT_IDLE;
-    t->commit.retry_at_ms = t->now_ms + LEAT__AGAIN_MS;
+    t->commit.retry_at_ms = t->now_ms + leat__backoff_next_ms(&t->backoff);
     for (size_t i = 0; i < t->task_count; i++)
         t->tasks[i]->in_commit = false;
 }
@@ -607,17 +626,20 @@ static void operation_ended(leat__thread_t *t, const leat_error_t *err)
     leat_error_t refused;
 
     if (!t->exactly_once && c->state == LEAT__COMMIT_OFFSETS) {
-        if (err->code == 0)
+        if (err->code == 0) {
             succeeded(t);
-        else if ((err->flags & LEAT_FATAL) || err->code == LEAT_EAUTH)
+            return;
+        }
+        if ((err->flags & LEAT_FATAL) || err->code == LEAT_EAUTH)
             leat__thread_fail(t, err);
-        else if (!patience_is_over(t, err))
-            postponed(t, err->text);
+        else
+            patience_is_over(t, err);
+        postponed(t, err->text); /* also of a thread that fails: it ends when nothing is under way */
         return;
     }
     if ((err->flags & LEAT_RETRIABLE) && !(err->flags & LEAT_ABORT) && err->code != LEAT_ETIMEOUT &&
         t->now_ms - c->began_ms < t->transaction_timeout_ms / 2) {
-        c->retry_at_ms = t->now_ms + LEAT__AGAIN_MS;
+        c->retry_at_ms = t->now_ms + leat__backoff_next_ms(&t->backoff);
         return;
     }
     if (err->code) {

@@ -395,6 +395,7 @@ leat__control_t *leat__control_new(leat__worker_t *w, const leat__control_hooks_
     c->w = w;
     c->hooks = *hooks;
     c->obeyed = -1;
+    c->lead.backoff = leat__backoff(w->config, w->process_id, -1);
     pthread_mutex_init(&c->seats_lock, NULL);
     if (leat__control_log_open(&c->log, w->broker, w->application_id, log_start, err) != 0) {
         pthread_mutex_destroy(&c->seats_lock);

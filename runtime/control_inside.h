@@ -2,6 +2,7 @@
 #ifndef LEAT__RUNTIME_CONTROL_INSIDE_H
 #define LEAT__RUNTIME_CONTROL_INSIDE_H
 
+#include "base/backoff.h"
 #include "control.h"
 #include "control_log.h"
 #include "state_dir.h"
@@ -19,6 +20,7 @@ typedef struct leat__lead_t {
     leat__lead_state_t state;
     leat__op_t *op;
     int64_t target, retry_ms;
+    leat__backoff_t backoff; /* of what the broker refused in a row */
     leat__group_member_t *members;
     size_t member_count; /* as described */
     uint64_t changes;    /* log->changes that the last placement knew */
@@ -71,6 +73,9 @@ typedef struct leat__seat_t { /* a stream thread */
     uint64_t beat;        /* of its last step that was seen, and when */
     int64_t beat_ms;
     leat__op_t *fence;    /* stuck: of its ids, under way */
+    leat__backoff_t backoff; /* of threads here that fail one after the other */
+    int64_t failed_ms;       /* when the last one did; 0: none */
+    int64_t replace_at_ms;   /* a fresh one is due then; -1 */
 } leat__seat_t;
 
 typedef struct leat__given_up_t { /* a task that a stuck thread had */

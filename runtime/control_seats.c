@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLEPT_MS = 1000 };
+enum { SLEPT_MS = 1000, CALM_MS = 60000 };
 
 /* ---- making and replacing ---- */
 
@@ -32,6 +32,8 @@ int leat__control_seats_open(leat__control_t *c, leat_error_t *err)
         c->seats[i].thread = leat__thread_new(c->w, i, err);
         if (c->seats[i].thread == NULL)
             return err->code;
+        c->seats[i].replace_at_ms = -1;
+        c->seats[i].backoff = leat__backoff(c->w->config, c->w->process_id, i);
         c->seat_count++;
     }
     return 0;
@@ -82,7 +84,12 @@ static void replace(leat__control_t *c, int i)
     leat__thread_t *old = s->thread;
     leat__op_free(s->fence);
     pthread_mutex_lock(&c->seats_lock);
-    *s = (leat__seat_t){.thread = fresh, .leaving = s->leaving, .beat_ms = c->now_ms};
+    *s = (leat__seat_t){.thread = fresh,
+        .leaving = s->leaving,
+        .beat_ms = c->now_ms,
+        .backoff = s->backoff,
+        .failed_ms = s->failed_ms,
+        .replace_at_ms = -1};
     pthread_mutex_unlock(&c->seats_lock);
     leat__thread_join(old);
     leat__thread_free(old);
@@ -94,6 +101,38 @@ static void disown_all_of(leat__control_t *c, int thread)
     for (size_t k = c->owned_count; k > 0; k--)
         if (c->owned[k - 1].thread == thread)
             leat__control_disown(c, c->owned[k - 1].ref);
+}
+
+/* At once, if it was calm before; what fails again and again must not spin. */
+static void replace_later(leat__control_t *c, int i)
+{
+    leat__seat_t *s = &c->seats[i];
+    bool calm = s->failed_ms == 0 || c->now_ms - s->failed_ms > CALM_MS;
+
+    s->failed_ms = c->now_ms;
+    if (calm) {
+        leat__backoff_reset(&s->backoff);
+        replace(c, i);
+        return;
+    }
+    s->replace_at_ms = c->now_ms + leat__backoff_next_ms(&s->backoff);
+    leat__log(LEAT_LOG_WARN, "control", NULL,
+        "thread %d failed again: a fresh one takes its place in %lld ms", i,
+        (long long)(s->replace_at_ms - c->now_ms));
+}
+
+static void replace_due(leat__control_t *c)
+{
+    for (int i = 0; i < c->seat_count; i++) {
+        leat__seat_t *s = &c->seats[i];
+
+        if (s->replace_at_ms < 0 || c->now_ms < s->replace_at_ms)
+            continue;
+        s->replace_at_ms = -1;
+        c->obeyed = -1;
+        if (!s->leaving)
+            replace(c, i);
+    }
 }
 
 void leat__control_thread_failed(leat__control_t *c, const leat__message_t *m)
@@ -113,7 +152,7 @@ void leat__control_thread_failed(leat__control_t *c, const leat__message_t *m)
     if (rescue == LEAT_REPLACE_THREAD && !c->stopping) {
         c->obeyed = -1; /* what it had is given again */
         if (!s->leaving)
-            replace(c, m->from);
+            replace_later(c, m->from);
         return;
     }
     c->shutdown_all = c->shutdown_all || rescue == LEAT_SHUTDOWN_APPLICATION;
@@ -143,7 +182,10 @@ static void add_seat(leat__control_t *c)
         return;
     }
     memcpy(more, before, (size_t)i * sizeof *more);
-    more[i] = (leat__seat_t){.thread = fresh, .beat_ms = c->now_ms};
+    more[i] = (leat__seat_t){.thread = fresh,
+        .beat_ms = c->now_ms,
+        .backoff = leat__backoff(c->w->config, c->w->process_id, i),
+        .replace_at_ms = -1};
     pthread_mutex_lock(&c->seats_lock);
     c->seats = more;
     c->seat_count++;
@@ -452,6 +494,7 @@ void leat__control_seats_step(leat__control_t *c)
     watch(c);
     if (c->stopping)
         return;
+    replace_due(c);
     settle_count(c);
     if (c->spread)
         spread(c);

@@ -140,11 +140,12 @@ static void fence_step(leat__control_t *c)
     if (d->fence->err.code == 0 || d->fence->err.code == LEAT_EFENCED) {
         for (size_t i = 0; i < d->fencing_count; i++)
             leat__map_put(&d->fenced, d->fencing[i], d);
+        leat__backoff_reset(&d->backoff);
         d->again = true;
     } else {
         leat__log(LEAT_LOG_WARN, "control", NULL, "fencing failed, again: %s", d->fence->err.text);
         d->again = true; /* compute finds them blocked still, and fences again */
-        d->retry_ms = c->now_ms + 200;
+        d->retry_ms = c->now_ms + leat__backoff_next_ms(&d->backoff);
     }
     forget_fencing(d);
 }
@@ -282,8 +283,9 @@ static void described(leat__control_t *c)
         d->buried = false;
         d->state = LEAT__LEAD_PLACED;
         d->again = true;
-    } else {
-        d->retry_ms = c->now_ms + 10;
+        leat__backoff_reset(&d->backoff);
+    } else { /* refused, or members are still coming */
+        d->retry_ms = c->now_ms + (d->op->err.code ? leat__backoff_next_ms(&d->backoff) : 10);
     }
     leat__op_free(d->op);
     d->op = NULL;
@@ -326,8 +328,9 @@ static void measured(leat__control_t *c)
     if (d->op->err.code == 0 && d->op->position_count > 0) {
         d->target = d->op->positions[0].offset;
         d->state = LEAT__LEAD_READ;
+        leat__backoff_reset(&d->backoff);
     } else {
-        d->retry_ms = c->now_ms + 50;
+        d->retry_ms = c->now_ms + leat__backoff_next_ms(&d->backoff);
     }
     leat__op_free(d->op);
     d->op = NULL;

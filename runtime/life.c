@@ -85,6 +85,7 @@ leat__owned_t *leat__owned_new(leat__thread_t *t, leat__task_ref_t ref)
     o->lock = -1;
     o->retry_at_ms = o->unanswered_since_ms = o->doubt_since_ms = -1;
     o->age_max_ms = age_max_ms(group);
+    o->backoff = leat__backoff(t->w->config, t->w->process_id, ref.group * 100000 + ref.partition);
     return o;
 }
 
@@ -332,6 +333,7 @@ void leat__life_run(leat__owned_t *o)
     leat__thread_t *t = o->thread;
     leat_error_t err = {0};
 
+    o->unanswered_since_ms = -1;
     for (size_t i = 0; i < o->input_count; i++) {
         leat__lane_t *in = &o->inputs[i];
 

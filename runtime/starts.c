@@ -30,11 +30,12 @@ void leat__starts_refused(leat__owned_t *o, const leat_error_t *cause, const cha
     leat_error_t err = leat__thread_error(o, cause);
     bool first = o->unanswered_since_ms < 0;
 
-    if (o->unanswered_since_ms < 0)
+    if (first) {
         o->unanswered_since_ms = t->now_ms;
-    o->retry_at_ms = t->now_ms + LEAT__AGAIN_MS;
-    if (!(err.flags & LEAT_FATAL) &&
-        (o->standby || t->now_ms - o->unanswered_since_ms <= t->task_timeout_ms)) {
+        leat__backoff_reset(&o->backoff);
+    }
+    o->retry_at_ms = t->now_ms + leat__backoff_next_ms(&o->backoff);
+    if (!(err.flags & LEAT_FATAL) && (o->standby || leat__patient(t, o->unanswered_since_ms))) {
         leat__log(o->standby && first ? LEAT_LOG_WARN : LEAT_LOG_DEBUG, "task", err.where,
             "%s: %s; again", what, err.text);
         return;
@@ -106,8 +107,7 @@ bool leat__starts_take(leat__owned_t *o)
         if (p)
             leat__commit_metadata_progress(p->metadata, &o->progress);
     }
-    o->unanswered_since_ms = -1;
-    return true;
+    return true; /* unanswered_since_ms stays: the next question may be what is not answered */
 }
 
 /* ---- is there a past? ---- */
@@ -155,7 +155,7 @@ static bool doubted(leat__owned_t *o)
             t->w->application_id, sign);
     }
     o->retry_at_ms = t->now_ms + DOUBT_AGAIN_MS;
-    if (t->now_ms - o->doubt_since_ms <= t->task_timeout_ms)
+    if (leat__patient(t, o->doubt_since_ms))
         return true;
     leat__error(&err, LEAT_EFAILED, LEAT_FATAL, o->id,
         "the committed offsets of group %s are gone (expired or deleted), but %s holds state made "

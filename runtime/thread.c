@@ -92,6 +92,7 @@ static void read_settings(leat__thread_t *t)
         t->poll_ms = leat__config_int(c, "max.poll.interval.ms") / 4;
     t->queue_records = (size_t)leat__config_int(c, "buffered.records.per.partition");
     t->queue_bytes = (size_t)32 * 1024 * 1024;
+    t->backoff = leat__backoff(c, t->w->process_id, t->index);
     leat__thread_share(t, t->w->thread_count);
     /* Two writers take turns where one would wait for its markers (librdkafka.md I, row 2). */
     t->writer_count = t->exactly_once && t->commit_interval_ms < 50 ? 2 : 1;

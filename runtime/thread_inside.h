@@ -24,12 +24,13 @@
 #include <stdatomic.h>
 
 #include "asks.h"
+#include "base/backoff.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "worker.h"
 
 #define LEAT__STEP_RECORDS 1000 /* processed between two looks at mail and clock */
-#define LEAT__AGAIN_MS 100      /* until a refused call is made again */
+#define LEAT__AGAIN_MS 100      /* until what only this process keeps from being done is tried again */
 #define LEAT__PROGRESS_MS 10000 /* between two lines of the log about restores */
 
 /* Where a sink or a store writes: the topic as each of the thread's writers sees it. */
@@ -101,6 +102,7 @@ typedef struct leat__owned_t { /* a task of this thread */
     leat__op_t *ops[3];
     int64_t retry_at_ms;
     int64_t unanswered_since_ms, doubt_since_ms; /* -1: none */
+    leat__backoff_t backoff;                     /* while unanswered */
     leat__frozen_t *frozen;
     _Atomic int frozen_result;
     int64_t checkpoint_retry_ms;
@@ -188,6 +190,7 @@ struct leat__thread_t {
     int64_t work_since_ms;    /* first uncommitted work; -1 */
     int64_t trouble_since_ms; /* first abort or change of writers since a commit; -1 */
     int64_t rest_until_ms;    /* no processing before: backoff after trouble */
+    leat__backoff_t backoff;  /* of commits and writers, since a commit */
     int64_t purge_at_ms, view_at_ms, keep_at_ms;
     bool commit_wanted, busy;
     bool full, crowded;        /* waits for the background writer; should write now */
@@ -344,6 +347,12 @@ void leat__keep_room(leat__thread_t *t); /* evict; sets t->full */
 void leat__keep_purge(leat__thread_t *t);
 
 /* Small things. */
+
+/* Is what has failed since then to be tried again? task.timeout.ms = 0: no. */
+static inline bool leat__patient(const leat__thread_t *t, int64_t since_ms)
+{
+    return t->task_timeout_ms > 0 && t->now_ms - since_ms <= t->task_timeout_ms;
+}
 static inline leat__position_t leat__place(const char *topic, int32_t partition, int64_t offset)
 {
     return (leat__position_t){

@@ -11,10 +11,11 @@
 
 #include <stdio.h>
 
+#include "base/backoff.h"
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { FLUSH_SLICE_MS = 50, FLUSH_STUCK_MS = 250, AGAIN_MS = 20, DOWN_MS = 3000 };
+enum { FLUSH_SLICE_MS = 50, FLUSH_STUCK_MS = 250, AGAIN_MS = 20, AGAIN_MAX_MS = 1000, DOWN_MS = 3000 };
 
 typedef struct writer_job_t writer_job_t;
 typedef rd_kafka_error_t *(*txn_fn)(writer_job_t *j);
@@ -60,9 +61,9 @@ static leat__op_t *post(writer_job_t *j)
     return op;
 }
 
-static void pause_ms(long ms)
+static void pause_ms(int64_t ms)
 {
-    struct timespec t = {0, ms * 1000000L};
+    struct timespec t = {ms / 1000, ms % 1000 * 1000000L};
 
     nanosleep(&t, NULL);
 }
@@ -86,6 +87,9 @@ static void call_until(writer_job_t *j)
     leat_error_t *err = &j->job.op->err;
     int64_t began_ms = leat__clock_steady_ms(NULL);
     int downs = w->client->down;
+    leat__backoff_t backoff = {.first_ms = AGAIN_MS,
+        .max_ms = AGAIN_MAX_MS,
+        .random = (uint64_t)leat__clock_steady_us(NULL)};
 
     for (;;) {
         rd_kafka_error_t *e = j->call(j);
@@ -101,7 +105,7 @@ static void call_until(writer_job_t *j)
             return;
         if (out_of_time(j, began_ms, downs))
             break;
-        pause_ms(AGAIN_MS);
+        pause_ms(leat__backoff_next_ms(&backoff));
     }
     if (j->unknown)
         err->code = LEAT_ETIMEOUT;

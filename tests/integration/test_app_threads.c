@@ -221,6 +221,19 @@ static leat_rescue_t to_replace(void *user, const leat_error_t *err)
     return LEAT_REPLACE_THREAD;
 }
 
+static int64_t failed_at_ms[6];
+
+static leat_rescue_t to_replace_six(void *user, const leat_error_t *err)
+{
+    _Atomic int *failures = user;
+
+    (void)err;
+    failed_at_ms[*failures] = leat__clock_steady_ms(NULL);
+    if (++*failures == 6)
+        poison_wanted = false;
+    return LEAT_REPLACE_THREAD;
+}
+
 static leat_rescue_t to_end_all(void *user, const leat_error_t *err)
 {
     (void)err;
@@ -247,6 +260,29 @@ static void test_a_panic_of_one_thread_leaves_the_others_running(void **state)
     assert_int_equal(failures, 3);
     assert_int_equal(leat_app_stop(app, NULL), 0);
     assert_int_equal(leat_app_state(app), LEAT_STATE_NOT_RUNNING);
+    leat_app_free(app);
+    rig_world_close(&w);
+}
+
+static void test_a_thread_that_fails_again_and_again_does_not_spin(void **state)
+{
+    _Atomic int failures = 0;
+    leat_app_opts_t opts = {.on_thread_failure = to_replace_six, .user = (void *)&failures};
+    rig_world_t w;
+    leat_app_t *app;
+
+    (void)state;
+    written = 0;
+    rig_world_open_real(&w, build, PARTITIONS, "exactly_once_v2");
+    app = start(&w, "a", "1", &opts);
+    poison_wanted = true;
+    rig_write(&w, "in", 2, "k2", "poison", 1);
+    written++;
+    write_some(&w, 5);
+    await_counts(&w, written);
+    assert_int_equal(failures, 6);
+    assert_true(failed_at_ms[3] - failed_at_ms[2] >= 160); /* 0, 100, 200, 400, 800 ms, less a fifth */
+    assert_true(failed_at_ms[5] - failed_at_ms[4] >= 640);
     leat_app_free(app);
     rig_world_close(&w);
 }
@@ -340,6 +376,7 @@ int main(void)
         cmocka_unit_test(test_a_thread_is_added_from_within_a_callback),
         cmocka_unit_test(test_code_that_does_not_come_back_loses_its_tasks_only),
         cmocka_unit_test(test_a_panic_of_one_thread_leaves_the_others_running),
+        cmocka_unit_test(test_a_thread_that_fails_again_and_again_does_not_spin),
         cmocka_unit_test(test_one_of_three_ends_the_application),
         cmocka_unit_test(test_a_stop_with_a_limit_returns_by_then),
         cmocka_unit_test(test_a_stop_does_not_wait_for_code_that_does_not_come_back),
