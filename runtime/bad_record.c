@@ -205,8 +205,10 @@ static leat_verdict_t apply(leat_ctx_t *ctx, const leat_bad_record_t *bad, leat_
     return verdict;
 }
 
-/* What fills a global store is asked about only if that is wanted (KIP-1270): without the record the
- * table differs from its topic, in every process. */
+/*
+ * What fills a global store is asked about only if that is wanted: without the record the table
+ * differs from its topic, in every process.
+ */
 static bool asks(const leat__task_t *t, leat_stage_t stage)
 {
     return !t->global || t->global_asks ||
@@ -310,7 +312,8 @@ void leat__policy_init(leat__task_t *t)
         const char *topic = leat__config_text(config, "errors.dead.letter.queue.topic.name");
 
         t->dead_letter_topic = topic[0] ? topic : NULL;
-        t->global_asks = leat__config_int(config, "processing.exception.handler.global.enabled") != 0;
+        t->global_asks =
+            leat__config_int(config, "processing.exception.handler.global.enabled") != 0;
         t->letters_for_drops =
             topic[0] && leat__config_int(config, "errors.dead.letter.queue.drops") != 0;
     }

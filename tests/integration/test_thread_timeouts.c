@@ -1,6 +1,7 @@
 /*
- * Goal: task.timeout.ms as Kafka has it (0: nothing is tried again; within it what fails is tried again while other tasks
- * run; past it the thread fails and says what, where and by which property), and waits that grow between tries.
+ * Goal: task.timeout.ms as Kafka has it (0: nothing is tried again; within it what fails is tried
+ * again while other tasks run; past it the thread fails and says what, where and by which property),
+ * and waits that grow between tries.
  * Method: a thread on the embedded log with a clock of ours; calls that get no answer.
  */
 #include <setjmp.h>

@@ -1,4 +1,7 @@
-/* Goal: waits between tries: they double, end at the maximum, differ between those who wait, and repeat for one seed. */
+/*
+ * Goal: waits between tries: they double, end at the maximum, differ between those who wait, and
+ * repeat for one seed.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
