@@ -188,8 +188,10 @@ static int find_ends(run_t *g, leat_error_t *err)
 static int refused(const source_t *s, int code, leat_error_t *err)
 {
     return leat__error(err, code, LEAT_FATAL, s->topic,
-        "offset %lld of partition %d, which a global store is filled from, cannot be read: %s",
-        (long long)s->next, (int)s->partition, leat_error_text(code));
+        "offset %lld of partition %d, which a global store is filled from, cannot be read: %s%s",
+        (long long)s->next, (int)s->partition, leat_error_text(code),
+        code == LEAT_ETOPIC ? " (if its records were deleted: the next start fills the store anew)"
+                            : "");
 }
 
 /* 1: something was there; 0: nothing; negative: err. */
