@@ -176,8 +176,8 @@ static const leat__property_t properties[] = {
         .sentence = "Copies of each store that other processes keep current."},
     {INT("num.stream.threads", 1, 1024, "1"), .importance = LEAT__HIGH,
         .sentence = "Threads that process, in this process. More than tasks are idle."},
-    {INT("poll.ms", 0, 60000, "100"),
-        .sentence = "The longest that a thread sleeps when there is nothing to do."},
+    {INT("poll.ms", 0, 60000, "250"),
+        .sentence = "The longest that a thread sleeps when there is nothing to do; what comes wakes it."},
     {INT("probing.rebalance.interval.ms", 60000, MS_MAX, "600000"),
         .sentence = "How often at least to look again whether warmed up copies can take over, and "
                     "how old the state on disk is; a copy that has caught up is noticed at once."},

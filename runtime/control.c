@@ -368,7 +368,7 @@ int64_t leat__control_step(leat__control_t *c)
         leave_step(c);
     if (c->phase == LEAT__CONTROL_OVER)
         return -1;
-    return busy || c->stopping ? BUSY_MS * 2 : IDLE_MS;
+    return busy || c->stopping ? BUSY_MS * 2 : c->settled ? POLL_MS : IDLE_MS;
 }
 
 /* ---- life ---- */

@@ -44,7 +44,7 @@ static const char *const ours[][3] = {
     {"producer", "linger.ms", "1"},
     {"producer", "queue.buffering.max.messages", "50000"},
     {"producer", "queue.buffering.max.kbytes", "32768"},
-    {"consumer", "fetch.wait.max.ms", "100"},
+    {"consumer", "fetch.wait.max.ms", "200"},
     {"consumer", "fetch.error.backoff.ms", "50"},
     {"consumer", "queued.min.messages", "10000"},
     {"consumer", "queued.max.messages.kbytes", "4096"},

@@ -26,7 +26,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { API_HEARTBEAT = 12, API_JOIN_GROUP = 11, API_SYNC_GROUP = 14, HEARD_SETTLES_MS = 10 };
+enum { API_HEARTBEAT = 12, API_JOIN_GROUP = 11, API_SYNC_GROUP = 14, HEARD_SETTLES_MS = 10, NUDGE_MS = 45 };
 
 struct leat__member_t {
     leat__kbroker_t *broker;
@@ -39,6 +39,7 @@ struct leat__member_t {
     bool failed;
     bool leaves;
     int64_t heard_ms; /* believed: no LOST followed it */
+    int64_t nudged_ms;
 };
 
 /* ---- opening ---- */
@@ -319,13 +320,28 @@ static void believe(leat__member_t *m)
         m->heard_ms = heard;
 }
 
+/*
+ * Any question to librdkafka's main thread makes it look at the group again, which by itself it does
+ * once a second (librdkafka.md, Part I, row 4). It costs two switches of threads, so not at each step.
+ */
+static void nudge(leat__member_t *m)
+{
+    int64_t now_ms = leat__clock_steady_ms(NULL);
+    char *id;
+
+    if (now_ms < m->nudged_ms + NUDGE_MS)
+        return;
+    m->nudged_ms = now_ms;
+    id = rd_kafka_memberid(m->client->rk);
+    if (id)
+        rd_kafka_mem_free(m->client->rk, id);
+}
+
 leat__member_what_t leat__kmember_poll(leat__member_t *m, leat__member_event_t *e)
 {
     rd_kafka_event_t *event;
-    char *id = rd_kafka_memberid(m->client->rk);
 
-    if (id)
-        rd_kafka_mem_free(m->client->rk, id);
+    nudge(m);
     *e = (leat__member_event_t){.what = LEAT__MEMBER_NOTHING};
     while (e->what == LEAT__MEMBER_NOTHING && (event = rd_kafka_queue_poll(m->queue, 0))) {
         on_event(m, event, e);
