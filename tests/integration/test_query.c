@@ -379,13 +379,16 @@ static void test_isolation(void **state)
 
 /* ---- while it runs ---- */
 
+static _Atomic int found_much;  /* readers that saw committed rows often enough */
+static _Atomic bool asked_enough;
+
 static void *ask_much(void *user)
 {
     leat_app_t *app = user;
     uintptr_t found = 0;
     leat_error_t err;
 
-    for (int i = 0; i < 300; i++) {
+    while (!asked_enough) {
         leat_query_t *q = leat_query_open(app, NULL);
         const leat_kv_t *counts = leat_query_kv(q, "counts");
         const leat_row_t *row;
@@ -394,7 +397,8 @@ static void *ask_much(void *user)
 
         while ((row = leat_iter_next(it)))
             sum += *(const int64_t *)row->value;
-        found += sum > 0;
+        if (sum > 0 && ++found == 100)
+            found_much++;
         if (leat_query_close(q, &err) && leat_app_state(app) == LEAT_STATE_RUNNING) {
             print_error("%s: %s\n", err.where, err.text);
             return NULL;
@@ -418,8 +422,12 @@ static void test_beside_the_stream(void **state)
     for (int i = 0; i < 3; i++)
         assert_int_equal(pthread_create(&readers[i], NULL, ask_much, app), 0);
     fill_in(&w);
-    usleep(300000);
+    for (int i = 0; found_much < 3 && i < 6000; i++)
+        usleep(10000);
+    assert_int_equal(found_much, 3);
     leat_app_stop(app, NULL);
+    usleep(20000); /* they go on asking an app that has stopped */
+    asked_enough = true;
     for (int i = 0; i < 3; i++) {
         pthread_join(readers[i], &found);
         assert_non_null(found);
