@@ -199,8 +199,9 @@ typedef struct leat__restore_record_t {
 int leat__store_restore(leat__store_t *s, const leat__restore_record_t *records, size_t count,
     int64_t next, leat_error_t *err);
 /**
- * The end of the changelog is reached, for now: before the first read of the store. The next
- * checkpoint says that it is as new as its changelog. 0 or LEAT_ESTORE (may be called again).
+ * The end that the changelog has at this moment is reached: before the first read of the store.
+ * The next checkpoint says that it is as new as its changelog. 0 or LEAT_ESTORE (may be called
+ * again).
  */
 int leat__store_restored(leat__store_t *s, leat_error_t *err);
 /** Of one that is restored without an end: is what it holds older than the time of the next checkpoint? */

@@ -2,20 +2,8 @@
  * Goal: docs/CONFIGURATION.md says what the property table says. Method: make the page from the
  * table and compare; `test_config_doc --write` writes it.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include "base/buf.h"
+#include "doc_page.h"
 #include "base/config_inside.h"
-#include "base/log.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 static const char intro[] =
     "# Configuration\n"
@@ -123,61 +111,9 @@ static void make_page(leat__buf_t *b)
         "| name | why it changes nothing |\n|---|---|\n");
 }
 
-/* Beside this file's folder, in a source tree. */
-static const char *page_path(void)
-{
-    static const char own[] = "tests/unit/test_config_doc.c";
-    static char path[4096];
-    const char *file = __FILE__;
-    size_t root = strlen(file) - strlen(own);
-
-    LEAT_ASSERT(strcmp(file + root, own) == 0);
-    snprintf(path, sizeof path, "%.*sdocs/CONFIGURATION.md", (int)root, file);
-    return path;
-}
-
-static void test_page_is_what_the_table_says(void **state)
-{
-    leat__buf_t wanted = {0}, found = {0};
-    FILE *file = fopen(page_path(), "rb");
-    char piece[4096];
-    size_t got;
-
-    (void)state;
-    if (!file)
-        fail_msg("%s cannot be read", page_path());
-    while ((got = fread(piece, 1, sizeof piece, file)) > 0)
-        leat__buf_put(&found, piece, got);
-    fclose(file);
-    make_page(&wanted);
-    if (strcmp(leat__buf_text(&wanted), leat__buf_text(&found)) != 0)
-        fail_msg("%s is stale: run test_config_doc --write", page_path());
-    leat__buf_release(&wanted);
-    leat__buf_release(&found);
-}
-
-static int write_page(void)
-{
-    leat__buf_t page = {0};
-    FILE *file = fopen(page_path(), "wb");
-    bool written;
-
-    if (!file) {
-        perror(page_path());
-        return EXIT_FAILURE;
-    }
-    make_page(&page);
-    written = fwrite(page.data, 1, page.size, file) == page.size;
-    written = fclose(file) == 0 && written;
-    leat__buf_release(&page);
-    return written ? EXIT_SUCCESS : EXIT_FAILURE;
-}
-
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_page_is_what_the_table_says)};
+    doc_page_t page = {"docs/CONFIGURATION.md", "test_config_doc", make_page};
 
-    if (argc == 2 && strcmp(argv[1], "--write") == 0)
-        return write_page();
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return doc_page_main(argc, argv, &page);
 }
