@@ -515,6 +515,7 @@ void leat__control_view(leat__control_t *c, leat__thread_view_t *sum)
         sum->restore_rate += v.restore_rate;
         sum->standby_count += v.standby_count;
         sum->standby_left += v.standby_left;
+        sum->lag += v.lag;
         sum->commits += v.commits;
         sum->aborts += v.aborts;
         sum->threads += v.threads;

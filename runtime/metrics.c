@@ -12,6 +12,7 @@ static double forwarded(const leat__thread_view_t *v) { return (double)v->counts
 static double sent(const leat__thread_view_t *v) { return (double)v->counts.sent; }
 static double punctuations(const leat__thread_view_t *v) { return (double)v->counts.punctuations; }
 static double forced(const leat__thread_view_t *v) { return (double)v->counts.forced; }
+static double lag(const leat__thread_view_t *v) { return (double)v->lag; }
 static double commits(const leat__thread_view_t *v) { return (double)v->commits; }
 static double aborts(const leat__thread_view_t *v) { return (double)v->aborts; }
 static double threads(const leat__thread_view_t *v) { return (double)v->threads; }
@@ -43,6 +44,8 @@ const leat__metric_row_t leat__metrics[] = {
         "Calls of scheduled functions.", punctuations},
     {"enforced-processing-total", true, "records", "stream-task enforced-processing-total",
         "Records processed although another input was empty (max.task.idle.ms).", forced},
+    {"records-lag", false, "records", "consumer-fetch-manager records-lag",
+        "Input records still to be processed, up to the ends as last seen.", lag},
     {"commits-total", true, "commits", "stream-thread commit-total",
         "Commits that succeeded, of all threads.", commits},
     {"aborts-total", true, "aborts", "", "Transactions given up; their records are done again.",

@@ -101,19 +101,27 @@ static const char *phase_of(const leat__task_view_t *v)
     return v->running ? "running" : v->standby ? "standby" : "restoring";
 }
 
+/* null: not known yet */
+static void put_count(leat__text_t *out, const char *name, uint64_t count)
+{
+    if (count == UINT64_MAX)
+        leat__text_format(out, ",\"%s\":null", name);
+    else
+        leat__text_format(out, ",\"%s\":%" PRIu64, name, count);
+}
+
 static void put_task(leat__text_t *out, int thread, const leat__task_view_t *v)
 {
     leat__text_format(out,
         "{\"task\":\"%" PRId32 "_%" PRId32 "\",\"subtopology\":%" PRId32 ",\"partition\":%" PRId32
-        ",\"thread\":%d,\"role\":\"%s\",\"state\":\"%s\",\"records_left\":",
+        ",\"thread\":%d,\"role\":\"%s\",\"state\":\"%s\"",
         v->ref.group, v->ref.partition, v->ref.group, v->ref.partition, thread,
         v->standby ? "standby" : "active", phase_of(v));
-    if (v->left == UINT64_MAX)
-        leat__text_put(out, "null");
-    else
-        leat__text_format(out, "%" PRIu64, v->left);
-    leat__text_format(out, ",\"records_total\":%" PRIu64 ",\"records_per_second\":%.0f}", v->total,
-        v->rate);
+    put_count(out, "processed", v->records);
+    put_count(out, "lag", v->lag);
+    put_count(out, "records_left", v->left);
+    put_count(out, "records_total", v->total);
+    leat__text_format(out, ",\"records_per_second\":%.0f}", v->rate);
 }
 
 static void put_tasks(leat_app_t *app, leat__text_t *out)

@@ -40,11 +40,34 @@ static uint64_t total_of(const leat__owned_t *o)
     return total;
 }
 
+/* Up to the ends that the last fetches saw. */
+static uint64_t lag_of(const leat__owned_t *o)
+{
+    leat__thread_t *t = o->thread;
+    uint64_t lag = 0;
+
+    for (size_t i = 0; i < o->input_count; i++) {
+        const leat__lane_t *in = &o->inputs[i];
+        int64_t end, position;
+
+        if (!in->present)
+            continue;
+        end = t->vt->reader_high_watermark(t->reader, in->slot);
+        position = leat__task_position(o->task, (int)i);
+        if (end < 0)
+            return UINT64_MAX;
+        lag += end > position ? (uint64_t)(end - position) : 0;
+    }
+    return lag;
+}
+
 static leat__task_view_t view_of(const leat__owned_t *o)
 {
     leat__task_view_t v = {
         .ref = o->ref, .standby = o->standby, .running = o->phase == LEAT__PHASE_RUNNING};
 
+    v.lag = v.running ? lag_of(o) : UINT64_MAX;
+    v.records = v.running ? leat__task_counts(o->task)->records : 0;
     if (o->phase == LEAT__PHASE_RESTORING || o->phase == LEAT__PHASE_STANDBY) {
         v.left = o->standby ? leat__standby_left(o) : leat__restore_left(o);
         v.total = total_of(o);
@@ -114,6 +137,7 @@ void leat__view_show(leat__thread_t *t)
         view.restoring_count += o->phase < LEAT__PHASE_RUNNING;
         view.restore_left += v->left != UINT64_MAX ? v->left : 0;
         view.restore_rate += v->rate;
+        view.lag += v->lag != UINT64_MAX ? v->lag : 0;
         total += v->total;
     }
     t->view = view;

@@ -107,6 +107,7 @@ typedef struct leat__thread_view_t {
     double restore_rate;                 /* replayed per second by tasks that restore */
     size_t standby_count;                /* not among task_count */
     uint64_t standby_left;               /* changelog records that standbys are behind */
+    uint64_t lag;                        /* input records still to process, as far as known */
     uint64_t commits, aborts;
     size_t threads;                      /* of a sum: how many are alive */
 } leat__thread_view_t;
@@ -120,6 +121,8 @@ typedef struct leat__task_view_t {
                         UINT64_MAX: not known yet */
     uint64_t total;  /* records between where the replay began and its ends */
     double rate;     /* records replayed per second */
+    uint64_t records; /* processed since the task was given */
+    uint64_t lag;    /* input records still to process, up to the ends as last seen; UINT64_MAX: not known yet */
 } leat__task_view_t;
 
 leat__thread_t *leat__thread_new(leat__worker_t *w, int index, leat_error_t *err);

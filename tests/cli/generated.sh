@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # generated.sh [--write] LEAT: docs/man/leat.1, the reference in docs/CLI.md and tools/completion are what LEAT prints of its own
-# table of verbs; the manual page has no error that man finds, and bash takes its script and completes with it.
+# table of verbs; the manual page has no error that man finds, and bash, zsh and fish complete with their scripts.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 write=no
@@ -32,19 +32,32 @@ if command -v groff > /dev/null; then
   grep -q "no broker answered in time" "$work/page" || fail "the manual page does not tell the exit statuses"
 fi
 
-# What bash completes: words typed so far, then what must be among the answers.
-completes() { # EXPECTED WORDS...
-  local expected=$1; shift
-  answers=$(bash -c 'source tools/completion/leat.bash; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _leat; echo "${COMPREPLY[*]}"' \
-    _ leat "$@")
-  case " $answers " in *" $expected "*) ;; *) fail "bash completes 'leat $*' with '$answers', not '$expected'" ;; esac
+# What the shells complete: words typed so far, then what must be among the answers. A shell that is not here is left out, except in CI.
+questions=("topics|leat to" "describe|leat topics de" "--partitions|leat topics create --par" "--dry-run|leat reset --d"
+  "lz4|leat produce --compression-codec l" "base64|leat produce --key-format b" "CLI.md|leat produce --file docs/CL"
+  "fish|leat completion f")
+here() { command -v "$1" > /dev/null || { [ "${CI:-}" != true ] || fail "$1 is not installed: tools/setup --tests"; false; }; }
+bash_answers() {
+  for line; do
+    read -ra words <<< "$line"
+    bash -c 'source tools/completion/leat.bash; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _leat; echo "${COMPREPLY[*]}"' _ "${words[@]}"
+  done
 }
-completes topics to
-completes describe topics de
-completes --partitions topics create --par
-completes --dry-run reset --d
-completes lz4 produce --compression-codec l
-completes docs/CLI.md produce --file docs/CL
-if command -v zsh > /dev/null; then zsh -n tools/completion/_leat || fail "zsh does not take its script"; fi
-if command -v fish > /dev/null; then fish -n tools/completion/leat.fish || fail "fish does not take its script"; fi
+fish_answers() {
+  for line; do
+    HOME=$work fish --no-config -c 'source tools/completion/leat.fish; complete -C $argv[1]' -- "$line" | cut -f 1 | paste -sd ' '
+  done
+}
+zsh_answers() { HOME=$work timeout 100 zsh -f tests/cli/completes.zsh "$PWD/tools/completion" "$@"; }
+for shell in bash zsh fish; do
+  here $shell || continue
+  ${shell}_answers "${questions[@]#*|}" > "$work/answers"
+  for question in "${questions[@]}"; do
+    read -r answers || answers=
+    case " $answers" in
+    *[\ /]"${question%%|*}"\ * | *[\ /]"${question%%|*}") ;;
+    *) fail "$shell completes '${question#*|}' with '$answers', not '${question%%|*}'" ;;
+    esac
+  done < "$work/answers"
+done
 exit $failed

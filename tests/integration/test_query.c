@@ -456,6 +456,54 @@ static json_t *report(leat_app_t *app, leat_report_t what)
     return json;
 }
 
+/* Over all tasks; less than 0 while one of them does not know. */
+static json_int_t sum_of(leat_app_t *app, const char *member)
+{
+    json_t *json = report(app, LEAT_REPORT_TASKS), *task, *one;
+    json_int_t sum = 0;
+    size_t i;
+
+    json_array_foreach(json_object_get(json, "tasks"), i, task) {
+        one = json_object_get(task, member);
+        sum += json_is_integer(one) ? json_integer_value(one) : INT32_MIN;
+    }
+    json_decref(json);
+    return sum;
+}
+
+/* Waits: what tasks tell is up to a second old. */
+static void wait_for_sum(leat_app_t *app, const char *member, json_int_t wanted)
+{
+    for (int i = 0; i < 6000 && sum_of(app, member) != wanted; i++)
+        usleep(10000);
+    assert_int_equal(sum_of(app, member), wanted);
+}
+
+static void test_tasks_tell_lag(void **state)
+{
+    rig_world_t w;
+    leat_app_t *app;
+    json_int_t written = 1;
+
+    (void)state;
+    open_world(&w, "memory");
+    app = start(&w);
+    write_keyed(&w, "in", IN, "a", "x", 1000);
+    wait_for_sum(app, "processed", 1);
+    wait_for_sum(app, "lag", 0);
+    leat_app_pause(app); /* its threads get to know soon: what is written then stays */
+    for (; written < 6000 && sum_of(app, "lag") <= 0; written++, usleep(10000))
+        write_keyed(&w, "in", IN, "a", "x", 1000);
+    assert_true(sum_of(app, "lag") > 0);
+    assert_true(leat_app_metric(app, "records-lag") > 0);
+    leat_app_resume(app);
+    wait_for_sum(app, "lag", 0);
+    wait_for_sum(app, "processed", written);
+    assert_true(leat_app_metric(app, "records-lag") == 0);
+    leat_app_free(app);
+    rig_world_close(&w);
+}
+
 static void test_reports(void **state)
 {
     rig_world_t w;
@@ -536,7 +584,7 @@ int main(void)
         cmocka_unit_test(test_a_busy_thread_is_a_timeout),
         cmocka_unit_test(test_isolation),
         cmocka_unit_test(test_beside_the_stream),
-        cmocka_unit_test(test_reports),
+        cmocka_unit_test(test_reports), cmocka_unit_test(test_tasks_tell_lag),
         cmocka_unit_test(test_view),
     };
 

@@ -33,7 +33,7 @@ _leat() {
         "groups list") words=" --state --bootstrap-server --command-config --set --timeout --json --color --quiet --verbose --help" ;;
         "groups describe") words=" --group --all-groups --members --summary --bootstrap-server --command-config --set --timeout --json --color --quiet --verbose --help" ;;
         "reset") words=" --application-id --input-topics --intermediate-topics --internal-topics --to-earliest --to-latest --to-offset --to-datetime --by-duration --shift-by --from-file --dry-run --force --wait --bootstrap-server --command-config --set --timeout --json --color --quiet --verbose --help" ;;
-        "completion") words=" --color --quiet --verbose --help" ;;
+        "completion") words="bash zsh fish --color --quiet --verbose --help" ;;
         "help") words=" --man --markdown --color --quiet --verbose --help" ;;
         esac
     fi

@@ -44,6 +44,7 @@ typedef struct cli_verb_t {
     const char *about;           /* paragraphs; NULL: brief says it all */
     const cli_option_t *options; /* its own, ended by {0} */
     const char *words;           /* the option that words without "--" are values of; NULL: none */
+    const char *args;            /* offline: what its words can be, for completion; NULL: anything */
     const char *examples;        /* one a line, without "leat "; NULL: none */
     void (*run)(cli_t *c);
     bool offline; /* asks no broker */

@@ -7,9 +7,20 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/mem.h"
+/* What an option's value can be, blanks between; NULL: anything. */
+static const char *words_of(const cli_option_t *o)
+{
+    if (!o->choices && o->value && strcmp(o->value, "FORMAT") == 0)
+        return "auto string json int32 int64 float double hex base64 windowed: session:";
+    return o->choices;
+}
 
-/* ---- bash, and zsh by its bash completion ---- */
+static bool takes_file(const cli_option_t *o)
+{
+    return o->value && (strcmp(o->value, "FILE") == 0 || strcmp(o->value, "PATH") == 0);
+}
+
+/* ---- bash ---- */
 
 static void put_name(void *user, const cli_option_t *o)
 {
@@ -64,10 +75,8 @@ typedef struct choices_t {
 static void bash_choice(void *user, const cli_option_t *o)
 {
     choices_t *s = user;
-    const char *words = o->choices;
+    const char *words = words_of(o);
 
-    if (!words && o->value && strcmp(o->value, "FORMAT") == 0)
-        words = "auto string json int32 int64 float double hex base64 windowed: session:";
     for (size_t i = 0; i < s->count; i++)
         if (strcmp(s->seen[i], o->name) == 0)
             return;
@@ -84,7 +93,7 @@ static void bash_files(void *user, const cli_option_t *o)
     for (size_t i = 0; i < s->count; i++)
         if (strcmp(s->seen[i], o->name) == 0)
             return;
-    if (s->count == 32 || !o->value || (strcmp(o->value, "FILE") && strcmp(o->value, "PATH")))
+    if (s->count == 32 || !takes_file(o))
         return;
     fprintf(s->to, "%s--%s", s->count ? "|" : "", o->name);
     s->seen[s->count++] = o->name;
@@ -124,7 +133,7 @@ static void bash(FILE *to)
           "    if [ -z \"$words\" ]; then\n        case $verb in\n",
         to);
     for (const cli_verb_t *v = cli_verbs; v->name; v++) {
-        fprintf(to, "        \"%s\") words=\"", v->name);
+        fprintf(to, "        \"%s\") words=\"%s", v->name, v->args ? v->args : "");
         cli_each_option(v, put_name, to);
         fputs("\" ;;\n", to);
     }
@@ -159,12 +168,13 @@ static void zsh_option(void *user, const cli_option_t *o)
     if (o->value) {
         fputc(':', to);
         zsh_text(to, o->value);
-        if (o->choices)
-            fprintf(to, ":(%s)", o->choices);
-        else if (strcmp(o->value, "FILE") == 0 || strcmp(o->value, "PATH") == 0)
-            fputs(":_files", to);
-        else
-            fputs(": ", to);
+        if (words_of(o)) {
+            fputs(":(", to);
+            zsh_text(to, words_of(o));
+            fputc(')', to);
+        } else {
+            fputs(takes_file(o) ? ":_files" : ": ", to);
+        }
     }
     fputc('\'', to);
 }
@@ -189,17 +199,13 @@ static void zsh(FILE *to)
     for (const cli_verb_t *v = cli_verbs; v->name; v++) {
         fprintf(to, "        '%s') _arguments -S", v->name);
         cli_each_option(v, zsh_option, to);
-        fputs(" \\\n            '*: :' ;;\n", to);
+        fprintf(to, " \\\n            '*: :%s%s%s' ;;\n", v->args ? "(" : "", v->args ? v->args : "",
+            v->args ? ")" : "");
     }
     fputs("    esac\n}\n_leat \"$@\"\n", to);
 }
 
 /* ---- fish ---- */
-
-typedef struct fish_t {
-    FILE *to;
-    const char *condition;
-} fish_t;
 
 static void fish_text(FILE *to, const char *text)
 {
@@ -212,45 +218,54 @@ static void fish_text(FILE *to, const char *text)
     fputc('\'', to);
 }
 
+typedef struct fish_t {
+    FILE *to;
+    const char *verb;
+} fish_t;
+
 static void fish_option(void *user, const cli_option_t *o)
 {
     fish_t *f = user;
 
-    fprintf(f->to, "complete -c leat -n '%s' -l %s -d ", f->condition, o->name);
+    fprintf(f->to, "complete -c leat -n '__leat_in %s' -l %s -d ", f->verb, o->name);
     fish_text(f->to, o->help);
-    if (o->value)
+    if (takes_file(o))
+        fputs(" -r -F", f->to);
+    else if (words_of(o))
+        fprintf(f->to, " -x -a '%s'", words_of(o));
+    else if (o->value)
         fputs(" -x", f->to);
-    if (o->choices)
-        fprintf(f->to, " -a '%s'", o->choices);
-    else if (o->value && (strcmp(o->value, "FILE") == 0 || strcmp(o->value, "PATH") == 0))
-        fputs(" -a '(__fish_complete_path)'", f->to);
     fputc('\n', f->to);
 }
 
+/* __leat_in: these words begin the line; __leat_behind: they are all that stands before the word
+ * to be completed. */
 static void fish(FILE *to)
 {
-    fputs("# Completion of leat for fish. Made by: leat completion fish\ncomplete -c leat -f\n"
-          "complete -c leat -n __fish_use_subcommand -a '",
+    fputs("# Completion of leat for fish. Made by: leat completion fish\n"
+          "function __leat_in\n    set -l words (commandline -opc)\n"
+          "    string match -q -- \"$argv *\" \"$words[2..] \"\nend\n"
+          "function __leat_behind\n    set -l words (commandline -opc)\n"
+          "    test \"$argv\" = \"$words[2..]\"\nend\n"
+          "complete -c leat -f\ncomplete -c leat -n __leat_behind -a '",
         to);
     put_first_words(to);
-    fputs("'\n", to);
+    fputs("'\ncomplete -c leat -n __leat_behind -l help\n"
+          "complete -c leat -n __leat_behind -l version\n",
+        to);
     for (const cli_verb_t *v = cli_verbs; v->name; v++) {
         size_t size = strcspn(v->name, " ");
-        char *condition = v->name[size]
-                              ? leat__must_format("__fish_seen_subcommand_from %.*s; and "
-                                                  "__fish_seen_subcommand_from %s",
-                                    (int)size, v->name, v->name + size + 1)
-                              : leat__must_format("__fish_seen_subcommand_from %s", v->name);
-        fish_t f = {to, condition};
+        fish_t f = {to, v->name};
 
         if (v->name[size]) {
-            fprintf(to, "complete -c leat -n '__fish_seen_subcommand_from %.*s' -a %s -d ",
-                (int)size, v->name, v->name + size + 1);
+            fprintf(to, "complete -c leat -n '__leat_behind %.*s' -a %s -d ", (int)size, v->name,
+                v->name + size + 1);
             fish_text(to, v->brief);
             fputc('\n', to);
         }
+        if (v->args)
+            fprintf(to, "complete -c leat -n '__leat_in %s' -a '%s'\n", v->name, v->args);
         cli_each_option(v, fish_option, &f);
-        leat__free(condition);
     }
 }
 

@@ -142,6 +142,7 @@ const cli_verb_t cli_verbs[] = {
         .brief = "the script that completes leat's words in a shell",
         .about = "Takes bash, zsh or fish.",
         .options = none,
+        .args = "bash zsh fish",
         .examples = "completion bash",
         .run = cli_run_completion,
         .offline = true},
