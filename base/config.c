@@ -260,7 +260,8 @@ void leat__config_each_client(const leat_config_t *c, leat__config_each_fn fn, v
 
 bool leat__config_is_secret(const char *key)
 {
-    static const char *const ends[] = {"password", "secret", "ssl.key.pem", "sasl.jaas.config"};
+    static const char *const ends[] = {"password", "secret", "http.token", "ssl.key.pem",
+        "sasl.jaas.config"};
     size_t size = strlen(key);
 
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {

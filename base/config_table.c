@@ -137,6 +137,26 @@ static const leat__property_t properties[] = {
         .sentence =
             "How often the group is told that this process lives, and so how fast all notice a "
             "rebalance. Less than session.timeout.ms."},
+    {TEXT("leat.http.certificate"),
+        .sentence = "PEM file with the server's certificate, and those between it and its authority: "
+                    "the HTTP server then speaks TLS only. Needs leat.http.key."},
+    {INT("leat.http.connections", 1, 10000, "64"),
+        .sentence = "Above so many connections the HTTP server answers that it is busy. Each takes a "
+                    "thread."},
+    {TEXT("leat.http.key"), .sentence = "PEM file with the key of leat.http.certificate."},
+    {.name = "leat.http.listen",
+        .kind = LEAT__P_LISTEN,
+        .importance = LEAT__MEDIUM,
+        .sentence =
+            "Where the HTTP server listens: 8080 is port 8080 for programs of this machine, "
+            "0.0.0.0:8080 or [::]:8080 for all; port 0: any that is free, told in the log. Beyond "
+            "this machine leat.http.token is needed. Nothing: there is no server."},
+    {INT("leat.http.page.rows", 1, 100000, "1000"),
+        .sentence = "The most rows that one reply of the HTTP server has."},
+    {TEXT("leat.http.token"), .secret = true,
+        .sentence =
+            "Who asks the HTTP server for more than its health must send this as a bearer token. "
+            "Write ${file:PATH} or ${env:NAME}."},
     {INT("leat.restart.delay.ms", 0, 86400000, "0"), .importance = LEAT__MEDIUM,
         .sentence =
             "After a clean stop the tasks of this process wait so long for it to come back, and "

@@ -221,16 +221,17 @@ static bool is_name(const char *value, int64_t min, int64_t max)
                size;
 }
 
-static bool is_address(const char *value)
+/* HOST:PORT or nothing; alone: PORT will do. */
+static bool is_address(const char *value, int64_t port_min, bool alone)
 {
     const char *colon = strrchr(value, ':');
-    leat_slice_t port = leat_slice(colon ? colon + 1 : NULL);
+    leat_slice_t port = leat_slice(colon ? colon + 1 : value);
     int64_t number;
 
     if (!*value)
         return true;
-    return colon && colon > value && leat_slice_int64(&port, &number) && number > 0 &&
-           number < 65536;
+    return (colon ? colon > value : alone) && leat_slice_int64(&port, &number) &&
+           number >= port_min && number < 65536;
 }
 
 static bool is_int(const leat__property_t *p, const char *value)
@@ -251,7 +252,9 @@ static bool fits(const leat__property_t *p, const char *value)
     case LEAT__P_NAME:
         return is_name(value, p->min, p->max);
     case LEAT__P_ADDRESS:
-        return is_address(value);
+        return is_address(value, 1, false);
+    case LEAT__P_LISTEN:
+        return is_address(value, 0, true);
     case LEAT__P_CHOICE:
         return is_choice(p->choices, 0, value, strlen(value));
     case LEAT__P_CHOICES:
@@ -280,6 +283,9 @@ static void say_allowed(const leat__property_t *p, char *text, size_t size)
         break;
     case LEAT__P_ADDRESS:
         snprintf(text, size, "HOST:PORT, or nothing");
+        break;
+    case LEAT__P_LISTEN:
+        snprintf(text, size, "PORT, HOST:PORT, or nothing");
         break;
     case LEAT__P_CHOICES:
         snprintf(text, size, "%s; several of the last three with commas between", p->choices);

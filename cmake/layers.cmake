@@ -18,3 +18,12 @@ function(leat_layer name)
   target_include_directories(leat_${name} PRIVATE "${PROJECT_SOURCE_DIR}/include" "${view}")
   target_link_libraries(leat_${name} PRIVATE Threads::Threads)
 endfunction()
+
+# A file of the sources becomes part of the layer: leat__file_NAME[] (cmake/embed.cmake).
+function(leat_embed layer file name)
+  set(out "${PROJECT_BINARY_DIR}/embedded/${name}.c")
+  add_custom_command(OUTPUT "${out}" DEPENDS "${PROJECT_SOURCE_DIR}/${file}" "${PROJECT_SOURCE_DIR}/cmake/embed.cmake"
+    COMMAND "${CMAKE_COMMAND}" "-DIN=${PROJECT_SOURCE_DIR}/${file}" "-DOUT=${out}" -DNAME=${name}
+      -P "${PROJECT_SOURCE_DIR}/cmake/embed.cmake" VERBATIM)
+  target_sources(${layer} PRIVATE "${out}")
+endfunction()

@@ -9,6 +9,7 @@
  * run or free waits for them and takes everything down.
  */
 #include "app.h"
+#include "query/http.h"
 
 #include "base/config.h"
 #include "base/log.h"
@@ -125,6 +126,30 @@ void leat__app_use(leat_app_t *app, leat__broker_t *broker)
     app->broker = broker;
 }
 
+/* ---- the HTTP server, if this build has one ---- */
+
+static int start_http(leat_app_t *app, leat_error_t *err)
+{
+#ifdef LEAT_WITH_HTTP
+    return leat__http_start(app, &app->http, err);
+#else
+    if (leat__config_text(app->config, "leat.http.listen")[0] == '\0')
+        return 0;
+    return leat__error(err, LEAT_ECONFIG, LEAT_FATAL, "leat.http.listen",
+        "this build of leat has no HTTP server: build it with -DLEAT_WITH_HTTP=ON");
+#endif
+}
+
+static void stop_http(leat_app_t *app)
+{
+#ifdef LEAT_WITH_HTTP
+    leat__http_stop(app->http);
+    app->http = NULL;
+#else
+    (void)app;
+#endif
+}
+
 /* Everything that start made, last made first. The control thread has ended. */
 static void take_down(leat_app_t *app)
 {
@@ -134,7 +159,8 @@ static void take_down(leat_app_t *app)
     leat__control_t *control = app->control;
     app->control = NULL; /* leat_app_metric and its like find nothing from here on */
     pthread_mutex_unlock(&app->lock);
-    leat__control_free(control);
+    leat__control_free(control); /* answers what is still asked */
+    stop_http(app);
     leat__globals_stop(app);
     if (w->checkpointer != NULL)
         leat__checkpointer_stop(w->checkpointer);
@@ -216,13 +242,34 @@ static void fill_worker(leat_app_t *app)
         w->checkpointer, w->state_dir, leat__config_int(c, "state.cleanup.delay.ms"));
 }
 
-static int start(leat_app_t *app, leat_error_t *err)
+static int start_control(leat_app_t *app, leat_error_t *err)
 {
     leat__control_hooks_t hooks = {.state = on_control_state,
         .thread_failed = on_thread_failed,
         .failed = on_control_failed,
         .stopped = on_control_stopped,
         .user = app};
+    leat__control_t *control = leat__control_new(&app->worker, &hooks, app->log_start,
+        (const char *const *)app->created, app->created_count, err);
+    int rc;
+
+    if (control == NULL)
+        return err->code;
+    pthread_mutex_lock(&app->lock);
+    app->control = control;
+    app->threads = app->worker.thread_count;
+    pthread_mutex_unlock(&app->lock);
+    change_state(app, 1u << LEAT_STATE_CREATED, LEAT_STATE_REBALANCING);
+    rc = leat__control_start(control, err);
+    pthread_mutex_lock(&app->lock);
+    if (rc == 0 && app->failure.code != 0) /* of the global stores, before there was anything to stop */
+        leat__control_stop(control);
+    pthread_mutex_unlock(&app->lock);
+    return rc;
+}
+
+static int start(leat_app_t *app, leat_error_t *err)
+{
     int rc = leat_topology_check(app->topology, app->config, err);
 
     if (rc == 0)
@@ -244,21 +291,10 @@ static int start(leat_app_t *app, leat_error_t *err)
     if (rc != 0)
         return rc;
     fill_worker(app);
-    rc = leat__globals_start(app, err);
-    if (rc != 0)
-        return rc;
-    app->control = leat__control_new(&app->worker, &hooks, app->log_start,
-        (const char *const *)app->created, app->created_count, err);
-    if (app->control == NULL)
-        return err->code;
-    app->threads = app->worker.thread_count;
-    change_state(app, 1u << LEAT_STATE_CREATED, LEAT_STATE_REBALANCING);
-    rc = leat__control_start(app->control, err);
-    pthread_mutex_lock(&app->lock);
-    if (rc == 0 && app->failure.code != 0) /* of the global stores, before there was anything to stop */
-        leat__control_stop(app->control);
-    pthread_mutex_unlock(&app->lock);
-    return rc;
+    rc = start_http(app, err);
+    if (rc == 0)
+        rc = leat__globals_start(app, err);
+    return rc != 0 ? rc : start_control(app, err);
 }
 
 int leat_app_start(leat_app_t *app, leat_error_t *err)

@@ -9,6 +9,7 @@
 #include "state_dir.h"
 
 #include <leat/main.h>
+#include <leat/query.h>
 
 struct leat_app_t {
     leat_topology_t *topology;
@@ -31,6 +32,7 @@ struct leat_app_t {
     leat__state_dir_t dir;
     leat__worker_t worker;
     leat__control_t *control;
+    struct leat__http_t *http;           /* NULL: off */
     struct leat__globals_run_t *globals; /* NULL: the topology has no global stores */
     pthread_mutex_t globals_lock;        /* between those who ask about them and their end */
     int threads; /* wanted: as configured, added, removed */
@@ -60,6 +62,12 @@ bool leat__globals_serve(leat_app_t *app, leat__question_t *r);
 /** Fills the global stores, then keeps them up to date; before any stream thread. 0 too if there are none. */
 int leat__globals_start(leat_app_t *app, leat_error_t *err);
 void leat__globals_stop(leat_app_t *app); /* after all stream threads */
+
+/* query.c */
+int32_t leat__query_partition(const leat_query_t *q); /* of the row read last */
+
+/* report.c */
+const char *leat__state_name(leat_state_t state); /* "RUNNING" */
 
 /* app_end.c */
 typedef struct leat__ends_t {

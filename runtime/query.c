@@ -49,6 +49,7 @@ struct leat_query_t {
     handle_t *handles;
     leat__buf_t position;
     int64_t lag;
+    int32_t partition; /* of the row handed out last */
 };
 
 typedef struct part_t { /* one partition's rows */
@@ -437,6 +438,7 @@ static bool on_next(leat__rows_t *rows, leat__window_row_t *row)
         if (q->failure.code || rows->at >= rows->count || !rows->parts[rows->at].has_row)
             return false;
         *row = rows->parts[rows->at].row;
+        q->partition = rows->parts[rows->at].ref.partition;
         rows->parts[rows->at].has_row = false;
         return true;
     }
@@ -446,6 +448,7 @@ static bool on_next(leat__rows_t *rows, leat__window_row_t *row)
     if (q->failure.code || !(p = pick(rows)))
         return false;
     *row = p->row;
+    q->partition = p->ref.partition;
     rows->at = (size_t)(p - rows->parts) + 1;
     return true;
 }
@@ -677,4 +680,9 @@ const char *leat_query_position(const leat_query_t *q)
 int64_t leat_query_lag(const leat_query_t *q)
 {
     return q->lag;
+}
+
+int32_t leat__query_partition(const leat_query_t *q)
+{
+    return q->partition;
 }

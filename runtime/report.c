@@ -20,8 +20,13 @@
 
 enum { WORKERS_MS = 5000 };
 
-static const char *const state_names[] = {"CREATED", "REBALANCING", "RUNNING", "PENDING_SHUTDOWN",
-    "NOT_RUNNING", "PENDING_ERROR", "ERROR"};
+const char *leat__state_name(leat_state_t state)
+{
+    static const char *const names[] = {"CREATED", "REBALANCING", "RUNNING", "PENDING_SHUTDOWN",
+        "NOT_RUNNING", "PENDING_ERROR", "ERROR"};
+
+    return names[state];
+}
 
 /* ---- Prometheus ---- */
 
@@ -88,7 +93,7 @@ static void put_metrics(leat_app_t *app, leat__text_t *out)
     pthread_mutex_unlock(&app->lock);
     put_head(out, "leat_state", false, "State of the app; leat_state_t says which number is which.");
     put_name(out, app, "leat_state");
-    leat__text_format(out, ",state=\"%s\"} %d\n", state_names[state], (int)state);
+    leat__text_format(out, ",state=\"%s\"} %d\n", leat__state_name(state), (int)state);
     for (size_t i = 0; i < leat__metric_count; i++)
         put_metric(out, app, &leat__metrics[i], views, count);
     leat__free(views);
@@ -128,7 +133,7 @@ static void put_tasks(leat_app_t *app, leat__text_t *out)
 {
     bool first = true;
 
-    leat__text_format(out, "{\"state\":\"%s\",\"tasks\":[", state_names[leat_app_state(app)]);
+    leat__text_format(out, "{\"state\":\"%s\",\"tasks\":[", leat__state_name(leat_app_state(app)));
     pthread_mutex_lock(&app->lock);
     if (app->control != NULL) {
         leat__task_view_t *tasks = NULL;

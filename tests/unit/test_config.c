@@ -211,7 +211,8 @@ static void test_each_gives_what_has_the_prefix(void **state)
 static void test_secrets_are_known_by_name_whatever_stands_before(void **state)
 {
     static const char *const secret[] = {"sasl.password", "ssl.key.password", "ssl.key.pem",
-        "consumer.sasl.password", "sasl.oauthbearer.client.secret", "sasl.jaas.config"};
+        "consumer.sasl.password", "sasl.oauthbearer.client.secret", "sasl.jaas.config",
+        "leat.http.token"};
     static const char *const open[] = {
         "sasl.username", "ssl.key.location", "application.id", "program.password", "", "word"};
 
@@ -320,6 +321,8 @@ static void test_bad_values_say_what_is_allowed(void **state)
             "application.server is 'host'; allowed: HOST:PORT, or nothing"},
         {"application.server", "host:70000",
             "application.server is 'host:70000'; allowed: HOST:PORT, or nothing"},
+        {"leat.http.listen", "everywhere",
+            "leat.http.listen is 'everywhere'; allowed: PORT, HOST:PORT, or nothing"},
         {"default.key.serde", "x",
             "default.key.serde is not supported: Serdes stand in the topology, where a type is "
             "said: "
@@ -339,7 +342,7 @@ static void test_bad_values_say_what_is_allowed(void **state)
 static void test_good_values_of_every_kind(void **state)
 {
     static const char *const cases[][2] = {{"application.server", "[::1]:8080"},
-        {"application.server", ""}, {"topology.optimization", "all"},
+        {"application.server", ""}, {"leat.http.listen", "8080"}, {"leat.http.listen", "[::]:0"}, {"topology.optimization", "all"},
         {"topology.optimization", "merge.repartition.topics, reuse.ktable.source.topics"},
         {"max.task.idle.ms", "-1"}, {"state.cleanup.delay.ms", "9223372036854775807"},
         {"group.instance.id", ""}, {"client.tag.zone", "eu-1"}};

@@ -38,6 +38,9 @@ static void put_allowed(leat__buf_t *b, const leat__property_t *p)
     case LEAT__P_ADDRESS:
         leat__buf_put_text(b, "HOST:PORT");
         break;
+    case LEAT__P_LISTEN:
+        leat__buf_put_text(b, "PORT or HOST:PORT");
+        break;
     case LEAT__P_CHOICE:
     case LEAT__P_CHOICES:
         leat__buf_put_text(b, p->choices);

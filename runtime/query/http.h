@@ -1,0 +1,32 @@
+/*
+ * runtime/query/http.h: an app's HTTP server: stores, metrics, topology, health, the page.
+ *
+ *   server.c    sockets, threads, TLS, limits (libmicrohttpd, seen by no other file)
+ *   request.c   a request taken apart, a reply put together
+ *   routes.c    the table of routes, who may, who answers
+ *   reports.c   health, metrics, topology, tasks, workers, the page
+ *   stores.c    reads of stores            row_json.c    their rows as JSON
+ *
+ * Everything but server.c is plain functions from a request to a reply, which tests and fuzzers call
+ * without a socket. It runs on threads of the server's own, one per connection, and reads the app as
+ * any other thread of the program does: through leat/query.h and leat_app_report().
+ */
+#ifndef LEAT__RUNTIME_QUERY_HTTP_H
+#define LEAT__RUNTIME_QUERY_HTTP_H
+
+#include <leat/app.h>
+
+typedef struct leat__http_t leat__http_t;
+
+/**
+ * Serve where leat.http.listen says; "": *http is NULL. Before the control thread is made, so that
+ * health and metrics are there while an app starts.
+ * @return 0; LEAT_ECONFIG: a setting is unfit, or this build has no server; LEAT_EIO: the address is
+ *         taken, or a file cannot be read
+ */
+int leat__http_start(leat_app_t *app, leat__http_t **http, leat_error_t *err);
+/** Cuts what goes on. After the control thread has ended, so that no question waits. NULL: nothing. */
+void leat__http_stop(leat__http_t *http);
+int leat__http_port(const leat__http_t *http); /* the one listened on */
+
+#endif

@@ -1,0 +1,57 @@
+/* runtime/query/row_json.c: see row_json.h. */
+#include "row_json.h"
+
+#include <inttypes.h>
+
+const char *leat__store_kind_name(leat_store_kind_t kind)
+{
+    switch (kind) {
+    case LEAT_WINDOWS:
+    case LEAT_TIMESTAMPED_WINDOWS:
+        return "window";
+    case LEAT_SESSIONS:
+        return "session";
+    case LEAT_VERSIONS:
+        return "versioned";
+    case LEAT_CUSTOM:
+        return "custom";
+    case LEAT_KV:
+    case LEAT_TIMESTAMPED_KV:
+    default:
+        return "key-value";
+    }
+}
+
+static void put_time(leat__buf_t *out, const leat__store_spec_t *spec, const leat_row_t *row)
+{
+    switch (spec->kind) {
+    case LEAT_SESSIONS:
+    case LEAT_WINDOWS:
+    case LEAT_TIMESTAMPED_WINDOWS:
+        leat__buf_format(out, ",\"window\":{\"start\":%" PRId64 ",\"end\":%" PRId64 "}",
+            row->start_ms, row->end_ms);
+        break;
+    case LEAT_VERSIONS:
+        leat__buf_format(out, ",\"from\":%" PRId64 ",\"to\":", row->start_ms);
+        if (row->end_ms == INT64_MAX)
+            leat__buf_put_text(out, "null");
+        else
+            leat__buf_format(out, "%" PRId64, row->end_ms);
+        break;
+    default:
+        break;
+    }
+    if (spec->kind == LEAT_TIMESTAMPED_KV || spec->kind == LEAT_TIMESTAMPED_WINDOWS)
+        leat__buf_format(out, ",\"timestamp\":%" PRId64, row->time_ms);
+}
+
+void leat__row_json_put(leat__buf_t *out, const leat__store_spec_t *spec, const leat_row_t *row,
+    int32_t partition, leat__arena_t *scratch)
+{
+    leat__buf_put_text(out, "{\"key\":");
+    leat__json_put(out, spec->key, row->key, scratch);
+    leat__buf_put_text(out, ",\"value\":");
+    leat__json_put(out, spec->value, row->value, scratch);
+    put_time(out, spec, row);
+    leat__buf_format(out, ",\"partition\":%" PRId32, partition);
+}

@@ -1,0 +1,18 @@
+/* runtime/query/row_json.h: rows of stores as JSON. */
+#ifndef LEAT__RUNTIME_QUERY_ROW_JSON_H
+#define LEAT__RUNTIME_QUERY_ROW_JSON_H
+
+#include "base/base64.h"
+#include "base/json_value.h"
+#include "runtime/topology.h"
+
+const char *leat__store_kind_name(leat_store_kind_t kind); /* "key-value", "window", ... */
+
+/**
+ * {"key":...,"value":...,"timestamp":MS,"partition":N without its closing brace; key-value rows have
+ * "timestamp" if the store keeps it, windows and sessions a "window", versions "from" and "to".
+ */
+void leat__row_json_put(leat__buf_t *out, const leat__store_spec_t *spec, const leat_row_t *row,
+    int32_t partition, leat__arena_t *scratch);
+
+#endif

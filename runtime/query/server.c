@@ -1,0 +1,323 @@
+/*
+ * runtime/query/server.c: sockets, threads, TLS and limits of the HTTP server, by libmicrohttpd.
+ *
+ * A thread per connection: a read that waits, for a partition that is busy or for a position to be
+ * reached, holds nobody else up, and the code of a read is straight. What a connection needs from one
+ * request to the next stands in its link, which lives from accept to close.
+ */
+#include "http.h"
+#include "listen.h"
+#include "routes.h"
+
+#include "base/config.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    MEMORY_BYTES = 32 * 1024,  /* of a connection: the request line and the headers fit in */
+    BODY_BYTES_MAX = 1 << 20,
+    IDLE_S = 60,               /* without a byte from the client, or to it */
+    OVER = 16,                 /* connections above the limit that are still told so */
+    PEM_BYTES_MAX = 1 << 20
+};
+
+struct leat__http_t {
+    leat__site_t site;
+    leat__listening_t at;
+    struct MHD_Daemon *daemon;
+    int connections_max;
+    _Atomic int connections;
+    char *certificate, *key; /* PEM */
+    bool starting;
+    char said[160]; /* by the library, while it starts */
+};
+
+typedef struct leat__link_t { /* one connection; its thread's alone */
+    leat__http_t *http;
+    bool over;            /* above the limit */
+    bool began;           /* the headers of a request are there */
+    leat__buf_t target;   /* terminated */
+    leat__buf_t body;
+    leat__arena_t scratch;
+} link_t;
+
+/* ---- connections ---- */
+
+static void on_connection(void *user, struct MHD_Connection *c, void **context,
+    enum MHD_ConnectionNotificationCode what)
+{
+    leat__http_t *http = user;
+    link_t *l = *context;
+
+    (void)c;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        l = leat__must_alloc(sizeof *l);
+        l->http = http;
+        l->over = atomic_fetch_add(&http->connections, 1) >= http->connections_max;
+        leat__arena_init(&l->scratch);
+        *context = l;
+        return;
+    }
+    atomic_fetch_sub(&http->connections, 1);
+    leat__buf_release(&l->target);
+    leat__buf_release(&l->body);
+    leat__arena_release(&l->scratch);
+    leat__free(l);
+}
+
+static link_t *link_of(struct MHD_Connection *c)
+{
+    return MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+/* The target as it was sent: the library takes it apart in place afterwards. */
+static void *on_target(void *user, const char *target, struct MHD_Connection *c)
+{
+    link_t *l = link_of(c);
+
+    (void)user;
+    l->target.size = 0;
+    leat__buf_put(&l->target, target, strlen(target) + 1);
+    l->body.size = 0;
+    l->began = false;
+    return NULL;
+}
+
+static size_t leave_escaped(void *user, struct MHD_Connection *c, char *text)
+{
+    (void)user;
+    (void)c;
+    return strlen(text);
+}
+
+/* ---- a request ---- */
+
+static struct MHD_Response *response_of(leat__reply_t *reply)
+{
+    size_t size = reply->body.size;
+
+    if (reply->fixed.data) {
+        leat__buf_release(&reply->body);
+        return MHD_create_response_from_buffer(
+            reply->fixed.size, (void *)(uintptr_t)reply->fixed.data, MHD_RESPMEM_PERSISTENT);
+    }
+    return MHD_create_response_from_buffer_with_free_callback(
+        size, leat__buf_finish(&reply->body), leat__free);
+}
+
+static enum MHD_Result send_reply(struct MHD_Connection *c, leat__reply_t *reply)
+{
+    struct MHD_Response *response = response_of(reply);
+    enum MHD_Result sent;
+    char seconds[16];
+
+    MHD_add_response_header(
+        response, "Content-Type", reply->type ? reply->type : "application/json");
+    MHD_add_response_header(response, "Cache-Control", "no-store");
+    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    if (reply->allow)
+        MHD_add_response_header(response, "Allow", reply->allow);
+    if (reply->status == 401)
+        MHD_add_response_header(response, "WWW-Authenticate", "Bearer");
+    if (reply->retry_after_s) {
+        snprintf(seconds, sizeof seconds, "%d", reply->retry_after_s);
+        MHD_add_response_header(response, "Retry-After", seconds);
+    }
+    sent = MHD_queue_response(c, reply->status ? (unsigned)reply->status : 200, response);
+    MHD_destroy_response(response);
+    return sent;
+}
+
+/* Refused before its body was read, so the connection ends with it. */
+static enum MHD_Result refuse(
+    struct MHD_Connection *c, int status, const char *code, const char *text)
+{
+    leat__reply_t reply = {.retry_after_s = status == 503};
+
+    leat__reply_error(&reply, status, code, NULL, "%s", text);
+    return send_reply(c, &reply);
+}
+
+static enum MHD_Result reply_to(struct MHD_Connection *c, link_t *l, const char *method)
+{
+    leat__reply_t reply = {0};
+    leat__request_t r = {.site = &l->http->site,
+        .method = method,
+        .authorization = leat_slice(MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Authorization")),
+        .body = {l->body.data, l->body.size},
+        .scratch = &l->scratch};
+    enum MHD_Result sent;
+
+    if (leat__request_parse(&r, l->target.data, &reply))
+        leat__route(&r, &reply);
+    sent = send_reply(c, &reply);
+    leat__arena_reset(&l->scratch);
+    return sent;
+}
+
+/* Called when the headers are there, then with each piece of the body, then at its end. */
+static enum MHD_Result on_request(void *user, struct MHD_Connection *c, const char *url,
+    const char *method, const char *version, const char *data, size_t *size, void **context)
+{
+    link_t *l = link_of(c);
+
+    (void)user;
+    (void)url;
+    (void)version;
+    (void)context;
+    if (!l->began) {
+        l->began = true;
+        return l->over ? refuse(c, 503, "busy",
+                             "as many connections as leat.http.connections allows are open: try again "
+                             "later")
+                       : MHD_YES;
+    }
+    if (*size == 0)
+        return reply_to(c, l, method);
+    if (l->body.size + *size > BODY_BYTES_MAX)
+        return MHD_NO; /* it was told so, or said no length */
+    leat__buf_put(&l->body, data, *size);
+    *size = 0;
+    return MHD_YES;
+}
+
+/* ---- start ---- */
+
+static void on_log(void *user, const char *format, va_list args)
+{
+    leat__http_t *http = user;
+    char text[sizeof http->said];
+
+    vsnprintf(text, sizeof text, format, args);
+    text[strcspn(text, "\r\n")] = '\0';
+    if (http->starting)
+        memcpy(http->said, text, sizeof text);
+    leat__log(LEAT_LOG_DEBUG, "http", NULL, "%s", text);
+}
+
+/* [own] NULL: err. */
+static char *read_pem(const char *property, const char *path, leat_error_t *err)
+{
+    FILE *f = fopen(path, "re");
+    char *text = leat__must_alloc(PEM_BYTES_MAX + 1);
+    size_t size = f ? fread(text, 1, PEM_BYTES_MAX, f) : 0;
+    bool failed = !f || ferror(f);
+
+    if (failed)
+        leat__error(err, LEAT_EIO, LEAT_FATAL, property, "%.150s: %s", path, strerror(errno));
+    if (f)
+        fclose(f);
+    if (!failed && size > 0)
+        return text;
+    if (!failed)
+        leat__error(err, LEAT_ECONFIG, LEAT_FATAL, property, "%.150s is empty", path);
+    leat__free(text);
+    return NULL;
+}
+
+static int read_tls(leat__http_t *http, const leat_config_t *config, leat_error_t *err)
+{
+    const char *certificate = leat__config_text(config, "leat.http.certificate"),
+               *key = leat__config_text(config, "leat.http.key");
+
+    if (!*certificate && !*key)
+        return 0;
+    if (!*certificate || !*key)
+        return leat__error(err, LEAT_ECONFIG, LEAT_FATAL,
+            *key ? "leat.http.certificate" : "leat.http.key",
+            "not set, but %s is: TLS needs both", *key ? "leat.http.key" : "leat.http.certificate");
+    http->certificate = read_pem("leat.http.certificate", certificate, err);
+    http->key = http->certificate ? read_pem("leat.http.key", key, err) : NULL;
+    return http->key ? 0 : err->code;
+}
+
+static int start_daemon(leat__http_t *http, leat_error_t *err)
+{
+    unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
+                     MHD_USE_ITC | MHD_USE_ERROR_LOG | (http->key ? MHD_USE_TLS : 0u);
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, http->certificate}, {MHD_OPTION_HTTPS_MEM_KEY, 0, http->key},
+        {MHD_OPTION_END, 0, NULL}};
+
+    http->starting = true;
+    http->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, http,
+        MHD_OPTION_EXTERNAL_LOGGER, on_log, http, MHD_OPTION_LISTEN_SOCKET, http->at.fd,
+        MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped,
+        NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)(http->connections_max + OVER), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)MEMORY_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
+        http->key ? MHD_OPTION_ARRAY : MHD_OPTION_END, tls, MHD_OPTION_END);
+    http->starting = false;
+    if (http->daemon)
+        return 0;
+    return leat__error(err, LEAT_ECONFIG, LEAT_FATAL,
+        http->key ? "leat.http.certificate" : "leat.http.listen", "the HTTP server does not start: %s",
+        http->said);
+}
+
+static int start(leat__http_t *http, const leat_config_t *config, leat_error_t *err)
+{
+    const char *where = leat__config_text(config, "leat.http.listen");
+    int rc = leat__listen(where, &http->at, err);
+
+    if (!rc && !http->at.loopback && !*http->site.token)
+        rc = leat__error(err, LEAT_ECONFIG, LEAT_FATAL, "leat.http.token",
+            "not set, but leat.http.listen=%.80s lets other machines in: set a token, e.g. "
+            "${file:PATH}, or listen on a port of 127.0.0.1",
+            where);
+    if (!rc)
+        rc = read_tls(http, config, err);
+    return rc ? rc : start_daemon(http, err);
+}
+
+int leat__http_start(leat_app_t *app, leat__http_t **started, leat_error_t *err)
+{
+    leat__http_t *http;
+    int rc;
+
+    *started = NULL;
+    if (!*leat__config_text(app->config, "leat.http.listen"))
+        return 0;
+    http = leat__must_alloc(sizeof *http);
+    http->at.fd = -1;
+    http->site = (leat__site_t){.app = app,
+        .token = leat__config_text(app->config, "leat.http.token"),
+        .rows_max = (size_t)leat__config_int(app->config, "leat.http.page.rows")};
+    http->connections_max = (int)leat__config_int(app->config, "leat.http.connections");
+    rc = start(http, app->config, err);
+    if (rc) {
+        leat__http_stop(http);
+        return rc;
+    }
+    leat__log(LEAT_LOG_INFO, "http", NULL, "listening on port %d, %s%s", http->at.port,
+        http->at.loopback ? "for this machine" : "for all machines", http->key ? ", TLS" : "");
+    *started = http;
+    return 0;
+}
+
+void leat__http_stop(leat__http_t *http)
+{
+    if (!http)
+        return;
+    if (http->daemon)
+        MHD_stop_daemon(http->daemon); /* joins its threads, closes the socket */
+    else if (http->at.fd >= 0)
+        close(http->at.fd);
+    leat__free(http->certificate);
+    if (http->key)
+        explicit_bzero(http->key, strlen(http->key));
+    leat__free(http->key);
+    leat__free(http);
+}
+
+int leat__http_port(const leat__http_t *http)
+{
+    return http->at.port;
+}
