@@ -24,7 +24,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { NAMES_MAX = 8, VALUE_MAX = 1024, SAID_MAX = 40, SILENCE_MS = 30000 };
+enum { NAMES_MAX = 8, VALUE_MAX = 1024, SAID_MAX = 40, PATIENCE_MS = 300000 };
 
 static void die(const char *what, const char *why)
 {
@@ -147,7 +147,7 @@ static int create(const char *brokers, int count, char **topics)
     for (int i = 0; i < count; i++)
         fresh[i] = rd_kafka_NewTopic_new(topics[i], CHAOS_PARTITIONS, 1, text, sizeof text);
     rd_kafka_CreateTopics(rk, fresh, (size_t)count, NULL, q);
-    rd_kafka_event_t *e = rd_kafka_queue_poll(q, 30000);
+    rd_kafka_event_t *e = rd_kafka_queue_poll(q, PATIENCE_MS);
     if (e == NULL || rd_kafka_event_error(e))
         die("create", e == NULL ? "no answer" : rd_kafka_event_error_string(e));
     const rd_kafka_topic_result_t **results =
@@ -207,7 +207,7 @@ static void produce(
 
 static void deliver_all(rd_kafka_t *rk)
 {
-    if (rd_kafka_flush(rk, 120000) != 0 || refused > 0)
+    if (rd_kafka_flush(rk, PATIENCE_MS) != 0 || refused > 0)
         die("load", "not everything was delivered");
     rd_kafka_destroy(rk);
 }
@@ -233,7 +233,7 @@ static void load_first_facts(rd_kafka_t *rk, const char *prefix, const struct na
     for (int k = 0; k < names->count; k++)
         for (long key = 0; is_join(names->list[k]) && key < CHAOS_KEYS; key++)
             produce_keyed(rk, prefix, "facts", names->list[k], key, 0);
-    if (rd_kafka_flush(rk, 120000) != 0)
+    if (rd_kafka_flush(rk, PATIENCE_MS) != 0)
         die("load", "the facts were not delivered");
 }
 
@@ -322,8 +322,8 @@ static bool read_topics(const char *brokers, const char *const *topics, int coun
     for (int64_t heard_ms = now_ms(); on && (tail ? now_ms() < until_ms : open > 0);) {
         rd_kafka_message_t *r = rd_kafka_consumer_poll(rk, 200);
         if (r == NULL) {
-            if (!tail && now_ms() - heard_ms > SILENCE_MS)
-                die(topics[0], "nothing came for 30 s");
+            if (!tail && now_ms() - heard_ms > PATIENCE_MS)
+                die(topics[0], "nothing came for five minutes");
             continue;
         }
         heard_ms = now_ms();
