@@ -118,7 +118,8 @@ struct leat__control_t {
     bool revoking, losing;
     int64_t revoke_deadline_ms;
     int64_t rejoin_at_ms; /* fenced: joins again then, unless another process has our id; 0 */
-    leat_error_t fenced;
+    int64_t fenced_at_ms; /* last */
+    int fenced_times;     /* each soon after the one before */
 
     leat__holding_t *owned; /* sorted */
     size_t owned_count, owned_room;

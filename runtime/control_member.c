@@ -16,7 +16,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-enum { REJOIN_MS = 2000 };
+enum { REJOIN_MS = 2000, FENCED_MAX = 3, FENCED_APART_MS = 300000 };
 
 static bool all_let_go(const leat__control_t *c)
 {
@@ -94,13 +94,18 @@ static bool has_double(const leat__control_t *c)
            strcmp(s->member_id, c->own_member_id) != 0;
 }
 
-/* A fenced static member need not have a double: a join that was sent twice, over a broker that went away, does it too. So it
- * lets go, waits long enough for a double to show itself in the control topic, and joins again (PROTOCOLS.md 14). */
+/* A fenced static member need not have a double: a coordinator that dies between its answer to a join and the record of it, or
+ * carries out a join that was given up, holds a member id that nobody has. So it lets go, waits long enough for a double to show
+ * itself in the control topic, and joins again (PROTOCOLS.md 14). A double with a state directory of its own does not show
+ * itself; that one is known by fencing again and again. */
 static void fenced(leat__control_t *c, const leat_error_t *err)
 {
     leat__log(LEAT_LOG_WARN, "control", NULL,
-        "%s: letting go, and joining again if nobody else shows up", err->text);
-    c->fenced = *err;
+        "%s, or an outage of the broker left it there: letting go, and joining again if nobody "
+        "else shows up",
+        err->text);
+    c->fenced_times = c->now_ms - c->fenced_at_ms < FENCED_APART_MS ? c->fenced_times + 1 : 1;
+    c->fenced_at_ms = c->now_ms;
     c->rejoin_at_ms = c->now_ms + REJOIN_MS;
     lose(c);
     leat__membership_unref(c->next);
@@ -171,6 +176,14 @@ void leat__control_settle(leat__control_t *c)
 
 /* ---- joining ---- */
 
+/* [keep: c] What makes this process the same to the group after a restart. */
+static const char *instance_id(const leat__control_t *c)
+{
+    const char *set = leat__config_text(c->w->config, "group.instance.id");
+
+    return set[0] != '\0' ? set : c->w->process_id;
+}
+
 void leat__control_join_group(leat__control_t *c)
 {
     const leat_config_t *config = c->w->config;
@@ -186,10 +199,9 @@ void leat__control_join_group(leat__control_t *c)
     for (size_t g = 0; g < plan->group_count; g++)
         for (size_t i = 0; !plan->groups[g].global && i < plan->groups[g].topic_count; i++)
             topics[count++] = plan->groups[g].topics[i];
-    const char *instance = leat__config_text(config, "group.instance.id");
     leat__member_opts_t o = {
         .group = c->w->application_id,
-        .instance_id = instance[0] != '\0' ? instance : c->w->process_id,
+        .instance_id = instance_id(c),
         .client_id = c->w->application_id,
         .topics = topics,
         .topic_count = count,
@@ -208,14 +220,22 @@ void leat__control_join_group(leat__control_t *c)
 
 void leat__control_rejoin_step(leat__control_t *c)
 {
+    leat_error_t err;
+
     if (c->stopping || c->losing || c->now_ms < c->rejoin_at_ms ||
         (c->op != NULL && !leat__op_done(c->op)))
         return;
     leat__op_free(c->op);
     c->op = NULL;
     c->rejoin_at_ms = 0;
-    if (has_double(c))
-        leat__control_fail(c, &c->fenced);
-    else
+    if (!has_double(c) && c->fenced_times < FENCED_MAX) {
         leat__control_join_group(c);
+        return;
+    }
+    leat__error(&err, LEAT_EFENCED, LEAT_FATAL, c->w->application_id,
+        "another live process has this one's identity (group.instance.id %s): the state directory "
+        "was copied or is shared, or both were given this group.instance.id. Each process needs "
+        "its own: stop one, or start it with an empty state directory",
+        instance_id(c));
+    leat__control_fail(c, &err);
 }

@@ -83,7 +83,7 @@ leat__owned_t *leat__owned_new(leat__thread_t *t, leat__task_ref_t ref)
     for (size_t i = 0; i < o->store_count; i++)
         o->stores[i].slot = -1;
     o->lock = -1;
-    o->retry_at_ms = o->unanswered_since_ms = o->doubt_since_ms = -1;
+    o->retry_at_ms = o->unanswered_since_ms = o->doubt_since_ms = o->asked_since_ms = -1;
     o->age_max_ms = age_max_ms(group);
     o->backoff = leat__backoff(t->w->config, t->w->process_id, ref.group * 100000 + ref.partition);
     return o;
@@ -294,6 +294,8 @@ static void step_asked(leat__owned_t *o)
 {
     bool well;
 
+    if (o->phase == LEAT__PHASE_ASKING)
+        leat__starts_wait(o);
     for (int i = 0; i < 3; i++)
         if (o->ops[i] && !leat__op_done(o->ops[i]))
             return;

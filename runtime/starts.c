@@ -21,6 +21,8 @@
 #include "thread_inside.h"
 
 #define DOUBT_AGAIN_MS 500
+#define PENDING_MS 10000 /* who takes over fences first: then a transaction ends in half a second */
+#define PENDING_AGAIN_MS 30000
 
 /* ---- asking ---- */
 
@@ -58,6 +60,34 @@ void leat__starts_ask(leat__owned_t *o)
     o->ops[0] = t->vt->committed(t->b, t->w->application_id, of, count);
     o->phase = LEAT__PHASE_ASKING;
     leat__free(of);
+    if (o->asked_since_ms >= 0)
+        return;
+    o->asked_since_ms = t->now_ms;
+    o->pending_said_at_ms = t->now_ms + PENDING_MS;
+}
+
+/* Offsets that are not told although the group answers: a transaction took them along and has not ended (PROTOCOLS.md 12). A
+ * transaction that its coordinator has forgotten never does (KIP-664): only an operator can end it. */
+void leat__starts_wait(leat__owned_t *o)
+{
+    leat__thread_t *t = o->thread;
+    bool again = t->now_ms - o->asked_since_ms >= PENDING_AGAIN_MS;
+    leat__buf_t places = {0};
+
+    if (t->now_ms < o->pending_said_at_ms ||
+        (t->w->heard_ms && t->w->heard_ms(t->w->heard_user) > PENDING_MS))
+        return;
+    o->pending_said_at_ms = t->now_ms + PENDING_AGAIN_MS;
+    for (size_t i = 0; i < o->input_count; i++)
+        if (o->inputs[i].present)
+            leat__buf_format(&places, "%s%s-%d", places.size ? ", " : "", o->inputs[i].topic,
+                (int)o->ref.partition);
+    leat__log(again ? LEAT_LOG_INFO : LEAT_LOG_WARN, "task", o->id,
+        "the group does not tell the committed offsets of %s for %lld s: the transaction of an "
+        "earlier owner that took them along is open. It ends after its transaction.timeout.ms; if "
+        "not, kafka-transactions.sh find-hanging names it and its abort ends it",
+        leat__buf_text(&places), (long long)((t->now_ms - o->asked_since_ms) / 1000));
+    leat__buf_release(&places);
 }
 
 static const leat__position_t *answer_of(const leat__op_t *op, const char *topic)
@@ -96,6 +126,7 @@ bool leat__starts_take(leat__owned_t *o)
 {
     if (!answered(o, o->ops[0], "asking for committed offsets"))
         return false;
+    o->asked_since_ms = -1;
     leat__progress_release(&o->progress);
     for (size_t i = 0; i < o->input_count; i++) {
         leat__lane_t *in = &o->inputs[i];

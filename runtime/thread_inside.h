@@ -102,6 +102,8 @@ typedef struct leat__owned_t { /* a task of this thread */
     leat__op_t *ops[3];
     int64_t retry_at_ms;
     int64_t unanswered_since_ms, doubt_since_ms; /* -1: none */
+    int64_t asked_since_ms; /* for committed offsets; -1: not, or they were told */
+    int64_t pending_said_at_ms; /* that they are late is said (again) then */
     leat__backoff_t backoff;                     /* while unanswered */
     leat__frozen_t *frozen;
     _Atomic int frozen_result;
@@ -263,6 +265,7 @@ void leat__life_run(leat__owned_t *o); /* restored: open and process */
 
 /* starts.c */
 void leat__starts_ask(leat__owned_t *o);  /* committed offsets of its inputs */
+void leat__starts_wait(leat__owned_t *o); /* for them; says so when they are late */
 bool leat__starts_take(leat__owned_t *o); /* false: asked again later, or failed */
 /* ends of changelogs are known; false as above */
 bool leat__starts_measured(leat__owned_t *o);

@@ -193,8 +193,7 @@ static leat__member_what_t poll_fenced(leat__member_t *m, leat__member_event_t *
 {
     m->state = FAILED;
     leat__error(&e->err, LEAT_EFENCED, LEAT_FATAL, m->opts.group,
-        "another process joined the group with instance id %s: two processes use the same state"
-        " directory or a copy of it; stop one of them",
+        "the group has another member with this one's identity (group.instance.id %s)",
         m->opts.instance_id);
     return LEAT__MEMBER_FAILED;
 }

@@ -277,8 +277,7 @@ static void on_trouble(
     leat__kerror(&e->err, m->client, code, text, m->group, "be a member of the group");
     if (code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID)
         leat__error(&e->err, LEAT_EFENCED, LEAT_FATAL, m->group,
-            "another live process has this one's identity (group.instance.id %s): is the state "
-            "directory copied or shared?",
+            "the group has another member with this one's identity (group.instance.id %s)",
             m->instance_id ? m->instance_id : "");
     e->err.flags |= LEAT_FATAL;
 }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "log_kit.h"
 #include "thread_rig.h"
 
 #define ALO "at_least_once"
@@ -24,39 +25,6 @@
 #define HOUR 3600000
 
 static rig_record_t room[100];
-
-/* ---- the log ---- */
-
-static char lines[64 * 1024];
-
-static void catch_line(
-    void *user, leat_level_t level, const char *area, const char *text, const char *fields)
-{
-    size_t used = strlen(lines);
-
-    (void)user;
-    (void)level;
-    snprintf(lines + used, sizeof lines - used, "%s %s %s\n", area, text, fields ? fields : "");
-}
-
-static void catch_log(leat_level_t most)
-{
-    lines[0] = '\0';
-    leat_log_to(catch_line, NULL, most);
-}
-
-static void let_log_be(void)
-{
-    if (getenv("LEAT_TEST_LOG"))
-        fputs(lines, stderr);
-    leat_log_to(NULL, NULL, LEAT_LOG_ERROR);
-}
-
-static void assert_said(const char *text)
-{
-    if (!strstr(lines, text))
-        fail_msg("nothing like '%s' was said, but:\n%s", text, lines);
-}
 
 /* ---- a process with a past ---- */
 
@@ -487,7 +455,7 @@ static void test_progress_is_said_and_shown(void **state)
         w.clock.steady_ms += 1000;
         rig_steps(r, 2);
     }
-    assert_null(strstr(lines, "restore their state"));
+    assert_null(strstr(log_lines, "restore their state"));
     r->thread->progress_at_ms = 0; /* ten seconds later */
     w.clock.steady_ms += 1000;
     rig_steps(r, 2);

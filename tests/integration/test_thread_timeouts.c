@@ -1,7 +1,7 @@
 /*
  * Goal: task.timeout.ms as Kafka has it (0: nothing is tried again; within it what fails is tried
  * again while other tasks run; past it the thread fails and says what, where and by which property),
- * and waits that grow between tries.
+ * waits that grow between tries, and a line for who reads the log when offsets are pending.
  * Method: a thread on the embedded log with a clock of ours; calls that get no answer.
  */
 #include <setjmp.h>
@@ -11,6 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "log_kit.h"
 #include "thread_rig.h"
 
 #define ALO "at_least_once"
@@ -158,6 +159,81 @@ static void test_waits_grow_and_repeat_under_a_clock_of_ours(void **state)
     assert_int_equal(time_of_20(), time_of_20());
 }
 
+/* ---- committed offsets that are pending ---- */
+
+static void must(rig_world_t *w, leat__op_t *op)
+{
+    for (int i = 0; i < 10000 && !leat__op_done(op); i++) {
+        w->clock.steady_ms += 5;
+        leat__log_tick(w->log);
+    }
+    assert_true(leat__op_done(op));
+    assert_int_equal(op->err.code, 0);
+    leat__op_free(op);
+}
+
+/* Of somebody who is gone, over in-0: what it committed there cannot be told before it ends. */
+static leat__writer_t *hanging_transaction(rig_world_t *w)
+{
+    const leat__broker_vt_t *vt = w->outside->vt;
+    leat__writer_opts_t o = {
+        .client_id = "gone", .transactional_id = "gone", .transaction_timeout_ms = 900000};
+    leat__position_t p = {.topic = "in", .partition = 0, .offset = 3};
+    leat__membership_t *none = leat__fault_membership(w->log, RIG_APP, -1, "");
+    leat_error_t err = {0};
+    leat__writer_t *writer = vt->writer_open(w->outside, &o, &err);
+
+    must(w, vt->writer_init(writer));
+    assert_int_equal(vt->writer_begin(writer, &err), 0);
+    must(w, vt->writer_send_offsets(writer, &p, 1, none));
+    leat__membership_unref(none);
+    return writer;
+}
+
+static int times_said(const char *text)
+{
+    int times = 0;
+
+    for (const char *at = log_lines; (at = strstr(at, text)); at++)
+        times++;
+    return times;
+}
+
+static void test_offsets_that_stay_pending_are_said(void **state)
+{
+    static const char line[] = "does not tell the committed offsets of in-0 for ";
+    rig_world_t w;
+    leat__writer_t *writer;
+    rig_t *r;
+
+    (void)state;
+    rig_world_open(&w, rig_build_count, 2, EOS);
+    write_keys(&w, 0, 5);
+    write_keys(&w, 1, 5);
+    writer = hanging_transaction(&w);
+    catch_log(LEAT_LOG_INFO);
+    r = rig_start(&w, 0);
+    rig_steps(r, 9000 / 5);
+    assert_null(strstr(log_lines, line));
+    rig_steps(r, 2000 / 5);
+    assert_int_equal(times_said(line), 1);
+    assert_said("find-hanging");
+    rig_steps(r, 60000 / 5);
+    assert_int_equal(times_said(line), 3);
+    assert_null(strstr(log_lines, "offsets of in-1"));
+    r->heard_ms = 20000; /* a broker that is away is another matter */
+    rig_steps(r, 60000 / 5);
+    assert_int_equal(times_said(line), 3);
+    r->heard_ms = 0;
+    must(&w, w.outside->vt->writer_commit(writer));
+    rig_settle(r);
+    assert_int_equal(rig_count(r, "0_0", "a"), 2); /* of five, three were committed by the other */
+    let_log_be();
+    must(&w, w.outside->vt->writer_close(writer));
+    rig_stop(r);
+    rig_world_close(&w);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -167,6 +243,7 @@ int main(void)
         cmocka_unit_test(test_within_it_the_other_task_goes_on),
         cmocka_unit_test(test_past_it_the_thread_fails_and_says_why),
         cmocka_unit_test(test_waits_grow_and_repeat_under_a_clock_of_ours),
+        cmocka_unit_test(test_offsets_that_stay_pending_are_said),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
