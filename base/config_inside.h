@@ -10,7 +10,7 @@ typedef enum leat__property_kind_t {
     LEAT__P_BOOL,
     LEAT__P_TEXT,
     LEAT__P_NAME,    /* min..max characters of [A-Za-z0-9._-] */
-    LEAT__P_ADDRESS, /* HOST:PORT or nothing */
+    LEAT__P_ADDRESS, /* HOST:PORT, https://HOST:PORT or nothing */
     LEAT__P_LISTEN,  /* PORT, HOST:PORT or nothing; port 0 too */
     LEAT__P_CHOICE,  /* one of choices */
     LEAT__P_CHOICES, /* the first of choices, or several of the others with commas between */

@@ -47,9 +47,9 @@ static const leat__property_t properties[] = {
             "transactional ids and the state directory. The same in every process of an "
             "application, and only there."},
     {.name = "application.server",
-        .kind = LEAT__P_ADDRESS,
-        .no_effect = "this version answers no queries from other processes",
-        .sentence = "HOST:PORT under which other processes reach this one for queries."},
+        .kind = LEAT__P_ALIAS,
+        .initial = "leat.http.advertised",
+        .sentence = "Kafka Streams' name of leat.http.advertised."},
     {CHOICE("auto.offset.reset", "earliest, latest, none", "earliest"), .importance = LEAT__MEDIUM,
         .sentence =
             "Where to start on a source topic without a committed offset; none: stop with an "
@@ -137,6 +137,13 @@ static const leat__property_t properties[] = {
         .sentence =
             "How often the group is told that this process lives, and so how fast all notice a "
             "rebalance. Less than session.timeout.ms."},
+    {.name = "leat.http.advertised",
+        .kind = LEAT__P_ADDRESS,
+        .importance = LEAT__MEDIUM,
+        .sentence =
+            "HOST:PORT under which other workers of the application reach the HTTP server of this "
+            "one, or https://HOST:PORT; port 0: the one that it listens on. Without it they know "
+            "that a key is here, and cannot ask for it."},
     {TEXT("leat.http.certificate"),
         .sentence = "PEM file with the server's certificate, and those between it and its authority: "
                     "the HTTP server then speaks TLS only. Needs leat.http.key."},

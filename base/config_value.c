@@ -17,7 +17,10 @@
 #include <strings.h>
 #include <unistd.h>
 
-enum { SECRET_BYTES_MAX = 64 * 1024 };
+#define ADDRESS_CHARACTERS                                                                         \
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:[]%"
+
+enum { SECRET_BYTES_MAX = 64 * 1024, ADDRESS_MAX = 255 /* bytes of a host */ };
 
 /* ---- ${env:NAME} and ${file:PATH} ---- */
 
@@ -221,17 +224,31 @@ static bool is_name(const char *value, int64_t min, int64_t max)
                size;
 }
 
-/* HOST:PORT or nothing; alone: PORT will do. */
-static bool is_address(const char *value, int64_t port_min, bool alone)
+static bool is_port(const char *text)
 {
-    const char *colon = strrchr(value, ':');
-    leat_slice_t port = leat_slice(colon ? colon + 1 : value);
+    leat_slice_t port = leat_slice(text);
     int64_t number;
 
-    if (!*value)
-        return true;
-    return (colon ? colon > value : alone) && leat_slice_int64(&port, &number) &&
-           number >= port_min && number < 65536;
+    return leat_slice_int64(&port, &number) && number >= 0 && number < 65536;
+}
+
+/* [https://]HOST:PORT, or nothing */
+static bool is_address(const char *value)
+{
+    static const char scheme[] = "https://";
+    const char *host = strncmp(value, scheme, strlen(scheme)) == 0 ? value + strlen(scheme) : value;
+    const char *colon = strrchr(host, ':');
+
+    return !*value || (colon && colon > host && colon - host <= ADDRESS_MAX && is_port(colon + 1) &&
+                          strspn(host, ADDRESS_CHARACTERS) == strlen(host));
+}
+
+/* PORT, HOST:PORT or nothing */
+static bool is_listen(const char *value)
+{
+    const char *colon = strrchr(value, ':');
+
+    return !*value || (colon != value && is_port(colon ? colon + 1 : value));
 }
 
 static bool is_int(const leat__property_t *p, const char *value)
@@ -252,9 +269,9 @@ static bool fits(const leat__property_t *p, const char *value)
     case LEAT__P_NAME:
         return is_name(value, p->min, p->max);
     case LEAT__P_ADDRESS:
-        return is_address(value, 1, false);
+        return is_address(value);
     case LEAT__P_LISTEN:
-        return is_address(value, 0, true);
+        return is_listen(value);
     case LEAT__P_CHOICE:
         return is_choice(p->choices, 0, value, strlen(value));
     case LEAT__P_CHOICES:
@@ -282,7 +299,7 @@ static void say_allowed(const leat__property_t *p, char *text, size_t size)
             (long long)p->min, (long long)p->max);
         break;
     case LEAT__P_ADDRESS:
-        snprintf(text, size, "HOST:PORT, or nothing");
+        snprintf(text, size, "HOST:PORT, https://HOST:PORT, or nothing");
         break;
     case LEAT__P_LISTEN:
         snprintf(text, size, "PORT, HOST:PORT, or nothing");

@@ -140,6 +140,22 @@ static int start_http(leat_app_t *app, leat_error_t *err)
 #endif
 }
 
+/* Where others reach this process; port 0 stands for the one that is listened on. */
+static char *advertised(const leat_app_t *app)
+{
+    const char *text = leat__config_text(app->config, "leat.http.advertised");
+    const char *colon = strrchr(text, ':');
+
+    if (text[0] == '\0')
+        return NULL;
+#ifdef LEAT_WITH_HTTP
+    if (app->http != NULL && strcmp(colon, ":0") == 0)
+        return leat__must_format(
+            "%.*s:%d", (int)(colon - text), text, leat__http_port(app->http));
+#endif
+    return leat__must_strdup(text);
+}
+
 static void stop_http(leat_app_t *app)
 {
 #ifdef LEAT_WITH_HTTP
@@ -170,6 +186,7 @@ static void take_down(leat_app_t *app)
     leat__free(w->application_id);
     leat__free(w->process_id);
     leat__free(w->state_dir);
+    leat__free(w->advertised);
     memset(w, 0, sizeof *w);
     for (size_t i = 0; i < app->created_count; i++)
         leat__free(app->created[i]);
@@ -292,6 +309,7 @@ static int start(leat_app_t *app, leat_error_t *err)
         return rc;
     fill_worker(app);
     rc = start_http(app, err);
+    app->worker.advertised = advertised(app);
     if (rc == 0)
         rc = leat__globals_start(app, err);
     return rc != 0 ? rc : start_control(app, err);

@@ -361,6 +361,7 @@ int64_t leat__control_step(leat__control_t *c)
         leat__control_obey(c);
         leat__control_copies_step(c);
         leat__control_write_status(c);
+        leat__control_show_owners(c);
         busy = leat__lead_step(c) || busy || !c->settled || !c->running;
         report(c);
     }
@@ -397,8 +398,10 @@ leat__control_t *leat__control_new(leat__worker_t *w, const leat__control_hooks_
     c->obeyed = -1;
     c->lead.backoff = leat__backoff(w->config, w->process_id, -1);
     pthread_mutex_init(&c->seats_lock, NULL);
+    pthread_mutex_init(&c->owners_lock, NULL);
     if (leat__control_log_open(&c->log, w->broker, w->application_id, log_start, err) != 0) {
         pthread_mutex_destroy(&c->seats_lock);
+        pthread_mutex_destroy(&c->owners_lock);
         leat__free(c);
         return NULL;
     }
@@ -478,7 +481,9 @@ void leat__control_free(leat__control_t *c)
     leat__free(c->owned);
     leat__free(c->status_text);
     leat__free(c->own_member_id);
+    leat__owners_drop(c->owners);
     pthread_mutex_destroy(&c->seats_lock);
+    pthread_mutex_destroy(&c->owners_lock);
     leat__free(c);
 }
 

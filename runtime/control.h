@@ -30,6 +30,8 @@ void leat__control_pause(leat__control_t *c, bool pause);
 bool leat__control_has(leat__control_t *c, leat__task_ref_t ref, bool stale);
 /** Any thread: the request goes to the task's thread (the owner, else a standby). False: not here. */
 bool leat__control_ask(leat__control_t *c, leat__task_ref_t ref, leat__question_t *r);
+/** Any thread: who has which task [own: leat__owners_drop]; NULL: no placement is known yet. */
+struct leat__owners_t *leat__control_owners(leat__control_t *c);
 /** Any thread: so many stream threads from now on. It gets there by itself, a task at a time. */
 void leat__control_set_threads(leat__control_t *c, int count);
 /** On the control thread: the workers and their tasks as this process knows them; answers q. */

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 /* The owner's seat, else a standby's; -1: none. Under seats_lock. */
@@ -72,7 +73,36 @@ int leat__control_tasks(leat__control_t *c, int index, leat__task_view_t **tasks
     return count;
 }
 
-/* ---- who owns what, as JSON ---- */
+/* ---- who owns what ---- */
+
+void leat__control_show_owners(leat__control_t *c)
+{
+    leat__owners_t *fresh, *old;
+
+    if (c->log.placement_offset < 0 || (c->owners_at == c->log.placement_offset &&
+                                           c->owners_changes == c->log.changes && c->owners))
+        return;
+    fresh = leat__owners_new(&c->log, c->w->process_id);
+    c->owners_at = c->log.placement_offset;
+    c->owners_changes = c->log.changes;
+    pthread_mutex_lock(&c->owners_lock);
+    old = c->owners;
+    c->owners = fresh;
+    pthread_mutex_unlock(&c->owners_lock);
+    leat__owners_drop(old);
+}
+
+leat__owners_t *leat__control_owners(leat__control_t *c)
+{
+    pthread_mutex_lock(&c->owners_lock);
+    leat__owners_t *o = c->owners;
+    if (o != NULL)
+        atomic_fetch_add(&o->holders, 1);
+    pthread_mutex_unlock(&c->owners_lock);
+    return o;
+}
+
+/* ---- the same as JSON ---- */
 
 static const char *state_of(const leat__status_t *s)
 {
@@ -120,12 +150,13 @@ void leat__control_answer(leat__control_t *c, leat__question_t *q)
         (int)p->generation, (long long)p->revision, c->w->process_id);
     for (size_t i = 0; i < p->member_count; i++) {
         const leat__placed_member_t *m = &p->members[i];
+        const leat__status_t *s = leat__control_log_process(&c->log, m->process_id);
 
         leat__buf_format(out,
-            "%s{\"process\":\"%s\",\"threads\":%d,\"leads\":%s,\"state\":\"%s\",\"tasks\":[",
-            i ? "," : "", m->process_id, m->threads,
-            strcmp(m->member_id, p->leader) == 0 ? "true" : "false",
-            state_of(leat__control_log_process(&c->log, m->process_id)));
+            "%s{\"process\":\"%s\",\"host\":\"%s\",\"threads\":%d,\"leads\":%s,\"state\":\"%s\","
+            "\"tasks\":[",
+            i ? "," : "", m->process_id, s && s->host ? s->host : "", m->threads,
+            strcmp(m->member_id, p->leader) == 0 ? "true" : "false", state_of(s));
         put_refs(out, p, (int)i, false);
         leat__buf_put_text(out, "],\"standbys\":[");
         put_refs(out, p, (int)i, true);

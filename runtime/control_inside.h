@@ -5,6 +5,7 @@
 #include "base/backoff.h"
 #include "control.h"
 #include "control_log.h"
+#include "owners.h"
 #include "state_dir.h"
 
 typedef enum leat__lead_state_t {
@@ -137,6 +138,10 @@ struct leat__control_t {
     size_t tag_count;
     uint64_t forgotten; /* of the log, as last looked at */
     int64_t obeyed;      /* offset of the placement obeyed in this generation; -1 */
+    leat__owners_t *owners;   /* as of owners_at, owners_changes; under owners_lock */
+    int64_t owners_at;        /* placement_offset */
+    uint64_t owners_changes;  /* log.changes */
+    pthread_mutex_t owners_lock;
     char *status_text;   /* the last one written */
     char *own_member_id; /* in it */
     bool running_said, running;
@@ -193,6 +198,9 @@ void leat__control_see_given_up(leat__control_t *c, int me); /* in the placement
 bool leat__control_fencing(const leat__control_t *c); /* the ids of a stuck thread */
 void leat__control_list_given_up(const leat__control_t *c, leat__status_t *s);
 int leat__control_able_threads(const leat__control_t *c); /* that can take tasks */
+
+/* control_ask.c */
+void leat__control_show_owners(leat__control_t *c); /* to other threads, if something has changed */
 
 /* control_member.c */
 void leat__control_join_group(leat__control_t *c);

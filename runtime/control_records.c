@@ -347,6 +347,11 @@ void leat__status_encode(const leat__status_t *s, leat__buf_t *out)
     if (s->state == LEAT__PROCESS_RESTARTING)
         leat__buf_format(out, " %" PRId64, s->restart_ms);
     leat__buf_put_text(out, "\n");
+    if (s->host != NULL) {
+        leat__buf_put_text(out, "host");
+        put_word(out, s->host);
+        leat__buf_put_text(out, "\n");
+    }
     for (size_t i = 0; i < s->tag_count; i++) {
         leat__buf_put_text(out, "tag");
         put_word(out, s->tags[i].name);
@@ -380,6 +385,8 @@ bool leat__status_decode(leat_slice_t text, const char *process_id, leat__status
             s->seats = (int)number(line.words[1]);
         } else if (is(&line, "state", 2)) {
             take_state(&line, s);
+        } else if (is(&line, "host", 2) && s->host == NULL) {
+            s->host = take_word(line.words[1]);
         } else if (is(&line, "tag", 3)) {
             take_tag(&line, s);
         } else if (is(&line, "held", 1)) {
@@ -411,6 +418,7 @@ void leat__status_release(leat__status_t *s)
     leat__free(s->tags);
     leat__free(s->process_id);
     leat__free(s->member_id);
+    leat__free(s->host);
     leat__free(s->held);
     leat__free(s->copies);
     leat__free(s->given_up);

@@ -283,6 +283,7 @@ static void say_again_if_forgotten(leat__control_t *c)
 void leat__control_write_status(leat__control_t *c)
 {
     leat__status_t s = {.process_id = c->w->process_id,
+        .host = c->w->advertised,
         .threads = leat__control_able_threads(c),
         .seats = c->seat_count,
         .tags = c->tags,

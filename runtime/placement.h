@@ -9,8 +9,8 @@
  *                     placement
  *   placement         generation, revision, leader; members; per task: the owner, whether it must
  *                     release, who keeps copies
- *   status/<process>  member id, threads, tags, state, tasks held, tasks given up, copies of
- *                     others' state and how far they are, and the answer `released` to a
+ *   status/<process>  member id, threads, host, tags, state, tasks held, tasks given up, copies
+ *                     of others' state and how far they are, and the answer `released` to a
  *                     placement's revision; written on change, not on time
  *   incarnation/<t>   a random number of internal topic t's making (PROTOCOLS.md 9)
  *
@@ -70,6 +70,7 @@ typedef struct leat__tag_t {
 
 typedef struct leat__status_t {
     char *process_id, *member_id;
+    char *host;  /* leat.http.advertised; NULL: none */
     int threads; /* that take tasks */
     int seats;   /* threads have ids below it: what a fence must cover */
     leat__process_state_t state;

@@ -82,6 +82,7 @@ typedef struct leat__worker_t {
     const leat_app_opts_t *opts;
     char *application_id, *process_id;   /* process id: uuid kept in the state directory */
     char *state_dir;                     /* <state.dir>/<application.id>.leat */
+    char *advertised;                    /* where other processes reach this one by HTTP; NULL: nowhere */
     bool exactly_once;
     int thread_count;                    /* seats; changed by the control thread, and read only where it makes threads */
     void *block_cache;

@@ -3,7 +3,8 @@
  *
  * A read of isolation `committed` is the same read with the store's `as_committed` on: entries show
  * the version that an abort would go back to, and the store's time is the committed one. The switch is
- * on only inside a call here, on the owner's thread, so nobody else can meet it.
+ * on only inside a call here, on the owner's thread, so nobody else can meet it; likewise `behind`, the
+ * mark, which cursors look at while they are opened.
  */
 #include "statestore/ask.h"
 
@@ -13,7 +14,7 @@
 struct leat__answer_t {
     leat__store_t *s;
     leat__ask_t ask;
-    leat__buf_t keys;  /* from and to */
+    leat__buf_t keys;  /* from, to, mark */
     leat__buf_t point; /* the value of the only row */
     bool has_point;
     leat__window_row_t row;
@@ -107,6 +108,7 @@ static void open_cursor(leat__answer_t *a)
     leat__store_t *s = a->s;
     const leat__ask_t *k = &a->ask;
 
+    s->behind = k->mark;
     switch (k->verb) {
     case LEAT__ASK_RANGE:
         a->cursor = leat__store_range(s, k->from, k->to, k->order);
@@ -124,6 +126,7 @@ static void open_cursor(leat__answer_t *a)
         a->windows = leat__versioned_history(s, k->from, k->from_ms, k->to_ms, k->order);
         break;
     }
+    s->behind = (leat_slice_t){NULL, 0};
 }
 
 leat__answer_t *leat__answer_open(leat__store_t *s, const leat__ask_t *ask)
@@ -133,11 +136,13 @@ leat__answer_t *leat__answer_open(leat__store_t *s, const leat__ask_t *ask)
 
     a->s = s;
     a->ask = *ask;
-    leat__buf_reserve(&a->keys, ask->from.size + ask->to.size + 1);
+    leat__buf_reserve(&a->keys, ask->from.size + ask->to.size + ask->mark.size + 1);
     leat__buf_put(&a->keys, ask->from.data, ask->from.size);
     leat__buf_put(&a->keys, ask->to.data, ask->to.size);
+    leat__buf_put(&a->keys, ask->mark.data, ask->mark.size);
     a->ask.from = keep(a, ask->from, 0);
     a->ask.to = keep(a, ask->to, ask->from.size);
+    a->ask.mark = keep(a, ask->mark, ask->from.size + ask->to.size);
     observed_ms = enter(a);
     if (leat__ask_is_point(ask->verb))
         keep_point(a, find(a));
@@ -162,6 +167,7 @@ bool leat__answer_next(leat__answer_t *a, leat__window_row_t *row)
     if (a->cursor) {
         *row = (leat__window_row_t){.time_ms = -1};
         more = leat__cursor_next(a->cursor, &row->key, &row->value, &row->time_ms);
+        a->row.key = row->key;
     } else {
         more = leat__window_next(a->windows, row);
     }
@@ -169,21 +175,31 @@ bool leat__answer_next(leat__answer_t *a, leat__window_row_t *row)
     return more;
 }
 
-typedef struct packed_t {
-    int64_t start_ms, end_ms, time_ms;
-    uint32_t key_size, value_size;
-} packed_t;
+void leat__answer_mark(const leat__answer_t *a, leat__buf_t *mark)
+{
+    if (a->cursor)
+        leat__buf_put(mark, a->row.key.data, a->row.key.size);
+    else if (a->windows)
+        leat__window_mark(a->windows, mark);
+}
+
+/* A row in a page: {start 8}{end 8}{time 8}{size of the key 4}{size of the value 4}{key}{value} */
+enum { HEAD_BYTES = 32 };
 
 bool leat__answer_page(leat__answer_t *a, size_t bytes, leat__buf_t *page)
 {
     leat__window_row_t row;
+    char head[HEAD_BYTES];
 
     while (page->size < bytes) {
         if (!leat__answer_next(a, &row))
             return false;
-        packed_t packed = {row.start_ms, row.end_ms, row.time_ms, (uint32_t)row.key.size,
-            (uint32_t)row.value.size};
-        leat__buf_put(page, &packed, sizeof packed);
+        leat__store_be64(head, (uint64_t)row.start_ms);
+        leat__store_be64(head + 8, (uint64_t)row.end_ms);
+        leat__store_be64(head + 16, (uint64_t)row.time_ms);
+        leat__store_be32(head + 24, (uint32_t)row.key.size);
+        leat__store_be32(head + 28, (uint32_t)row.value.size);
+        leat__buf_put(page, head, sizeof head);
         leat__buf_put(page, row.key.data, row.key.size);
         leat__buf_put(page, row.value.data, row.value.size);
     }
@@ -192,19 +208,20 @@ bool leat__answer_page(leat__answer_t *a, size_t bytes, leat__buf_t *page)
 
 bool leat__page_next(leat_slice_t *page, leat__window_row_t *row)
 {
-    packed_t packed;
+    const char *head = page->data;
 
-    if (page->size < sizeof packed)
+    if (page->size < HEAD_BYTES)
         return false;
-    memcpy(&packed, page->data, sizeof packed);
-    const char *key = page->data + sizeof packed, *value = key + packed.key_size;
-    *row = (leat__window_row_t){.key = {key, packed.key_size},
-        .start_ms = packed.start_ms,
-        .end_ms = packed.end_ms,
-        .value = {value, packed.value_size},
-        .time_ms = packed.time_ms};
-    page->size -= (size_t)(value + packed.value_size - page->data);
-    page->data = value + packed.value_size;
+    size_t key_size = leat__load_be32(head + 24), value_size = leat__load_be32(head + 28);
+    if (key_size + value_size > page->size - HEAD_BYTES)
+        return false;
+    *row = (leat__window_row_t){.key = {head + HEAD_BYTES, key_size},
+        .start_ms = (int64_t)leat__load_be64(head),
+        .end_ms = (int64_t)leat__load_be64(head + 8),
+        .value = {head + HEAD_BYTES + key_size, value_size},
+        .time_ms = (int64_t)leat__load_be64(head + 16)};
+    page->data += HEAD_BYTES + key_size + value_size;
+    page->size -= HEAD_BYTES + key_size + value_size;
     return true;
 }
 

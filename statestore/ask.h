@@ -6,6 +6,9 @@
  * The typed verbs of a handle whose store belongs to another thread (leat/query.h) become questions;
  * whoever carries them over is a leat__remote_t. The other end, on the owner's thread, answers
  * with leat__answer_*: the rows are those of the moment when it was opened.
+ *
+ * An answer may be left after any row and gone on with later by another one, even in another
+ * process: the mark behind a row is the place in the order of the store where it stands.
  */
 #ifndef LEAT__STATESTORE_ASK_H
 #define LEAT__STATESTORE_ASK_H
@@ -33,6 +36,7 @@ typedef struct leat__ask_t {
     leat_order_t order;
     leat_slice_t from, to; /* .data NULL: an open end */
     int64_t from_ms, to_ms;
+    leat_slice_t mark;     /* only what lies behind it; .data NULL: all. Not for points */
 } leat__ask_t;
 
 /** The kind of store that a verb is for; key-value and timestamped ones are one. */
@@ -57,7 +61,8 @@ void leat__answer_close(leat__answer_t *a);                         /* NULL: not
  * Read back with leat__page_next, which takes a row off the front.
  */
 bool leat__answer_page(leat__answer_t *a, size_t bytes, leat__buf_t *page);
-bool leat__page_next(leat_slice_t *page, leat__window_row_t *row);
+bool leat__page_next(leat_slice_t *page, leat__window_row_t *row); /* false too: what is left is no row */
+void leat__answer_mark(const leat__answer_t *a, leat__buf_t *mark); /* after a row, before the next */
 
 /* ---- on the thread that asks ---- */
 

@@ -77,11 +77,41 @@ static void next_row(leat__cursor_t *c)
     c->row_valid = c->scan && leat__beneath_next(c->scan, &c->row_key, &c->row);
 }
 
+static leat_slice_t copy_key(leat_slice_t key, bool and_zero)
+{
+    if (!key.data)
+        return key;
+    char *copy = leat__must_alloc(key.size + 1);
+    if (key.size)
+        memcpy(copy, key.data, key.size);
+    return (leat_slice_t){copy, key.size + and_zero};
+}
+
+/* Only what lies behind the store's mark (ask.c); of a history window.c sees to that. Of the two
+ * strings, which are the caller's, one may be made anew. */
+static void cut(leat__store_t *s, leat_slice_t *from, leat_slice_t *until, bool descending)
+{
+    leat_slice_t *end = descending ? until : from;
+    int way = end->data ? leat__bytes_compare(*end, s->behind) : 0;
+
+    if (!s->behind.data || s->shape == LEAT__HISTORY)
+        return;
+    if (end->data && (descending ? way <= 0 : way > 0))
+        return;
+    leat__free((char *)(uintptr_t)end->data);
+    *end = copy_key(s->behind, !descending);
+    if (from->data && until->data && leat__bytes_compare(*from, *until) > 0) {
+        leat__free((char *)(uintptr_t)until->data);
+        *until = copy_key(*from, false); /* nothing is left */
+    }
+}
+
 /* Rows of [from, until); the cursor adopts both strings. */
 static leat__cursor_t *open_cursor(
     leat__store_t *s, leat_slice_t from, leat_slice_t until, leat_order_t order, bool here)
 {
     leat__cursor_t *c = leat__must_alloc(sizeof *c);
+    cut(s, &from, &until, order == LEAT_DESCENDING);
     c->s = s;
     c->from = (char *)(uintptr_t)from.data;
     c->until = (char *)(uintptr_t)until.data;
@@ -95,16 +125,6 @@ static leat__cursor_t *open_cursor(
     c->scan = here ? NULL : leat__beneath_scan(s, from, until, order);
     next_row(c);
     return c;
-}
-
-static leat_slice_t copy_key(leat_slice_t key, bool and_zero)
-{
-    if (!key.data)
-        return key;
-    char *copy = leat__must_alloc(key.size + 1);
-    if (key.size)
-        memcpy(copy, key.data, key.size);
-    return (leat_slice_t){copy, key.size + and_zero};
 }
 
 leat__cursor_t *leat__cursor_open(

@@ -133,6 +133,7 @@ struct leat__store_t {
     struct leat__filters_t *filter; /* of all keys in it; NULL: it was not empty when it was opened */
     bool flushing;
     bool as_committed; /* while a query of isolation `committed` reads: ask.c */
+    leat_slice_t behind; /* while a question opens its cursor: only rows behind this one */
     leat__store_hooks_t hooks;
     void (*flush_fn)(void *user, leat__store_t *s, const leat__change_view_t *change);
     void *flush_user;

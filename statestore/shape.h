@@ -47,6 +47,7 @@ leat__window_cursor_t *leat__window_cursor_new(leat__store_t *s, leat_slice_t ke
 void leat__window_cursor_add(leat__window_cursor_t *c, const leat__window_at_t *at,
     leat_slice_t value, int64_t time_ms);
 void leat__window_cursor_turn(leat__window_cursor_t *c);
+void leat__window_cursor_cut(leat__window_cursor_t *c); /* rows up to the mark of a question */
 void leat__window_cursor_part(leat__window_cursor_t *c, leat_slice_t from, leat_slice_t until);
 /* A row of such a part. False: nothing to show. */
 bool leat__versioned_row(

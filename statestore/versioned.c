@@ -306,5 +306,6 @@ leat__window_cursor_t *leat__versioned_history(
     }
     if (order == LEAT_DESCENDING)
         leat__window_cursor_turn(c);
+    leat__window_cursor_cut(c);
     return c;
 }

@@ -24,6 +24,8 @@ struct leat__window_cursor_t {
     leat__buf_t keys;                 /* from and to */
     leat__buf_t picked;               /* rows of one key in memory, in order */
     size_t picked_at;
+    leat_slice_t row_key;       /* of the last row, if it came from a part */
+    leat__window_at_t row_at;   /* if it was picked */
     bool backwards;
 };
 
@@ -394,6 +396,34 @@ void leat__window_cursor_turn(leat__window_cursor_t *c)
     leat__free(places);
     leat__buf_release(&c->picked);
     c->picked = out;
+    c->backwards = true;
+}
+
+/* Where a picked row stands among those of its key. */
+static leat_slice_t place_of(
+    const leat__window_cursor_t *c, const leat__window_at_t *at, leat__buf_t *room)
+{
+    char start[8];
+    if (c->s->shape != LEAT__HISTORY)
+        return leat__shape_key(c->s, c->from, at, room);
+    leat__store_be64(start, leat__turned(at->start_ms));
+    room->size = 0;
+    leat__buf_put(room, start, sizeof start);
+    return (leat_slice_t){room->data, room->size};
+}
+
+void leat__window_cursor_cut(leat__window_cursor_t *c)
+{
+    leat__buf_t room = {0};
+    while (c->s->behind.data && c->picked_at < c->picked.size) {
+        picked_t p;
+        memcpy(&p, c->picked.data + c->picked_at, sizeof p);
+        int way = leat__bytes_compare(place_of(c, &p.at, &room), c->s->behind);
+        if (c->backwards ? way < 0 : way > 0)
+            break;
+        c->picked_at += sizeof p + p.size;
+    }
+    leat__buf_release(&room);
 }
 
 /* ---- the cursors ---- */
@@ -424,6 +454,7 @@ static leat__window_cursor_t *open_rows(leat__window_cursor_t *c)
         pick_rows(c);
         if (c->backwards)
             leat__window_cursor_turn(c);
+        leat__window_cursor_cut(c);
     } else if (c->s->shape == LEAT__TIMES) {
         add_times(c, false);
     } else if (c->s->indexed && all) {
@@ -508,6 +539,7 @@ static bool next_picked(leat__window_cursor_t *c, leat__window_row_t *row)
     memcpy(&p, c->picked.data + c->picked_at, sizeof p);
     leat_slice_t value = {c->picked.data + c->picked_at + sizeof p, p.size};
     c->picked_at += sizeof p + p.size;
+    c->row_at = p.at;
     fill_row(c->s, row, c->from, &p.at, value, p.time_ms);
     return true;
 }
@@ -547,6 +579,7 @@ bool leat__window_next(leat__window_cursor_t *c, leat__window_row_t *row)
             c->at++;
             continue;
         }
+        c->row_key = row_key;
         if (c->s->shape == LEAT__HISTORY) {
             if (leat__versioned_row(c->s, row_key, value, time_ms, row))
                 return true;
@@ -565,4 +598,12 @@ bool leat__window_next(leat__window_cursor_t *c, leat__window_row_t *row)
         return true;
     }
     return false;
+}
+
+void leat__window_mark(const leat__window_cursor_t *c, leat__buf_t *mark)
+{
+    leat__buf_t room = {0};
+    leat_slice_t place = c->row_key.data ? c->row_key : place_of(c, &c->row_at, &room);
+    leat__buf_put(mark, place.data, place.size);
+    leat__buf_release(&room);
 }

@@ -61,6 +61,8 @@ leat__window_cursor_t *leat__window_fetch(
 LEAT_API leat__window_cursor_t *leat__window_range(leat__store_t *s, leat_slice_t from, leat_slice_t to,
     int64_t from_ms, int64_t to_ms, leat_order_t order);
 LEAT_API bool leat__window_next(leat__window_cursor_t *c, leat__window_row_t *row); /* row: until the next call */
+/** The place of the last row in the order of the cursor, as bytes: what leat__store_t.behind takes. */
+void leat__window_mark(const leat__window_cursor_t *c, leat__buf_t *mark);
 LEAT_API void leat__window_close(leat__window_cursor_t *c);                         /* NULL: nothing */
 
 /* ---- sessions: LEAT_SESSIONS ---- */

@@ -88,5 +88,29 @@ LEAT_API const char *leat_query_position(const leat_query_t *q);
  */
 LEAT_API int64_t leat_query_lag(const leat_query_t *q);
 
+/** Who has a key. Texts: [borrow: until the query is closed] */
+typedef struct leat_owner_t {
+    int32_t partition;    /* that Kafka's partitioner gives the key; 0 of a global table */
+    bool here;            /* this process owns it */
+    const char *host;     /* the owner's leat.http.advertised; "": it has none, or nobody owns it */
+    const char *standbys; /* "host:port,host:port", who lacks least first; "": none is known */
+    void *reserved[4];
+} leat_owner_t;
+
+/**
+ * Which process of the application has a key, as far as this one knows: while tasks move it may be
+ * a moment behind.
+ *
+ * @param store   [borrow] any kind of store
+ * @param key     [borrow] the C type of the store's key serde
+ * @param owner   filled in any case: partition -1 after a failure
+ * @return 0, or the first failure of the query
+ * @errors LEAT_EUNKNOWN LEAT_ENULL LEAT_ESERDE LEAT_ESTATE
+ * @thread the query's     @role method of leat_query_t     @since 0.1
+ * @source KafkaStreams#queryMetadataForKey, KIP-535
+ */
+LEAT_API int leat_query_owner(
+    leat_query_t *q, const char *store, const void *key, leat_owner_t *owner);
+
 LEAT_END
 #endif

@@ -317,10 +317,10 @@ static void test_bad_values_say_what_is_allowed(void **state)
             "application.id is '..'; allowed: 1 to 200 letters, digits, '.', '_' and '-' (not "
             "\".\" "
             "or \"..\")"},
-        {"application.server", "host",
-            "application.server is 'host'; allowed: HOST:PORT, or nothing"},
-        {"application.server", "host:70000",
-            "application.server is 'host:70000'; allowed: HOST:PORT, or nothing"},
+        {"leat.http.advertised", "host",
+            "leat.http.advertised is 'host'; allowed: HOST:PORT, https://HOST:PORT, or nothing"},
+        {"leat.http.advertised", "host:70000",
+            "leat.http.advertised is 'host:70000'; allowed: HOST:PORT, https://HOST:PORT, or nothing"},
         {"leat.http.listen", "everywhere",
             "leat.http.listen is 'everywhere'; allowed: PORT, HOST:PORT, or nothing"},
         {"default.key.serde", "x",
@@ -341,8 +341,9 @@ static void test_bad_values_say_what_is_allowed(void **state)
 
 static void test_good_values_of_every_kind(void **state)
 {
-    static const char *const cases[][2] = {{"application.server", "[::1]:8080"},
-        {"application.server", ""}, {"leat.http.listen", "8080"}, {"leat.http.listen", "[::]:0"}, {"topology.optimization", "all"},
+    static const char *const cases[][2] = {{"leat.http.advertised", "[::1]:8080"},
+        {"leat.http.advertised", "https://eu-1.example:443"}, {"leat.http.advertised", ""},
+        {"leat.http.listen", "8080"}, {"leat.http.listen", "[::]:0"}, {"topology.optimization", "all"},
         {"topology.optimization", "merge.repartition.topics, reuse.ktable.source.topics"},
         {"max.task.idle.ms", "-1"}, {"state.cleanup.delay.ms", "9223372036854775807"},
         {"group.instance.id", ""}, {"client.tag.zone", "eu-1"}};

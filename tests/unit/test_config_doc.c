@@ -105,7 +105,7 @@ static void make_page(leat__buf_t *b)
                           "| prefix | meaning |\n|---|---|\n");
     for (size_t i = 0; (prefix = leat__property_prefix_at(i)) != NULL; i++)
         leat__buf_format(b, "| %s | %s |\n", prefix->prefix, prefix->sentence);
-    put_kind(b, LEAT__P_ALIAS, "\n## Older names\n\n| name | meaning |\n|---|---|\n");
+    put_kind(b, LEAT__P_ALIAS, "\n## Other names\n\n| name | meaning |\n|---|---|\n");
     put_kind(b, LEAT__P_REFUSED,
         "\n## Known from Kafka Streams, an error here\n\n"
         "| name | what to do instead |\n|---|---|\n");

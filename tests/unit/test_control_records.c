@@ -24,7 +24,8 @@ static leat__task_ref_t held[] = {{0, 0}, {1, 3}}, released[] = {{0, 1}};
 static const leat__claim_t claim = {7, "member-1"};
 static const leat__placement_t placement = {.generation = 7, .revision = 3, .leader = "member-1",
     .members = members, .member_count = 2, .tasks = tasks, .task_count = 3, .copies = copies, .copy_count = 3};
-static const leat__status_t status = {.process_id = "process-2", .member_id = "member-2", .threads = 4,
+static const leat__status_t status = {.process_id = "process-2", .member_id = "member-2",
+    .host = "https://eu-1.example:8443", .threads = 4,
     .state = LEAT__PROCESS_RESTARTING, .restart_ms = 60000, .tags = tags, .tag_count = 2, .held = held,
     .held_count = 2, .given_up = &held[1], .given_up_count = 1, .seats = 5, .copies = state_of_others,
     .copy_count = 3, .released_generation = 7, .released_revision = 2, .released = released,
@@ -92,6 +93,7 @@ static void test_status_is_read_back(void **state)
     assert_true(leat__status_decode(slice_of(&text), "process-2", &s));
     assert_string_equal(s.process_id, "process-2");
     assert_string_equal(s.member_id, "member-2");
+    assert_string_equal(s.host, "https://eu-1.example:8443");
     assert_int_equal(s.threads, 4);
     assert_int_equal(s.state, LEAT__PROCESS_RESTARTING);
     assert_int_equal(s.restart_ms, 60000);
