@@ -149,7 +149,7 @@ static bool parse_parameter(leat__request_t *r, const char *text, size_t size, l
     if (!decode(r->scratch, text, name_size, true, &name) ||
         !decode(r->scratch, equals ? equals + 1 : "", equals ? size - name_size - 1 : 0, true,
             &p->value))
-        return bad_target(reply, "parameter %d has a % without two hexadecimal digits",
+        return bad_target(reply, "parameter %d has a %% without two hexadecimal digits",
             (int)r->parameter_count + 1);
     p->name = name.data;
     for (size_t i = 0; i < r->parameter_count; i++)

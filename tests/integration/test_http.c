@@ -135,6 +135,7 @@ static void reports(leat_app_t *app)
     contains(app, "/v1/workers", "\"workers\":[{");
     has_code(app, 400, "/v1/topology?format=xml", "argument_invalid");
     has_code(app, 400, "/v1/tasks?colour=red", "argument_invalid");
+    has_code(app, 400, "/v1/tasks?colour=%zz", "argument_invalid");
 }
 
 static void one_key(rig_world_t *w, leat_app_t *app)
