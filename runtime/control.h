@@ -41,6 +41,8 @@ int leat__control_views(leat__control_t *c, leat__thread_view_t **views);
 /** Any thread: the tasks of the index-th thread, as leat__thread_tasks; -1: there is none. */
 int leat__control_tasks(
     leat__control_t *c, int index, leat__task_view_t **tasks, size_t *room);
+/** Any thread: adds to sum[i] the records that all threads gave the i-th node of the plan. */
+void leat__control_nodes(leat__control_t *c, uint64_t *sum);
 /** Counts of all threads, summed. Any thread. */
 void leat__control_view(leat__control_t *c, leat__thread_view_t *sum);
 

@@ -73,6 +73,14 @@ int leat__control_tasks(leat__control_t *c, int index, leat__task_view_t **tasks
     return count;
 }
 
+void leat__control_nodes(leat__control_t *c, uint64_t *sum)
+{
+    pthread_mutex_lock(&c->seats_lock);
+    for (int i = 0; i < c->seat_count; i++)
+        leat__thread_nodes(c->seats[i].thread, sum);
+    pthread_mutex_unlock(&c->seats_lock);
+}
+
 /* ---- who owns what ---- */
 
 void leat__control_show_owners(leat__control_t *c)

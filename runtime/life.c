@@ -107,6 +107,7 @@ static void close_task(leat__owned_t *o)
     leat__asks_cut(&o->asks);
     if (o->task) {
         leat__task_counts_add(&t->closed, leat__task_counts(o->task));
+        leat__task_node_counts_add(t->closed_nodes, o->task);
         leat__task_close(o->task); /* gives its batches back, then the slots may go */
     }
     o->task = NULL;

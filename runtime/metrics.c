@@ -23,11 +23,11 @@ static double restore_rate(const leat__thread_view_t *v) { return v->restore_rat
 static double standbys(const leat__thread_view_t *v) { return (double)v->standby_count; }
 static double standby_left(const leat__thread_view_t *v) { return (double)v->standby_left; }
 
-static double restore_remaining_ms(const leat__thread_view_t *v)
+static double restore_remaining_seconds(const leat__thread_view_t *v)
 {
     if (v->restore_left == 0)
         return 0;
-    return v->restore_rate > 0 ? (double)v->restore_left * 1000 / v->restore_rate
+    return v->restore_rate > 0 ? (double)v->restore_left / v->restore_rate
                                : (double)INFINITY;
 }
 
@@ -60,8 +60,8 @@ const leat__metric_row_t leat__metrics[] = {
         "Changelog records still to be replayed.", restore_left},
     {"restore-records-rate", false, "records/s", "stream-state-updater restore-records-rate",
         "How fast they are replayed.", restore_rate},
-    {"restore-remaining-ms", false, "ms", "",
-        "How long that will take at this rate; infinite while nothing moves.", restore_remaining_ms},
+    {"restore-remaining-seconds", false, "s", "",
+        "How long that will take at this rate; infinite while nothing moves.", restore_remaining_seconds},
     {"standby-updating-tasks", false, "tasks", "stream-state-updater standby-updating-tasks",
         "Copies of other processes' tasks kept here.", standbys},
     {"standby-records-left", false, "records", "",

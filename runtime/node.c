@@ -68,6 +68,7 @@ static inline void to_children(leat_ctx_t *ctx, leat__live_t *node, leat__record
         leat__live_t *child = node->children[i];
 
         ctx->node = child;
+        child->records++;
         child->run(ctx, child, record);
         if (!leat__going(ctx))
             return;
@@ -103,6 +104,7 @@ void leat__forward_at(leat_ctx_t *ctx, const leat_record_t *out, size_t child)
     before = enter(ctx, &record);
     ctx->task->counts.forwarded++;
     ctx->node = before.node->children[child];
+    ctx->node->records++;
     ctx->node->run(ctx, ctx->node, &record);
     leave(ctx, &before);
 }
@@ -180,6 +182,7 @@ void leat__run_source(leat_ctx_t *ctx, leat__live_t *live, leat__record_t *recor
     place_t before;
 
     ctx->node = live;
+    live->records++;
     before = enter(ctx, record);
     ctx->call = NULL;
     to_children(ctx, live, record);

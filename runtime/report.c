@@ -170,6 +170,32 @@ static void put_workers(leat_app_t *app, leat__text_t *out)
     leat__question_drop(q);
 }
 
+/* Those of global stores are in no task, and not told. */
+static void put_nodes(leat_app_t *app, leat__text_t *out)
+{
+    const char *comma = "";
+
+    leat__text_put(out, "{\"nodes\":[");
+    pthread_mutex_lock(&app->lock);
+    if (app->control != NULL) {
+        const leat__plan_t *plan = app->plan;
+        uint64_t *sum = leat__must_alloc((plan->node_count + 1) * sizeof *sum);
+
+        leat__control_nodes(app->control, sum);
+        for (size_t i = 0; i < plan->node_count; i++) {
+            if (plan->groups[plan->nodes[i]->group].global)
+                continue;
+            leat__text_format(out, "%s{\"name\":", comma);
+            leat__text_quote(out, plan->nodes[i]->name);
+            leat__text_format(out, ",\"records\":%" PRIu64 "}", sum[i]);
+            comma = ",";
+        }
+        leat__free(sum);
+    }
+    pthread_mutex_unlock(&app->lock);
+    leat__text_put(out, "]}");
+}
+
 /* Before the start the topology is compiled for it; then the plan that runs is shown. */
 static void put_topology(leat_app_t *app, leat__text_t *out)
 {
@@ -206,6 +232,9 @@ void leat_app_report(
         break;
     case LEAT_REPORT_WORKERS:
         put_workers(app, &out);
+        break;
+    case LEAT_REPORT_NODES:
+        put_nodes(app, &out);
         break;
     }
     text = leat__text_finish(&out);

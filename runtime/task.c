@@ -358,6 +358,12 @@ void leat__task_counts_add(leat__task_counts_t *sum, const leat__task_counts_t *
     sum->forced += more->forced;
 }
 
+void leat__task_node_counts_add(uint64_t *sum, const leat__task_t *t)
+{
+    for (size_t i = 0; i < t->node_count; i++)
+        sum[t->nodes[i].node->index] += t->nodes[i].records;
+}
+
 const leat__task_counts_t *leat__task_counts(const leat__task_t *t)
 {
     return &t->counts;

@@ -85,6 +85,8 @@ LEAT_API const leat__store_spec_t *leat__task_store_spec(const leat__task_t *t, 
 LEAT_API leat__store_t *leat__task_store(const leat__task_t *t, size_t i);
 LEAT_API const leat__task_counts_t *leat__task_counts(const leat__task_t *t);
 void leat__task_counts_add(leat__task_counts_t *sum, const leat__task_counts_t *more);
+/** Adds to sum[index of the node in the plan] the records that each node was given. */
+void leat__task_node_counts_add(uint64_t *sum, const leat__task_t *t);
 /** The index-th metric of the program's (leat_metric), in any order; false: no more. */
 LEAT_API bool leat__task_metric(
     const leat__task_t *t, size_t index, const char **node, const char **name, int64_t *value);

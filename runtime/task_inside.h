@@ -36,6 +36,7 @@ typedef struct leat__outlet_t {
 struct leat__live_t {
     void (*run)(leat_ctx_t *ctx, leat__live_t *live, leat__record_t *record); /* NULL: a source */
     const leat__node_t *node;
+    uint64_t records; /* that it was given */
     leat__live_t **children;
     size_t child_count;
     leat__task_store_t **stores;

@@ -137,6 +137,8 @@ leat__thread_t *leat__thread_new(leat__worker_t *w, int index, leat_error_t *err
     leat__mailbox_init(&t->mail);
     pthread_mutex_init(&t->view_lock, NULL);
     t->view = (leat__thread_view_t){.index = index, .threads = 1};
+    t->closed_nodes = leat__must_alloc((w->plan->node_count + 1) * sizeof *t->closed_nodes);
+    t->node_views = leat__must_alloc((w->plan->node_count + 1) * sizeof *t->node_views);
     t->reader = open_reader(t, "reader", t->read_committed, false, err);
     t->restorer = t->reader ? open_reader(t, "restore", true, true, err) : NULL;
     if (!t->restorer) {
@@ -168,6 +170,8 @@ void leat__thread_free(leat__thread_t *t)
         leat__owned_free(t->tasks[i]);
     leat__free(t->tasks);
     leat__free(t->task_views);
+    leat__free(t->closed_nodes);
+    leat__free(t->node_views);
     leat__commit_release(t);
     leat__op_drop(&t->purge);
     t->mail.wake = NULL;

@@ -206,7 +206,8 @@ struct leat__thread_t {
     bool beside;         /* restores and standbys are beside tasks that run */
     leat__budget_t budget;
     bool overshot; /* said once */
-    leat__task_counts_t closed;
+    leat__task_counts_t closed; /* tasks that are no more */
+    uint64_t *closed_nodes;     /* their records by node, as in the plan */
 
     /* in and out */
     leat__reader_t *reader, *restorer;
@@ -225,6 +226,7 @@ struct leat__thread_t {
     leat__thread_view_t view;
     leat__task_view_t *task_views;
     size_t task_view_count, task_view_room;
+    uint64_t *node_views; /* records by node, of tasks that are and that were */
     int64_t progress_at_ms; /* of restores, into the log */
     uint64_t commits, aborts, processed;
 };

@@ -118,6 +118,7 @@ void leat__view_show(leat__thread_t *t)
         t->task_views = leat__must_realloc(t->task_views, t->task_room * sizeof *t->task_views);
     }
     t->task_view_count = t->task_count;
+    memcpy(t->node_views, t->closed_nodes, t->w->plan->node_count * sizeof *t->node_views);
     for (size_t i = 0; i < t->task_count; i++) {
         leat__owned_t *o = t->tasks[i];
         leat__task_view_t *v = &t->task_views[i];
@@ -125,8 +126,10 @@ void leat__view_show(leat__thread_t *t)
         take_rate(o);
         leat__asks_keep(&o->asks, t->now_ms);
         *v = view_of(o);
-        if (o->task)
+        if (o->task) {
             leat__task_counts_add(&view.counts, leat__task_counts(o->task));
+            leat__task_node_counts_add(t->node_views, o->task);
+        }
         if (o->standby) {
             view.standby_count++;
             view.standby_left += v->left != UINT64_MAX ? v->left : 0;
@@ -150,6 +153,14 @@ void leat__thread_view(leat__thread_t *t, leat__thread_view_t *view)
 {
     pthread_mutex_lock(&t->view_lock);
     *view = t->view;
+    pthread_mutex_unlock(&t->view_lock);
+}
+
+void leat__thread_nodes(leat__thread_t *t, uint64_t *sum)
+{
+    pthread_mutex_lock(&t->view_lock);
+    for (size_t i = 0; i < t->w->plan->node_count; i++)
+        sum[i] += t->node_views[i];
     pthread_mutex_unlock(&t->view_lock);
 }
 

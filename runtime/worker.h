@@ -138,6 +138,8 @@ void leat__thread_view(leat__thread_t *t, leat__thread_view_t *view); /* any thr
 uint64_t leat__thread_beat(const leat__thread_t *t);          /* any thread: changes with each step */
 /** Any thread: its tasks go elsewhere while it is in the program's code: from now on it commits and logs nothing. LOST follows. */
 void leat__thread_give_up(leat__thread_t *t);
+/** Adds to sum[i] the records that the i-th node of the plan was given. Any thread. */
+void leat__thread_nodes(leat__thread_t *t, uint64_t *sum);
 /** Copies the tasks into *tasks, which grows as needed (room: its capacity); returns how many. Any thread. */
 size_t leat__thread_tasks(leat__thread_t *t, leat__task_view_t **tasks, size_t *room);
 

@@ -80,6 +80,11 @@ void leat__answer_tasks(leat__request_t *r, leat__reply_t *reply)
     report(r, reply, LEAT_REPORT_TASKS);
 }
 
+void leat__answer_nodes(leat__request_t *r, leat__reply_t *reply)
+{
+    report(r, reply, LEAT_REPORT_NODES);
+}
+
 void leat__answer_workers(leat__request_t *r, leat__reply_t *reply)
 {
     report(r, reply, LEAT_REPORT_WORKERS);

@@ -11,6 +11,7 @@ const leat__route_t leat__routes[] = {
     {"GET", "/metrics", false, leat__answer_metrics},
     {"GET", "/v1/topology", false, leat__answer_topology},
     {"GET", "/v1/tasks", false, leat__answer_tasks},
+    {"GET", "/v1/nodes", false, leat__answer_nodes},
     {"GET", "/v1/workers", false, leat__answer_workers},
     {"GET", "/v1/stores", false, leat__answer_stores},
     {"GET", "/v1/stores/{store}/keys/{key}", false, leat__answer_key},

@@ -29,6 +29,7 @@ void leat__answer_ready(leat__request_t *r, leat__reply_t *reply);
 void leat__answer_metrics(leat__request_t *r, leat__reply_t *reply);
 void leat__answer_topology(leat__request_t *r, leat__reply_t *reply);
 void leat__answer_tasks(leat__request_t *r, leat__reply_t *reply);
+void leat__answer_nodes(leat__request_t *r, leat__reply_t *reply);
 void leat__answer_workers(leat__request_t *r, leat__reply_t *reply);
 
 /* stores.c */

@@ -3,9 +3,16 @@
 
 #include <inttypes.h>
 
-const char *leat__store_kind_name(leat_store_kind_t kind)
+bool leat__store_has_rows(const leat__store_spec_t *spec)
 {
-    switch (kind) {
+    return spec->kind != LEAT_CUSTOM && !spec->buffer && spec->key && spec->value;
+}
+
+const char *leat__store_kind_name(const leat__store_spec_t *spec)
+{
+    if (spec->buffer)
+        return "buffer";
+    switch (spec->kind) {
     case LEAT_WINDOWS:
     case LEAT_TIMESTAMPED_WINDOWS:
         return "window";

@@ -6,7 +6,9 @@
 #include "base/json_value.h"
 #include "runtime/topology.h"
 
-const char *leat__store_kind_name(leat_store_kind_t kind); /* "key-value", "window", ... */
+/** False: a custom store, or a buffer of an operator. */
+bool leat__store_has_rows(const leat__store_spec_t *spec);
+const char *leat__store_kind_name(const leat__store_spec_t *spec); /* "key-value", "window", ... */
 
 /**
  * {"key":...,"value":...,"timestamp":MS,"partition":N without its closing brace; key-value rows have

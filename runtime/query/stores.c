@@ -30,13 +30,13 @@ static void put_store(leat__reply_t *reply, leat_app_t *app, const leat__store_s
 
     leat__buf_put_text(&reply->body, "{");
     leat__reply_put_field(reply, "name", leat_slice(spec->name));
-    leat__buf_format(&reply->body, ",\"kind\":\"%s\",", leat__store_kind_name(spec->kind));
-    leat__reply_put_field(reply, "key", leat_slice(spec->key->name));
+    leat__buf_format(&reply->body, ",\"kind\":\"%s\",", leat__store_kind_name(spec));
+    leat__reply_put_field(reply, "key", leat_slice(spec->key ? spec->key->name : ""));
     leat__buf_put_text(&reply->body, ",");
-    leat__reply_put_field(reply, "value", leat_slice(spec->value->name));
+    leat__reply_put_field(reply, "value", leat_slice(spec->value ? spec->value->name : ""));
     leat__buf_format(&reply->body, ",\"global\":%s,\"changelog\":\"%s\",\"partition_count\":%d,"
         "\"partitions\":[",
-        group->global ? "true" : "false", spec->changelog, group->global ? 1 : (int)group->task_count);
+        group->global ? "true" : "false", spec->changelog ? spec->changelog : "", group->global ? 1 : (int)group->task_count);
     if (group->global)
         leat__buf_put_text(&reply->body, "0");
     for (int32_t i = 0; !group->global && i < group->task_count; i++) {
@@ -96,6 +96,11 @@ static bool begin(leat__request_t *r, read_t *read, leat__reply_t *reply)
     if (!read->spec) {
         leat__reply_error(reply, 404, leat_error_name(LEAT_EUNKNOWN), "store",
             "no store has that name: /v1/stores lists them");
+        return false;
+    }
+    if (!leat__store_has_rows(read->spec)) {
+        leat__reply_error(reply, 409, leat_error_name(LEAT_ETYPE), "store",
+            "what this store holds is for its processors only: it has no rows to read");
         return false;
     }
     if (!leat__request_choice(r, "isolation", "committed,latest", &isolation, reply) ||

@@ -479,6 +479,46 @@ static void wait_for_sum(leat_app_t *app, const char *member, json_int_t wanted)
     assert_int_equal(sum_of(app, member), wanted);
 }
 
+/* -1: the report does not name it. */
+static json_int_t node_records(leat_app_t *app, const char *name)
+{
+    json_t *json = report(app, LEAT_REPORT_NODES), *node;
+    json_int_t records = -1;
+    size_t i;
+
+    json_array_foreach(json_object_get(json, "nodes"), i, node)
+        if (strcmp(json_string_value(json_object_get(node, "name")), name) == 0)
+            records = json_integer_value(json_object_get(node, "records"));
+    json_decref(json);
+    return records;
+}
+
+static void wait_for_node(leat_app_t *app, const char *name, json_int_t wanted)
+{
+    for (int i = 0; i < 6000 && node_records(app, name) != wanted; i++)
+        usleep(10000);
+    assert_int_equal(node_records(app, name), wanted);
+}
+
+static void test_nodes_tell_their_records(void **state)
+{
+    rig_world_t w;
+    leat_app_t *app;
+
+    (void)state;
+    open_world(&w, "memory");
+    app = start(&w);
+    fill_in(&w);
+    wait_for_node(app, "KSTREAM-SOURCE-0000000000", KEYS + KEYS / 3);
+    wait_for_node(app, "visits", KEYS + KEYS / 3);
+    wait_for_node(app, "KTABLE-SOURCE-0000000005", 0);
+    write_keyed(&w, "prices", IN, "a", "1", 1000);
+    wait_for_node(app, "KTABLE-SOURCE-0000000005", 1);
+    assert_int_equal(node_records(app, "side"), -1); /* of a global table: in no task */
+    leat_app_free(app);
+    rig_world_close(&w);
+}
+
 static void test_tasks_tell_lag(void **state)
 {
     rig_world_t w;
@@ -585,6 +625,7 @@ int main(void)
         cmocka_unit_test(test_isolation),
         cmocka_unit_test(test_beside_the_stream),
         cmocka_unit_test(test_reports), cmocka_unit_test(test_tasks_tell_lag),
+        cmocka_unit_test(test_nodes_tell_their_records),
         cmocka_unit_test(test_view),
     };
 
