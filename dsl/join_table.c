@@ -88,6 +88,23 @@ static leat__node_t *write_node(
         waits ? leat__join_buffer_process : join_process, waits ? &waiting : NULL);
 }
 
+static int64_t history_of(const leat__rows_t *r)
+{
+    while (!r->materialized)
+        r = r->upstream;
+    return r->opts.history_ms;
+}
+
+static bool fits_history(const part_t *j, leat__plan_t *plan)
+{
+    if (j->op.grace_ms == 0 || j->op.grace_ms <= history_of(j->op.right))
+        return true;
+    leat__plan_fail(plan, LEAT_EARGUMENT, j->part.name,
+        "leat_stream_join_table: .grace_ms must not be longer than the table's .history_ms, or rows"
+        " are forgotten before the stream asks for them");
+    return false;
+}
+
 static void write_join(
     const leat__part_t *part, leat__plan_t *plan, const char *const *parents, size_t parent_count)
 {
@@ -95,7 +112,7 @@ static void write_join(
     leat__part_t *both = leat__plan_alloc(plan, sizeof *both);
     leat__node_t *node = write_node(j, plan, parents, parent_count);
 
-    if (!node || !both)
+    if (!node || !both || !fits_history(j, plan))
         return;
     node->operator_ = &j->op;
     leat__rows_connect(j->op.right, plan, part->name);
@@ -125,13 +142,6 @@ static bool fit(leat_stream_t *left, leat_table_t *right, const char *name, leat
     return false;
 }
 
-static int64_t history_of(const leat__rows_t *r)
-{
-    while (!r->materialized)
-        r = r->upstream;
-    return r->opts.history_ms;
-}
-
 /* .grace_ms; after the rows that the join needs are kept. False: recorded. */
 static bool take_grace(leat__graph_t *g, part_t *j, const leat_join_opts_t *opts)
 {
@@ -146,9 +156,6 @@ static bool take_grace(leat__graph_t *g, part_t *j, const leat_join_opts_t *opts
         wrong = ".grace_ms must not be negative";
     else if (!leat__rows_versioned(j->op.right))
         wrong = ".grace_ms needs a versioned table: give its store a .history_ms";
-    else if (j->op.grace_ms > history_of(j->op.right))
-        wrong = ".grace_ms must not be longer than the table's .history_ms, or rows are forgotten "
-                "before the stream asks for them";
     if (wrong)
         leat__builder_error(g->builder, LEAT_EARGUMENT, j->part.name,
             "leat_stream_join_table: %s", wrong);

@@ -11,6 +11,7 @@
 #include "base/log.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- making ---- */
@@ -56,6 +57,15 @@ static leat__task_store_t *store_of(leat__task_t *t, const leat__store_spec_t *s
     return &t->stores[i];
 }
 
+/* Of a task of several groups (the test driver's) Kafka Streams opens nodes, and so calls their
+ * punctuators, as they were added, whatever group they are of. */
+static int by_addition(const void *a, const void *b)
+{
+    const leat__live_t *x = a, *y = b;
+
+    return (x->node->index > y->node->index) - (x->node->index < y->node->index);
+}
+
 static void nodes_new(leat__task_t *t, const leat__task_opts_t *o)
 {
     size_t links = 0, stores = 0, most = 0;
@@ -72,6 +82,7 @@ static void nodes_new(leat__task_t *t, const leat__task_opts_t *o)
             stores += node->store_count;
         }
     }
+    qsort(t->nodes, t->node_count, sizeof *t->nodes, by_addition);
     t->links = leat__must_alloc((links + 1) * sizeof *t->links);
     t->store_links = leat__must_alloc((stores + 1) * sizeof *t->store_links);
 }

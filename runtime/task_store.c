@@ -10,6 +10,7 @@
 #include "base/config.h"
 #include "base/log.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static leat__task_store_t *find(leat_ctx_t *ctx, const char *name)
@@ -399,24 +400,33 @@ static int open_store(
     return LEAT_OK;
 }
 
+/* Across groups too: flushes go by this order. */
+static int by_order(const void *a, const void *b)
+{
+    const leat__task_store_t *x = a, *y = b;
+
+    return (x->spec->order > y->spec->order) - (x->spec->order < y->spec->order);
+}
+
 int leat__task_stores_open(leat__task_t *t, const leat__task_opts_t *o, leat_error_t *err)
 {
-    size_t count = 0;
+    size_t count = 0, listed = 0;
     leat_error_t room;
 
     for (size_t g = 0; g < o->group_count; g++)
         count += o->groups[g]->store_count;
     t->stores = leat__must_alloc((count + 1) * sizeof *t->stores);
-    for (size_t g = 0; g < o->group_count; g++) {
-        for (size_t i = 0; i < o->groups[g]->store_count; i++) {
-            leat__task_store_t *s = &t->stores[t->store_count];
+    for (size_t g = 0; g < o->group_count; g++)
+        for (size_t i = 0; i < o->groups[g]->store_count; i++)
+            t->stores[listed++].spec = o->groups[g]->stores[i];
+    qsort(t->stores, count, sizeof *t->stores, by_order);
+    for (size_t i = 0; i < count; i++) {
+        leat__task_store_t *s = &t->stores[i];
 
-            s->spec = o->groups[g]->stores[i];
-            s->task = t;
-            s->index = t->store_count++;
-            if (open_store(t, o, s, err ? err : &room) != LEAT_OK)
-                return err ? err->code : room.code;
-        }
+        s->task = t;
+        s->index = t->store_count++;
+        if (open_store(t, o, s, err ? err : &room) != LEAT_OK)
+            return err ? err->code : room.code;
     }
     if (o->state)
         leat__task_state_opened(o->state);

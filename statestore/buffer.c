@@ -469,8 +469,7 @@ void leat__store_check(const leat__store_t *s)
         const leat__order_node_t *n = leat__order_seek(s->order, (leat_slice_t){"", 0});
         for (; n; n = leat__order_next(n), entries--) {
             const leat__entry_t *e = leat__order_entry(n);
-            LEAT_ASSERT(
-                !last || leat__bytes_compare(leat__entry_key(last), leat__entry_key(e)) < 0);
+            LEAT_ASSERT(!last || leat__order_compare(s->order, last, e) < 0);
             last = e;
         }
         LEAT_ASSERT(entries == 0);

@@ -371,6 +371,7 @@ typedef struct leat__order_node_t leat__order_node_t;
 const leat__order_node_t *leat__order_seek(const leat__order_t *o, leat_slice_t from); /* >= from */
 leat__entry_t *leat__order_entry(const leat__order_node_t *n);
 const leat__order_node_t *leat__order_next(const leat__order_node_t *n);
+int leat__order_compare(const leat__order_t *o, const leat__entry_t *a, const leat__entry_t *b);
 
 /* ---- custom.c: LEAT_CUSTOM ---- */
 

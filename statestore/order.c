@@ -11,7 +11,7 @@
 
 #include <stdlib.h>
 
-enum { LEVELS = 20, HEAD_BYTES = 24 };
+enum { LEVELS = 20, HEAD_BYTES = 24, TAIL_BYTES = 8 };
 
 struct leat__order_node_t {
     leat__entry_t *entry;
@@ -22,6 +22,7 @@ struct leat__order_node_t {
 
 struct leat__order_t {
     leat__store_t *store;
+    size_t tail; /* bytes at the end of a key that count only between keys that are else equal */
     uint64_t random;
     leat__order_node_t *head[LEVELS];
 };
@@ -53,13 +54,31 @@ static void put_head(char head[HEAD_BYTES], leat_slice_t key)
         memcpy(head, key.data, size);
 }
 
+/* {end 8}{key}{~start 8}: a key comes before one that it is the beginning of, whatever the starts. */
+static size_t tail_of(const leat__store_t *s)
+{
+    return s->sessions && s->shape == LEAT__TIMES ? TAIL_BYTES : 0;
+}
+
+/* What is shorter is no key but a place between keys. */
+static leat_slice_t body(leat_slice_t key, size_t tail)
+{
+    return (leat_slice_t){key.data, key.size < 8 + tail ? key.size : key.size - tail};
+}
+
+static int compare(leat_slice_t a, leat_slice_t b, size_t tail)
+{
+    int way = tail ? leat__bytes_compare(body(a, tail), body(b, tail)) : 0;
+    return way ? way : leat__bytes_compare(a, b);
+}
+
 static leat__order_node_t *node_new(leat__order_t *o, leat__entry_t *e)
 {
     uint32_t levels = draw_levels(o);
     leat__order_node_t *n = leat__pool_take(&o->store->pool, node_bytes(levels));
     n->entry = e;
     n->levels = levels;
-    put_head(n->head, leat__entry_key(e));
+    put_head(n->head, body(leat__entry_key(e), o->tail));
     leat__charge(o->store, leat__pool_size(node_bytes(levels)));
     return n;
 }
@@ -70,10 +89,11 @@ static void node_free(leat__order_t *o, leat__order_node_t *n)
     leat__pool_give(&o->store->pool, n, node_bytes(n->levels));
 }
 
-static bool below(const leat__order_node_t *n, const char head[HEAD_BYTES], leat_slice_t from)
+static bool below(
+    const leat__order_node_t *n, const char head[HEAD_BYTES], leat_slice_t from, size_t tail)
 {
     int way = memcmp(n->head, head, HEAD_BYTES);
-    return way ? way < 0 : leat__bytes_compare(leat__entry_key(n->entry), from) < 0;
+    return way ? way < 0 : compare(leat__entry_key(n->entry), from, tail) < 0;
 }
 
 /* links[level]: the pointer that leads to the first node whose key is not below `from`. */
@@ -82,9 +102,9 @@ static void seek(const leat__order_t *o, leat_slice_t from, leat__order_node_t *
     leat__order_node_t *const *row = o->head;
     const leat__order_node_t *beyond = NULL; /* known from the level above not to be below */
     char head[HEAD_BYTES];
-    put_head(head, from);
+    put_head(head, body(from, o->tail));
     for (uint32_t level = LEVELS; level-- > 0;) {
-        while (row[level] != beyond && row[level] && below(row[level], head, from))
+        while (row[level] != beyond && row[level] && below(row[level], head, from, o->tail))
             row = row[level]->next;
         beyond = row[level];
         links[level] = (leat__order_node_t **)(uintptr_t)&row[level];
@@ -117,6 +137,12 @@ static int by_key(const void *a, const void *b)
     return leat__bytes_compare(leat__entry_key(*x), leat__entry_key(*y));
 }
 
+static int by_body(const void *a, const void *b)
+{
+    const leat__entry_t *const *x = a, *const *y = b;
+    return compare(leat__entry_key(*x), leat__entry_key(*y), TAIL_BYTES);
+}
+
 /* Sorted first, then appended: far fewer comparisons than one search per entry. */
 leat__order_t *leat__order_new(leat__store_t *s)
 {
@@ -125,12 +151,13 @@ leat__order_t *leat__order_new(leat__store_t *s)
     leat__order_node_t **tail[LEVELS];
     size_t count = 0;
     o->store = s;
+    o->tail = tail_of(s);
     o->random = UINT64_C(0x9e3779b97f4a7c15);
     leat__charge(s, sizeof *o);
     for (size_t i = 0; s->slots && i <= s->mask; i++)
         if (s->slots[i])
             all[count++] = leat__slot_entry(s->slots[i]);
-    qsort(all, count, sizeof(leat__entry_t *), by_key);
+    qsort(all, count, sizeof(leat__entry_t *), o->tail ? by_body : by_key);
     for (uint32_t level = 0; level < LEVELS; level++)
         tail[level] = &o->head[level];
     for (size_t i = 0; i < count; i++) {
@@ -172,4 +199,9 @@ leat__entry_t *leat__order_entry(const leat__order_node_t *n)
 const leat__order_node_t *leat__order_next(const leat__order_node_t *n)
 {
     return n->next[0];
+}
+
+int leat__order_compare(const leat__order_t *o, const leat__entry_t *a, const leat__entry_t *b)
+{
+    return compare(leat__entry_key(a), leat__entry_key(b), o->tail);
 }

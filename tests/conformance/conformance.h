@@ -2,6 +2,7 @@
  * tests/conformance/conformance.h: the parts of leat-conformance.
  *
  *   main.c      files, folders, lines; one line a scenario; totals
+ *   variant.c   a scenario on another backend, with another cache, and what is expected then
  *   scenario.c  one scenario: config, topology, events, verdict
  *   dsl.c       DSL steps → leat_stream_*, leat_table_*, leat_grouped_*
  *   papi.c      Processor API steps → leat_builder_*
@@ -52,7 +53,7 @@ typedef struct store_t { /* what the scenario knows of a store */
 
 typedef struct run_t {
     json_t *scenario, *expected; /* borrowed */
-    const char *backend;         /* of --store; NULL: as the scenario says */
+    const char *backend; /* of a scenario whose answer is RocksDB's; NULL: as the scenario says */
     leat_builder_t *builder;
     leat_test_t *test;
     char *unsupported; /* what is missing */
@@ -79,6 +80,21 @@ void *find(const named_t *list, const char *name);
 void add(named_t **list, const char *name, void *item);
 
 verdict_t run_scenario(json_t *scenario, json_t *expected, const char *backend, char **text);
+
+/* ---- variants ---- */
+
+typedef struct variant_t { /* NULL: as the scenario is written */
+    const char *store;     /* "rocksdb", "memory" */
+    const char *cache;     /* "on", "off" */
+} variant_t;
+
+enum { SUFFIX_SIZE = 24 };
+
+/** What is between x and .expected.json of the answers to merge, in this order; "" for none. */
+void variant_suffixes(const variant_t *v, const json_t *scenario, char suffix[2][SUFFIX_SIZE]);
+/** The members of `other` (NULL: none) take the place of those of `expected`. */
+void variant_merge(json_t *expected, const json_t *other);
+void variant_force(const variant_t *v, json_t *scenario);
 
 /* ---- fields of a step ---- */
 
@@ -217,12 +233,12 @@ const topic_t *topic_of(const run_t *r, const char *name);
 /* ---- comparing ---- */
 
 void compare_describe(run_t *r, const char *text);
-/** Of a join in memory whose answer is of RocksDB; each event is looked at by itself. */
-bool may_drop_more(const run_t *r);
 /** From the JSON description: internal topics, and the stores of the topology. */
 void compare_internal(run_t *r, const char *json);
 json_t *observe_event(
     run_t *r, double *dropped); /* [new] {"out", "calls"?, "dropped"?}; calls are taken */
+/** Of a join in memory whose answer is of RocksDB; each event is looked at by itself. */
+bool may_drop_more(const run_t *r);
 void compare_event(run_t *r, size_t index, const json_t *got, const json_t *expected);
 void compare_stores(run_t *r, const char *json);
 

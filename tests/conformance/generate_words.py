@@ -332,8 +332,8 @@ class Words:
         if name == "map":
             k, v = self.pick(self.keys), self.value_type(value)
             p["key_fn"], p["value_fn"] = self.expr(key, value, k, "key"), self.expr(key, value, v)
-            if p["key_fn"] and p["value_fn"]:
-                return p, k, v
+            if p["key_fn"] and p["value_fn"]:  # a null tells no type: the runner keeps the one before
+                return p, key if p["key_fn"] == "null" else k, value if p["value_fn"] == "null" else v
             return {"name": "pass"}, key, value
         if name == "shift_time":
             p["ms"] = self.pick([1, 50, 0])

@@ -1,13 +1,15 @@
 /*
- * leat-conformance [--verbose] [--store rocksdb|memory] FILE|DIR...
+ * leat-conformance [--verbose] [--store rocksdb|memory] [--cache on|off] FILE|DIR...
  *
  * Runs scenarios (FORMAT.md) on leat's test driver and compares all that Kafka Streams' answers
  * record. A FILE is a scenario (x.json with x.expected.json beside it) or JSON lines (.jsonl,
- * .jsonl.gz: an object with "scenario" and "expected" a line); a DIR is searched for both. Where
- * Kafka Streams answers otherwise with its stores in memory, x.memory.expected.json says so: it
- * counts with --store memory, unless the scenario names a store of its own. One line
- * a scenario: ok, deviates (a documented quirk of Kafka Streams that leat does not share), FAIL
- * with the first difference, or unsupported with what is missing. --verbose shows all differences.
+ * .jsonl.gz: an object with "scenario" and "expected" a line); a DIR is searched for both.
+ * --store and --cache force each scenario file onto that backend (stores that name a type of their
+ * own keep it), with or without the record cache; what Kafka Streams then answers otherwise lies
+ * beside it (variant.c). A line of JSON lines has one answer: --store runs it there as far as an
+ * answer of RocksDB can be right, --cache says nothing to it. One line a scenario: ok, deviates (a
+ * documented quirk of Kafka Streams that leat does not share), FAIL with the first difference, or
+ * unsupported with what is missing. --verbose shows all differences.
  * Exit status: 0 nothing failed, 1 something did, 2 wrong usage or unreadable input.
  */
 #include <dirent.h>
@@ -22,7 +24,7 @@ typedef struct totals_t {
     size_t counts[4];
     size_t unreadable;
     bool verbose;
-    const char *store;
+    variant_t variant;
 } totals_t;
 
 static const char *const labels[] = {"ok", "deviates", "FAIL", "unsupported"};
@@ -52,7 +54,9 @@ static void say(totals_t *t, verdict_t verdict, const char *name, char *text)
     fflush(stdout);
 }
 
-static void run_pair(totals_t *t, const char *path, json_t *scenario, json_t *expected)
+/* backend: of an answer that is for the scenario as it is written; NULL: no other is asked for */
+static void run_pair(totals_t *t, const char *path, json_t *scenario, json_t *expected,
+    const char *backend)
 {
     verdict_t verdict;
     char *text;
@@ -61,7 +65,7 @@ static void run_pair(totals_t *t, const char *path, json_t *scenario, json_t *ex
         unreadable(t, path, "not a scenario with an expectation");
         return;
     }
-    verdict = run_scenario(scenario, expected, t->store, &text);
+    verdict = run_scenario(scenario, expected, backend, &text);
     t->counts[verdict]++;
     say(t, verdict, get_text(scenario, "name", path), text);
     free(text);
@@ -90,30 +94,36 @@ static json_t *load(totals_t *t, const char *path)
     return NULL;
 }
 
-/* [own] */
-static char *expectation_of(const totals_t *t, const char *path, const json_t *scenario)
+/* [own] The answer beside a scenario; suffix "" or ".memory" and the like. NULL: none. */
+static json_t *load_answer(totals_t *t, const char *path, const char *suffix)
 {
-    char *memory = need_format("%.*s.memory.expected.json", (int)(strlen(path) - 5), path);
-    bool named = json_object_get(json_object_get(scenario, "config"), "store") != NULL;
+    char *answer = need_format("%.*s%s.expected.json", (int)(strlen(path) - 5), path, suffix);
     struct stat st;
+    json_t *json = !*suffix || stat(answer, &st) == 0 ? load(t, answer) : NULL;
 
-    if (t->store && strcmp(t->store, "memory") == 0 && !named && stat(memory, &st) == 0)
-        return memory;
-    free(memory);
-    return need_format("%.*s.expected.json", (int)(strlen(path) - 5), path);
+    free(answer);
+    return json;
 }
 
 static void run_file(totals_t *t, const char *path)
 {
     json_t *scenario = load(t, path);
-    char *expected_path = expectation_of(t, path, scenario);
-    json_t *expected = scenario ? load(t, expected_path) : NULL;
+    json_t *expected = scenario ? load_answer(t, path, "") : NULL;
+    char suffix[2][SUFFIX_SIZE];
 
-    if (expected)
-        run_pair(t, path, scenario, expected);
+    if (expected) {
+        variant_suffixes(&t->variant, scenario, suffix);
+        for (size_t i = 0; i < 2; i++) {
+            json_t *other = *suffix[i] ? load_answer(t, path, suffix[i]) : NULL;
+
+            variant_merge(expected, other);
+            json_decref(other);
+        }
+        variant_force(&t->variant, scenario);
+        run_pair(t, path, scenario, expected, NULL);
+    }
     json_decref(expected);
     json_decref(scenario);
-    free(expected_path);
 }
 
 /* A line of any length; [own], NULL at the end. */
@@ -156,8 +166,8 @@ static void run_lines(totals_t *t, const char *path)
         char *place = need_format("%s:%zu", path, number);
 
         if (pair)
-            run_pair(
-                t, place, json_object_get(pair, "scenario"), json_object_get(pair, "expected"));
+            run_pair(t, place, json_object_get(pair, "scenario"),
+                json_object_get(pair, "expected"), t->variant.store);
         else if (line[strspn(line, " \t\r\n")])
             unreadable(t, place, why.text);
         json_decref(pair);
@@ -230,7 +240,9 @@ static void run_path(totals_t *t, const char *path, bool named)
 
 static int usage(void)
 {
-    fputs("usage: leat-conformance [--verbose] [--store rocksdb|memory] FILE|DIR...\n", stderr);
+    fputs("usage: leat-conformance [--verbose] [--store rocksdb|memory] [--cache on|off]"
+          " FILE|DIR...\n",
+        stderr);
     return 2;
 }
 
@@ -245,6 +257,12 @@ static void quiet(
     (void)fields;
 }
 
+/* word: the next argument, NULL at the end */
+static bool is_one_of(const char *word, const char *a, const char *b)
+{
+    return word && (strcmp(word, a) == 0 || strcmp(word, b) == 0);
+}
+
 int main(int argc, char **argv)
 {
     totals_t t = {0};
@@ -253,8 +271,11 @@ int main(int argc, char **argv)
     for (; first < argc && strncmp(argv[first], "--", 2) == 0; first++) {
         if (strcmp(argv[first], "--verbose") == 0)
             t.verbose = true;
-        else if (strcmp(argv[first], "--store") == 0 && first + 1 < argc)
-            t.store = argv[++first];
+        else if (strcmp(argv[first], "--store") == 0 &&
+                 is_one_of(argv[first + 1], "rocksdb", "memory"))
+            t.variant.store = argv[++first];
+        else if (strcmp(argv[first], "--cache") == 0 && is_one_of(argv[first + 1], "on", "off"))
+            t.variant.cache = argv[++first];
         else
             return usage();
     }

@@ -75,7 +75,29 @@ expect 2 'bad.jsonl:1' "$tmp/bad.jsonl"
 head -c 60 "$tmp/right.jsonl.gz" > "$tmp/cut.jsonl.gz"
 expect 2 '' "$tmp/cut.jsonl.gz"
 expect 2 'no such file' "$tmp/nowhere"
+# variants: the answer beside a scenario, and what of it another backend or cache replaces
+file() { printf '%s\n' "$2" > "$tmp/$1"; }
+file v.json "$right"
+file v.expected.json "$answer"
+for suffix in cached memory memory-cached; do
+    expect 0 'ok' --store memory --cache on "$tmp/v.json"
+    file "v.$suffix.expected.json" '{"dropped":7}'
+    case $suffix in
+    cached) expect 0 'ok' --store memory --cache off "$tmp/v.json"
+        expect 1 'dropped: 0, expected 7' --store rocksdb --cache on "$tmp/v.json" ;;
+    memory) expect 0 'ok' --store rocksdb --cache off "$tmp/v.json"
+        expect 1 'dropped: 0, expected 7' --store memory --cache off "$tmp/v.json" ;;
+    esac
+    expect 0 'ok' "$tmp/v.json"
+    [ $suffix = memory ] || expect 1 'dropped: 0, expected 7' --store memory --cache on "$tmp/v.json"
+    rm "$tmp/v.$suffix.expected.json"
+done
+file v.cached.expected.json '{"dropped":7}'
+file v.memory-cached.expected.json '{"dropped":0,"stores":null}'
+expect 0 'ok' --store memory --cache on "$tmp/v.json"
+
 expect 2 'usage' --nonsense
+expect 2 'usage' --cache "$tmp/v.json"
 expect 2 'usage'
 expect 0 'ok          01-stateless/map' "$folder/01-stateless/map.json"
 
