@@ -19,10 +19,13 @@ function(leat_layer name)
   target_link_libraries(leat_${name} PRIVATE Threads::Threads)
 endfunction()
 
-# A file of the sources becomes part of the layer: leat__file_NAME[] (cmake/embed.cmake).
+# A file of the sources becomes part of the layer, with the other files of its folder that it names: leat__file_NAME[]
+# (cmake/embed.cmake).
 function(leat_embed layer file name)
   set(out "${PROJECT_BINARY_DIR}/embedded/${name}.c")
-  add_custom_command(OUTPUT "${out}" DEPENDS "${PROJECT_SOURCE_DIR}/${file}" "${PROJECT_SOURCE_DIR}/cmake/embed.cmake"
+  get_filename_component(folder "${PROJECT_SOURCE_DIR}/${file}" DIRECTORY)
+  file(GLOB parts CONFIGURE_DEPENDS "${folder}/*")
+  add_custom_command(OUTPUT "${out}" DEPENDS ${parts} "${PROJECT_SOURCE_DIR}/cmake/embed.cmake"
     COMMAND "${CMAKE_COMMAND}" "-DIN=${PROJECT_SOURCE_DIR}/${file}" "-DOUT=${out}" -DNAME=${name}
       -P "${PROJECT_SOURCE_DIR}/cmake/embed.cmake" VERBATIM)
   target_sources(${layer} PRIVATE "${out}")

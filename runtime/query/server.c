@@ -122,6 +122,8 @@ static enum MHD_Result send_reply(struct MHD_Connection *c, leat__reply_t *reply
         response, "Content-Type", reply->type ? reply->type : "application/json");
     MHD_add_response_header(response, "Cache-Control", "no-store");
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    /* what the page may do stands in itself (page.html); this cannot be said there */
+    MHD_add_response_header(response, "Content-Security-Policy", "frame-ancestors 'none'");
     if (reply->allow)
         MHD_add_response_header(response, "Allow", reply->allow);
     if (reply->status == 401)
