@@ -1,9 +1,9 @@
 /* base/base64.c: see base64.h. */
 #include "base64.h"
 
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
-void leat__base64_put(leat__buf_t *out, leat_slice_t bytes)
+static void put(leat__buf_t *out, leat_slice_t bytes, const char *alphabet, bool padded)
 {
     const unsigned char *p = (const unsigned char *)bytes.data;
 
@@ -16,8 +16,18 @@ void leat__base64_put(leat__buf_t *out, leat_slice_t bytes)
 
         for (size_t k = 0; k < 4; k++)
             four[k] = k <= left ? alphabet[three >> (18 - 6 * k) & 63] : '=';
-        leat__buf_put(out, four, 4);
+        leat__buf_put(out, four, left > 2 || padded ? 4 : left + 1);
     }
+}
+
+void leat__base64_put(leat__buf_t *out, leat_slice_t bytes)
+{
+    put(out, bytes, LETTERS "+/", true);
+}
+
+void leat__base64_put_url(leat__buf_t *out, leat_slice_t bytes)
+{
+    put(out, bytes, LETTERS "-_", false);
 }
 
 /* Its value, or -1. */

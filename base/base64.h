@@ -5,7 +5,8 @@
 #include "arena.h"
 #include "buf.h"
 
-void leat__base64_put(leat__buf_t *out, leat_slice_t bytes); /* with padding */
+void leat__base64_put(leat__buf_t *out, leat_slice_t bytes);     /* with padding */
+void leat__base64_put_url(leat__buf_t *out, leat_slice_t bytes); /* -_ and no padding */
 
 /**
  * The bytes [borrow: scratch] of a text: of either alphabet (+/ or, for URLs, -_), with its padding

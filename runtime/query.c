@@ -260,3 +260,10 @@ int32_t leat__query_partition(const leat_query_t *q)
 {
     return q->partition;
 }
+
+leat__remote_t *leat__query_remote(leat_query_t *q, const char *store, leat__verb_t verb)
+{
+    handle_t *h = open_store(q, store, verb, "store of that kind");
+
+    return h ? &h->remote : NULL;
+}

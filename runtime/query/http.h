@@ -1,11 +1,13 @@
 /*
  * runtime/query/http.h: an app's HTTP server: stores, metrics, topology, health, the page.
  *
- *   server.c    sockets, threads, TLS, limits (libmicrohttpd, seen by no other file)
- *   request.c   a request taken apart, a reply put together
- *   routes.c    the table of routes, who may, who answers
- *   reports.c   health, metrics, topology, tasks, workers, the page
- *   stores.c    reads of stores            row_json.c    their rows as JSON
+ *   server.c     sockets, threads, TLS, limits (libmicrohttpd, seen by no other file)
+ *   listen.c     the socket that is listened on
+ *   request.c    a request taken apart, a reply put together
+ *   routes.c     the table of routes, who may, who answers
+ *   reports.c    health, metrics, topology, tasks, workers, the page
+ *   stores.c     which stores there are
+ *   read.c       reads of stores: points.c, ranges.c with place.c; rows as JSON: row_json.c
  *
  * Everything but server.c is plain functions from a request to a reply, which tests and fuzzers call
  * without a socket. It runs on threads of the server's own, one per connection, and reads the app as

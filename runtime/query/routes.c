@@ -14,7 +14,15 @@ const leat__route_t leat__routes[] = {
     {"GET", "/v1/nodes", false, leat__answer_nodes},
     {"GET", "/v1/workers", false, leat__answer_workers},
     {"GET", "/v1/stores", false, leat__answer_stores},
+    {"GET", "/v1/stores/{store}/keys", false, leat__answer_keys},
     {"GET", "/v1/stores/{store}/keys/{key}", false, leat__answer_key},
+    {"POST", "/v1/stores/{store}/get", false, leat__answer_get},
+    {"GET", "/v1/stores/{store}/count", false, leat__answer_count},
+    {"GET", "/v1/stores/{store}/windows", false, leat__answer_windows},
+    {"GET", "/v1/stores/{store}/windows/{key}", false, leat__answer_windows_of},
+    {"GET", "/v1/stores/{store}/sessions", false, leat__answer_sessions},
+    {"GET", "/v1/stores/{store}/sessions/{key}", false, leat__answer_sessions_of},
+    {"GET", "/v1/stores/{store}/versions/{key}", false, leat__answer_versions},
 };
 const size_t leat__route_count = sizeof leat__routes / sizeof *leat__routes;
 

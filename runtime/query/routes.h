@@ -34,6 +34,19 @@ void leat__answer_workers(leat__request_t *r, leat__reply_t *reply);
 
 /* stores.c */
 void leat__answer_stores(leat__request_t *r, leat__reply_t *reply);
+
+/* points.c */
 void leat__answer_key(leat__request_t *r, leat__reply_t *reply);
+void leat__answer_get(leat__request_t *r, leat__reply_t *reply);
+void leat__answer_count(leat__request_t *r, leat__reply_t *reply);
+void leat__answer_versions(leat__request_t *r, leat__reply_t *reply);
+
+/* ranges.c */
+void leat__answer_keys(leat__request_t *r, leat__reply_t *reply);
+void leat__answer_windows_of(leat__request_t *r, leat__reply_t *reply);
+void leat__answer_windows(leat__request_t *r, leat__reply_t *reply);
+void leat__answer_sessions_of(leat__request_t *r, leat__reply_t *reply);
+void leat__answer_sessions(leat__request_t *r, leat__reply_t *reply);
+void leat__answer_history(leat__request_t *r, leat__reply_t *reply);
 
 #endif

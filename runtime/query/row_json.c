@@ -1,6 +1,9 @@
 /* runtime/query/row_json.c: see row_json.h. */
 #include "row_json.h"
 
+#include "base/base64.h"
+#include "base/json_value.h"
+
 #include <inttypes.h>
 
 bool leat__store_has_rows(const leat__store_spec_t *spec)
@@ -29,7 +32,20 @@ const char *leat__store_kind_name(const leat__store_spec_t *spec)
     }
 }
 
-static void put_time(leat__buf_t *out, const leat__store_spec_t *spec, const leat_row_t *row)
+static void put_bytes(leat__buf_t *out, const leat_serde_t *s, const leat__codec_env_t *env,
+    leat_slice_t bytes)
+{
+    const void *value;
+    leat_error_t err;
+
+    if (leat__decode(s, bytes, env, &value, &err) == 0)
+        leat__json_put(out, s, value, env->scratch);
+    else
+        leat__json_put(out, leat_serde_bytes(), &bytes, env->scratch);
+}
+
+static void put_time(
+    leat__buf_t *out, const leat__store_spec_t *spec, const leat__window_row_t *row)
 {
     switch (spec->kind) {
     case LEAT_SESSIONS:
@@ -52,13 +68,18 @@ static void put_time(leat__buf_t *out, const leat__store_spec_t *spec, const lea
         leat__buf_format(out, ",\"timestamp\":%" PRId64, row->time_ms);
 }
 
-void leat__row_json_put(leat__buf_t *out, const leat__store_spec_t *spec, const leat_row_t *row,
-    int32_t partition, leat__arena_t *scratch)
+void leat__row_json_put(leat__buf_t *out, const leat__store_spec_t *spec,
+    const leat__window_row_t *row, int32_t partition, leat__arena_t *scratch)
 {
+    leat__mark_t mark = leat__arena_mark(scratch);
+    leat__codec_env_t env = {.scratch = scratch, .topic = spec->changelog, .is_key = true};
+
     leat__buf_put_text(out, "{\"key\":");
-    leat__json_put(out, spec->key, row->key, scratch);
+    put_bytes(out, spec->key, &env, row->key);
+    env.is_key = false;
     leat__buf_put_text(out, ",\"value\":");
-    leat__json_put(out, spec->value, row->value, scratch);
+    put_bytes(out, spec->value, &env, row->value);
     put_time(out, spec, row);
     leat__buf_format(out, ",\"partition\":%" PRId32, partition);
+    leat__arena_rewind(scratch, mark);
 }

@@ -53,6 +53,9 @@ static void build(leat_builder_t *b)
     leat_grouped_count(same, "counts", NULL);
     leat_grouped_count(same, "per-minute",
         &(leat_fold_opts_t){.window = leat_tumbling(LEAT_MINUTES(1), 0)});
+    leat_grouped_count(same, "visits", &(leat_fold_opts_t){.window = leat_session(1000, 0)});
+    leat_builder_table(b, "prices", str, str,
+        &(leat_source_opts_t){.store = {.name = "prices", .history_ms = LEAT_HOURS(1)}});
 }
 
 static void fill_in(rig_world_t *w)
@@ -64,11 +67,18 @@ static void fill_in(rig_world_t *w)
         rig_write(w, "in", leat__partition_of(leat_slice(key), IN), key, "x", 1000);
     }
     rig_write(w, "in", leat__partition_of(leat_slice("a/b c"), IN), "a/b c", "x", 2000);
+    for (int minute = 1; minute < 6; minute++)
+        rig_write(w, "in", leat__partition_of(leat_slice("k007"), IN), "k007", "x",
+            minute * 60000 + 7);
+    for (int price = 1; price < 4; price++)
+        rig_write(w, "prices", leat__partition_of(leat_slice("apple"), IN), "apple",
+            price == 1 ? "1" : price == 2 ? "2" : "3", price * 1000);
 }
 
 static void open_world(rig_world_t *w)
 {
     rig_world_open_real(w, build, IN, "exactly_once_v2");
+    rig_topic(w, "prices", IN, "compact");
     rig_world_set(w, "leat.http.listen", "127.0.0.1:0");
     rig_world_set(w, "leat.http.token", TOKEN);
 }
@@ -79,8 +89,9 @@ static char *position(rig_world_t *w)
     leat__buf_t out = {0};
 
     for (int32_t p = 0; p < IN; p++)
-        leat__buf_format(&out, "%sin-%d@%lld", p ? "," : "", (int)p,
-            (long long)rig_offset(w, "in", p, LEAT__HIGH_WATERMARK));
+        leat__buf_format(&out, "%sin-%d@%lld,prices-%d@%lld", p ? "," : "", (int)p,
+            (long long)rig_offset(w, "in", p, LEAT__HIGH_WATERMARK), (int)p,
+            (long long)rig_offset(w, "prices", p, LEAT__HIGH_WATERMARK));
     return leat__buf_finish(&out);
 }
 
@@ -146,8 +157,8 @@ static void one_key(rig_world_t *w, leat_app_t *app)
     snprintf(target, sizeof target, "/v1/stores/counts/keys/k007?at_least=%s", at);
     json = get(app, 200, target);
     assert_string_equal(json_string_value(json_object_get(json, "key")), "k007");
-    assert_int_equal(json_integer_value(json_object_get(json, "value")), 1);
-    assert_int_equal(json_integer_value(json_object_get(json, "timestamp")), 1000);
+    assert_int_equal(json_integer_value(json_object_get(json, "value")), 6);
+    assert_int_equal(json_integer_value(json_object_get(json, "timestamp")), 300007);
     assert_int_equal(json_integer_value(json_object_get(json, "partition")),
         leat__partition_of(leat_slice("k007"), IN));
     assert_int_equal(json_integer_value(json_object_get(json, "lag")), 0);
@@ -171,7 +182,7 @@ static void stores(leat_app_t *app)
 {
     json_t *json = get(app, 200, "/v1/stores"), *counts = json_array_get(json, 0);
 
-    assert_int_equal(json_array_size(json), 2);
+    assert_int_equal(json_array_size(json), 4);
     assert_string_equal(json_string_value(json_object_get(counts, "name")), "counts");
     assert_string_equal(json_string_value(json_object_get(counts, "kind")), "key-value");
     assert_string_equal(json_string_value(json_object_get(counts, "value")), "int64");
@@ -183,6 +194,151 @@ static void stores(leat_app_t *app)
     has_code(app, 404, "/v1/stores/counts%00/keys/k", "unknown_store");
     has_code(app, 404, "/v1/../etc/passwd", "not_found");
     has_code(app, 404, "/v1//stores", "not_found");
+}
+
+/* The keys of all pages, "a b c". */
+static void pages(leat_app_t *app, const char *target, size_t limit, const char *first,
+    const char *last, size_t count)
+{
+    char *next = NULL, *url;
+    const char *seen = "", *begin = NULL;
+    json_t *json = NULL, *rows;
+    size_t total = 0;
+
+    do {
+        url = leat__must_format("%s%slimit=%zu%s%s", target, strchr(target, '?') ? "&" : "?", limit,
+            next ? "&page=" : "", next ? next : "");
+        leat__free(next);
+        json_decref(json);
+        json = get(app, 200, url);
+        leat__free(url);
+        rows = json_object_get(json, "rows");
+        assert_true(json_array_size(rows) <= limit);
+        total += json_array_size(rows);
+        if (json_array_size(rows)) {
+            seen = json_string_value(json_object_get(
+                json_array_get(rows, json_array_size(rows) - 1), "key"));
+            if (!begin) {
+                begin = json_string_value(json_object_get(json_array_get(rows, 0), "key"));
+                assert_string_equal(begin, first);
+            }
+        }
+        next = leat__must_format("%s", json_string_value(json_object_get(json, "next"))
+                                           ? json_string_value(json_object_get(json, "next"))
+                                           : "");
+    } while (*next);
+    if (total != count || strcmp(seen, last))
+        fail_msg("%s: %zu rows up to %s, not %zu up to %s", target, total, seen, count, last);
+    leat__free(next);
+    json_decref(json);
+}
+
+static void ranges(leat_app_t *app)
+{
+    for (size_t limit = 1; limit < 1000; limit = limit * 7 + 1) {
+        pages(app, "/v1/stores/counts/keys", limit, "a/b c", "k099", KEYS + 1);
+        pages(app, "/v1/stores/counts/keys?order=desc", limit, "k099", "a/b c", KEYS + 1);
+        pages(app, "/v1/stores/counts/keys?from=k010&to=k019", limit, "k010", "k019", 10);
+        pages(app, "/v1/stores/counts/keys?from=k010&to=k019&order=desc", limit, "k019", "k010", 10);
+        pages(app, "/v1/stores/counts/keys?prefix=k05", limit, "k050", "k059", 10);
+        pages(app, "/v1/stores/counts/keys?prefix=k05&order=desc", limit, "k059", "k050", 10);
+        pages(app, "/v1/stores/per-minute/windows/k007", limit, "k007", "k007", 6);
+        pages(app, "/v1/stores/per-minute/windows/k007?from=60000&to=120000", limit, "k007", "k007", 2);
+        pages(app, "/v1/stores/per-minute/windows?from_key=k007&to_key=k007", limit, "k007", "k007", 6);
+        pages(app, "/v1/stores/visits/sessions/k007?order=desc", limit, "k007", "k007", 6);
+        pages(app, "/v1/stores/prices/versions/apple?from=0", limit, "apple", "apple", 3);
+    }
+    has_code(app, 400, "/v1/stores/counts/keys?limit=0", "argument_invalid");
+    has_code(app, 400, "/v1/stores/counts/keys?limit=1001", "argument_invalid");
+    has_code(app, 400, "/v1/stores/counts/keys?prefix=k&from=k", "argument_invalid");
+    has_code(app, 409, "/v1/stores/counts/windows", "type_mismatch");
+    has_code(app, 409, "/v1/stores/counts/sessions/k007", "type_mismatch");
+    has_code(app, 409, "/v1/stores/counts/versions/k007", "type_mismatch");
+}
+
+/* Rows of several keys, over three partitions: each once. */
+static void all_windows(leat_app_t *app)
+{
+    json_t *json = get(app, 200, "/v1/stores/per-minute/windows?limit=1000"),
+           *rows = json_object_get(json, "rows"), *window;
+
+    assert_int_equal(json_array_size(rows), KEYS + 1 + 5);
+    window = json_object_get(json_array_get(rows, 0), "window");
+    assert_int_equal(json_integer_value(json_object_get(window, "end")) -
+                         json_integer_value(json_object_get(window, "start")), 60000);
+    json_decref(json);
+    json = get(app, 200, "/v1/stores/visits/sessions?limit=1000");
+    assert_int_equal(json_array_size(json_object_get(json, "rows")), KEYS + 1 + 5);
+    json_decref(json);
+}
+
+static void versions(leat_app_t *app)
+{
+    json_t *json = get(app, 200, "/v1/stores/prices/versions/apple");
+
+    assert_string_equal(json_string_value(json_object_get(json, "value")), "3");
+    assert_true(json_is_null(json_object_get(json, "to")));
+    json_decref(json);
+    json = get(app, 200, "/v1/stores/prices/versions/apple?as_of=2500");
+    assert_string_equal(json_string_value(json_object_get(json, "value")), "2");
+    assert_int_equal(json_integer_value(json_object_get(json, "to")), 3000);
+    json_decref(json);
+    has_code(app, 404, "/v1/stores/prices/versions/apple?as_of=500", "not_found");
+    has_code(app, 404, "/v1/stores/prices/versions/pear", "not_found");
+}
+
+/* A token of another read, cut, changed in any place, or made up, is refused. */
+static void tokens(leat_app_t *app)
+{
+    json_t *json = get(app, 200, "/v1/stores/counts/keys?limit=1&from=a"), *error;
+    char token[200], url[400];
+    size_t size;
+
+    snprintf(token, sizeof token, "%s", json_string_value(json_object_get(json, "next")));
+    json_decref(json);
+    size = strlen(token);
+    snprintf(url, sizeof url, "/v1/stores/counts/keys?from=a&page=%s", token);
+    json_decref(get(app, 200, url));
+    snprintf(url, sizeof url, "/v1/stores/counts/keys?from=b&page=%s", token);
+    has_code(app, 400, url, "argument_invalid");
+    snprintf(url, sizeof url, "/v1/stores/counts/keys?from=a&order=desc&page=%s", token);
+    has_code(app, 400, url, "argument_invalid");
+    for (size_t i = 0; i < size - 1; i++) { /* the last letter has bits that say nothing */
+        char c = token[i];
+
+        token[i] = c == 'A' ? 'B' : 'A';
+        snprintf(url, sizeof url, "/v1/stores/counts/keys?from=a&page=%s", token);
+        error = get(app, 400, url);
+        json_decref(error);
+        token[i] = c;
+        snprintf(url, sizeof url, "/v1/stores/counts/keys?from=a&page=%.*s", (int)i, token);
+        error = get(app, 400, url);
+        json_decref(error);
+    }
+}
+
+/* ---- several keys, and how many ---- */
+
+static void multi_get(leat_app_t *app, const char *body, int status, const char *text)
+{
+    http_reply_t r =
+        http_ask(leat__http_port(app->http), "/v1/stores/counts/get", TOKEN, body);
+
+    if (r.status != status || !strstr(r.body, text))
+        fail_msg("%s: %d %s", body, r.status, r.body);
+    http_free(&r);
+}
+
+static void several(leat_app_t *app)
+{
+    multi_get(app, "{\"keys\":[\"k007\",\"nobody\",\"k008\"]}", 200, "},null,{\"key\":\"k008\"");
+    multi_get(app, "{\"keys\":[]}", 200, "{\"rows\":[]");
+    multi_get(app, "{\"keys\":[7]}", 400, "serialization_failed");
+    multi_get(app, "{\"keys\":7}", 400, "argument_invalid");
+    multi_get(app, "[", 400, "argument_invalid");
+    multi_get(app, "", 400, "argument_invalid");
+    contains(app, "/v1/stores/counts/count", "{\"approximate\":");
+    has_code(app, 405, "/v1/stores/counts/get", "method_not_allowed");
 }
 
 static void test_every_path(void **state)
@@ -197,6 +353,11 @@ static void test_every_path(void **state)
     reports(app);
     one_key(&w, app);
     stores(app);
+    ranges(app);
+    all_windows(app);
+    versions(app);
+    tokens(app);
+    several(app);
     leat_app_free(app);
     rig_world_close(&w);
 }
@@ -243,6 +404,7 @@ static void refuses(const char *const settings[][2], const char *where, const ch
     leat_app_t *app;
 
     rig_world_open_real(&w, build, IN, "exactly_once_v2");
+    rig_topic(&w, "prices", IN, "compact");
     for (size_t i = 0; settings[i][0]; i++)
         rig_world_set(&w, settings[i][0], settings[i][1]);
     app = new_app(&w);
