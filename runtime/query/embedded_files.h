@@ -6,5 +6,7 @@
 
 extern const unsigned char leat__file_page_html[];
 extern const size_t leat__file_page_html_size;
+extern const unsigned char leat__file_openapi_json[];
+extern const size_t leat__file_openapi_json_size;
 
 #endif

@@ -25,6 +25,13 @@ void leat__answer_page_html(leat__request_t *r, leat__reply_t *reply)
     reply->fixed = (leat_slice_t){(const char *)leat__file_page_html, leat__file_page_html_size};
 }
 
+void leat__answer_openapi(leat__request_t *r, leat__reply_t *reply)
+{
+    if (leat__request_all_known(r, reply))
+        reply->fixed =
+            (leat_slice_t){(const char *)leat__file_openapi_json, leat__file_openapi_json_size};
+}
+
 static void health(leat__reply_t *reply, leat_state_t state, bool well)
 {
     leat__buf_put_text(&reply->body, "{");

@@ -9,6 +9,7 @@ const leat__route_t leat__routes[] = {
     {"GET", "/health/live", true, leat__answer_live},
     {"GET", "/health/ready", true, leat__answer_ready},
     {"GET", "/metrics", false, leat__answer_metrics},
+    {"GET", "/v1/openapi.json", false, leat__answer_openapi},
     {"GET", "/v1/topology", false, leat__answer_topology},
     {"GET", "/v1/tasks", false, leat__answer_tasks},
     {"GET", "/v1/nodes", false, leat__answer_nodes},

@@ -24,6 +24,7 @@ void leat__route(leat__request_t *r, leat__reply_t *reply);
 
 /* reports.c */
 void leat__answer_page_html(leat__request_t *r, leat__reply_t *reply);
+void leat__answer_openapi(leat__request_t *r, leat__reply_t *reply);
 void leat__answer_live(leat__request_t *r, leat__reply_t *reply);
 void leat__answer_ready(leat__request_t *r, leat__reply_t *reply);
 void leat__answer_metrics(leat__request_t *r, leat__reply_t *reply);
