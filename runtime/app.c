@@ -128,18 +128,6 @@ void leat__app_use(leat_app_t *app, leat__broker_t *broker)
 
 /* ---- the HTTP server, if this build has one ---- */
 
-static int start_http(leat_app_t *app, leat_error_t *err)
-{
-#ifdef LEAT_WITH_HTTP
-    return leat__http_start(app, &app->http, err);
-#else
-    if (leat__config_text(app->config, "leat.http.listen")[0] == '\0')
-        return 0;
-    return leat__error(err, LEAT_ECONFIG, LEAT_FATAL, "leat.http.listen",
-        "this build of leat has no HTTP server: build it with -DLEAT_WITH_HTTP=ON");
-#endif
-}
-
 /* Where others reach this process; port 0 stands for the one that is listened on. */
 static char *advertised(const leat_app_t *app)
 {
@@ -154,6 +142,23 @@ static char *advertised(const leat_app_t *app)
             "%.*s:%d", (int)(colon - text), text, leat__http_port(app->http));
 #endif
     return leat__must_strdup(text);
+}
+
+static int start_http(leat_app_t *app, leat_error_t *err)
+{
+#ifdef LEAT_WITH_HTTP
+    int rc = leat__http_listen(app, &app->http, err);
+
+    if (rc == 0)
+        app->worker.advertised = advertised(app);
+    return rc != 0 ? rc : leat__http_serve(app->http, err);
+#else
+    app->worker.advertised = advertised(app);
+    if (leat__config_text(app->config, "leat.http.listen")[0] == '\0')
+        return 0;
+    return leat__error(err, LEAT_ECONFIG, LEAT_FATAL, "leat.http.listen",
+        "this build of leat has no HTTP server: build it with -DLEAT_WITH_HTTP=ON");
+#endif
 }
 
 static void stop_http(leat_app_t *app)
@@ -309,7 +314,6 @@ static int start(leat_app_t *app, leat_error_t *err)
         return rc;
     fill_worker(app);
     rc = start_http(app, err);
-    app->worker.advertised = advertised(app);
     if (rc == 0)
         rc = leat__globals_start(app, err);
     return rc != 0 ? rc : start_control(app, err);

@@ -65,7 +65,7 @@ void leat__globals_stop(leat_app_t *app); /* after all stream threads */
 
 /* query.c */
 /** Reads of a store as bytes [keep: query]; NULL: failed, and said to the query. */
-leat__remote_t *leat__query_remote(leat_query_t *q, const char *store, leat__verb_t verb);
+leat__remote_t *leat__query_remote(leat_query_t *q, const char *store);
 int32_t leat__query_partition(const leat_query_t *q); /* of the row read last */
 
 /* report.c */

@@ -261,9 +261,9 @@ int32_t leat__query_partition(const leat_query_t *q)
     return q->partition;
 }
 
-leat__remote_t *leat__query_remote(leat_query_t *q, const char *store, leat__verb_t verb)
+leat__remote_t *leat__query_remote(leat_query_t *q, const char *store)
 {
-    handle_t *h = open_store(q, store, verb, "store of that kind");
+    leat__query_store_t *h = leat__query_store(q, store);
 
     return h ? &h->remote : NULL;
 }

@@ -21,12 +21,13 @@
 typedef struct leat__http_t leat__http_t;
 
 /**
- * Serve where leat.http.listen says; "": *http is NULL. Before the control thread is made, so that
- * health and metrics are there while an app starts.
- * @return 0; LEAT_ECONFIG: a setting is unfit, or this build has no server; LEAT_EIO: the address is
- *         taken, or a file cannot be read
+ * Take the address that leat.http.listen says; "": *http is NULL.
+ * @return 0; LEAT_ECONFIG: a setting is unfit; LEAT_EIO: the address is taken, a file cannot be read
  */
-int leat__http_start(leat_app_t *app, leat__http_t **http, leat_error_t *err);
+int leat__http_listen(leat_app_t *app, leat__http_t **http, leat_error_t *err);
+/** Answer from now on; before the control thread is made, so that health and metrics are there while an
+ *  app starts. NULL: nothing. */
+int leat__http_serve(leat__http_t *http, leat_error_t *err);
 /** Cuts what goes on. After the control thread has ended, so that no question waits. NULL: nothing. */
 void leat__http_stop(leat__http_t *http);
 int leat__http_port(const leat__http_t *http); /* the one listened on */

@@ -195,7 +195,7 @@ static void put_page(list_t *l, leat__remote_t *remote, leat__rows_t *rows, leat
 
 static void answer(list_t *l, leat__reply_t *reply)
 {
-    leat__remote_t *remote = leat__query_remote(l->read.q, l->read.spec->name, l->ask.verb);
+    leat__remote_t *remote = leat__query_remote(l->read.q, l->read.spec->name);
     leat__ask_t ask = rest_of(l);
 
     if (remote) {

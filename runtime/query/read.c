@@ -6,8 +6,6 @@
 #include "base/log.h"
 #include "row_json.h"
 
-#include <stdio.h>
-
 enum { TIMEOUT_MS = 10000, TIMEOUT_MS_MAX = 60000 };
 static const char key_formats[] = "text,json,base64";
 
@@ -20,21 +18,25 @@ static const leat__store_spec_t *find_spec(const leat__plan_t *plan, leat_slice_
     return NULL;
 }
 
-static bool find_store(leat__read_t *read, leat__verb_t verb, leat__reply_t *reply)
+bool leat__read_begin_any(leat__read_t *read, leat__request_t *r, leat__reply_t *reply)
 {
-    char text[80];
+    *read = (leat__read_t){.r = r,
+        .spec = find_spec(r->site->app->plan, r->parts[2]),
+        .opts = {.timeout_ms = TIMEOUT_MS}};
+    if (read->spec)
+        return leat__request_choice(r, "key_format", key_formats, &read->key_format, reply);
+    leat__reply_error(reply, 404, leat_error_name(LEAT_EUNKNOWN), "store",
+        "no store has that name: /v1/stores lists them");
+    return false;
+}
 
-    read->spec = find_spec(read->r->site->app->plan, read->r->parts[2]);
-    if (!read->spec) {
-        leat__reply_error(reply, 404, leat_error_name(LEAT_EUNKNOWN), "store",
-            "no store has that name: /v1/stores lists them");
-        return false;
-    }
+static bool fits(const leat__read_t *read, leat__verb_t verb, leat__reply_t *reply)
+{
     if (leat__ask_fits(verb, read->spec->kind))
         return true;
-    snprintf(text, sizeof text, "it is a %s store", leat__store_kind_name(read->spec->kind));
     leat__reply_error(reply, 409, leat_error_name(LEAT_ETYPE), "store",
-        "this path is not for a store of this kind: %s", text);
+        "this path is for stores of another kind: it is a %s store",
+        leat__store_kind_name(read->spec->kind));
     return false;
 }
 
@@ -43,14 +45,12 @@ bool leat__read_begin(
 {
     int isolation = LEAT_ISOLATION_COMMITTED;
 
-    *read = (leat__read_t){.r = r, .opts = {.timeout_ms = TIMEOUT_MS}};
-    if (!find_store(read, verb, reply) ||
+    if (!leat__read_begin_any(read, r, reply) || !fits(read, verb, reply) ||
         !leat__request_choice(r, "isolation", "committed,latest", &isolation, reply) ||
         !leat__request_bool(r, "stale", &read->opts.stale, reply) ||
         !leat__request_text(r, "partitions", &read->opts.partitions, reply) ||
         !leat__request_text(r, "at_least", &read->opts.at_least, reply) ||
-        !leat__request_int(r, "timeout_ms", 1, TIMEOUT_MS_MAX, &read->opts.timeout_ms, reply) ||
-        !leat__request_choice(r, "key_format", key_formats, &read->key_format, reply))
+        !leat__request_int(r, "timeout_ms", 1, TIMEOUT_MS_MAX, &read->opts.timeout_ms, reply))
         return false;
     read->opts.isolation = (leat_isolation_t)isolation;
     return true;
@@ -92,7 +92,7 @@ bool leat__read_open(leat__read_t *read, leat__reply_t *reply)
 
 bool leat__read_point(leat__read_t *read, const leat__ask_t *ask, leat__window_row_t *row)
 {
-    leat__remote_t *remote = leat__query_remote(read->q, read->spec->name, ask->verb);
+    leat__remote_t *remote = leat__query_remote(read->q, read->spec->name);
     leat__arena_t *scratch = read->r->scratch;
     leat__rows_t *rows;
     bool found;

@@ -27,6 +27,8 @@ typedef struct leat__read_t {
  */
 bool leat__read_begin(
     leat__read_t *read, leat__request_t *r, leat__verb_t verb, leat__reply_t *reply);
+/** Of any kind of store; of the parameters "key_format" is read only. */
+bool leat__read_begin_any(leat__read_t *read, leat__request_t *r, leat__reply_t *reply);
 /** The bytes of a key as the path or the parameter `what` has it. [borrow: scratch] */
 bool leat__read_key(leat__read_t *read, const char *what, leat_slice_t text, leat_slice_t *bytes,
     leat__reply_t *reply);

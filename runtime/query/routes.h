@@ -35,6 +35,7 @@ void leat__answer_workers(leat__request_t *r, leat__reply_t *reply);
 
 /* stores.c */
 void leat__answer_stores(leat__request_t *r, leat__reply_t *reply);
+void leat__answer_owner(leat__request_t *r, leat__reply_t *reply);
 
 /* points.c */
 void leat__answer_key(leat__request_t *r, leat__reply_t *reply);

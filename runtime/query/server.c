@@ -264,7 +264,7 @@ static int start_daemon(leat__http_t *http, leat_error_t *err)
         http->said);
 }
 
-static int start(leat__http_t *http, const leat_config_t *config, leat_error_t *err)
+static int prepare(leat__http_t *http, const leat_config_t *config, leat_error_t *err)
 {
     const char *where = leat__config_text(config, "leat.http.listen");
     int rc = leat__listen(where, &http->at, err);
@@ -274,17 +274,15 @@ static int start(leat__http_t *http, const leat_config_t *config, leat_error_t *
             "not set, but leat.http.listen=%.80s lets other machines in: set a token, e.g. "
             "${file:PATH}, or listen on a port of 127.0.0.1",
             where);
-    if (!rc)
-        rc = read_tls(http, config, err);
-    return rc ? rc : start_daemon(http, err);
+    return rc ? rc : read_tls(http, config, err);
 }
 
-int leat__http_start(leat_app_t *app, leat__http_t **started, leat_error_t *err)
+int leat__http_listen(leat_app_t *app, leat__http_t **prepared, leat_error_t *err)
 {
     leat__http_t *http;
     int rc;
 
-    *started = NULL;
+    *prepared = NULL;
     if (!*leat__config_text(app->config, "leat.http.listen"))
         return 0;
     http = leat__must_alloc(sizeof *http);
@@ -293,15 +291,22 @@ int leat__http_start(leat_app_t *app, leat__http_t **started, leat_error_t *err)
         .token = leat__config_text(app->config, "leat.http.token"),
         .rows_max = (size_t)leat__config_int(app->config, "leat.http.page.rows")};
     http->connections_max = (int)leat__config_int(app->config, "leat.http.connections");
-    rc = start(http, app->config, err);
-    if (rc) {
+    rc = prepare(http, app->config, err);
+    if (rc)
         leat__http_stop(http);
-        return rc;
-    }
-    leat__log(LEAT_LOG_INFO, "http", NULL, "listening on port %d, %s%s", http->at.port,
-        http->at.loopback ? "for this machine" : "for all machines", http->key ? ", TLS" : "");
-    *started = http;
-    return 0;
+    else
+        *prepared = http;
+    return rc;
+}
+
+int leat__http_serve(leat__http_t *http, leat_error_t *err)
+{
+    int rc = http ? start_daemon(http, err) : 0;
+
+    if (http && !rc)
+        leat__log(LEAT_LOG_INFO, "http", NULL, "listening on port %d, %s%s", http->at.port,
+            http->at.loopback ? "for this machine" : "for all machines", http->key ? ", TLS" : "");
+    return rc;
 }
 
 void leat__http_stop(leat__http_t *http)

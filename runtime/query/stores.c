@@ -1,6 +1,11 @@
-/* runtime/query/stores.c: which stores there are, and which of their partitions are here. */
+/* runtime/query/stores.c: which stores there are, which of their partitions are here, who has a key. */
+#include "base/json_value.h"
+#include "base/log.h"
+#include "read.h"
 #include "routes.h"
 #include "row_json.h"
+
+#include <string.h>
 
 static bool is_here(leat_app_t *app, const leat__group_t *group, int32_t partition)
 {
@@ -52,4 +57,56 @@ void leat__answer_stores(leat__request_t *r, leat__reply_t *reply)
             comma = ",";
         }
     leat__buf_put_text(&reply->body, "]");
+}
+
+/* ---- who has a key ---- */
+
+static void put_standbys(leat__reply_t *reply, const char *list)
+{
+    const char *comma = "";
+
+    for (const char *at = list; *at;) {
+        size_t size = strcspn(at, ",");
+
+        leat__buf_put_text(&reply->body, comma);
+        leat__json_put_text(&reply->body, (leat_slice_t){at, size});
+        at += size + (at[size] == ',');
+        comma = ",";
+    }
+}
+
+static void put_owner(leat__reply_t *reply, const leat_owner_t *owner)
+{
+    leat__buf_format(&reply->body, "{\"partition\":%d,\"here\":%s,\"owner\":", (int)owner->partition,
+        owner->here ? "true" : "false");
+    if (*owner->host)
+        leat__json_put_text(&reply->body, leat_slice(owner->host));
+    else
+        leat__buf_put_text(&reply->body, "null");
+    leat__buf_put_text(&reply->body, ",\"standbys\":[");
+    put_standbys(reply, owner->standbys);
+    leat__buf_put_text(&reply->body, "]}");
+}
+
+void leat__answer_owner(leat__request_t *r, leat__reply_t *reply)
+{
+    leat__codec_env_t env = {.scratch = r->scratch, .topic = "", .is_key = true};
+    const void *key = NULL;
+    leat_owner_t owner;
+    leat_error_t err;
+    leat__read_t read;
+    leat_slice_t bytes;
+
+    if (!leat__read_begin_any(&read, r, reply) ||
+        !leat__read_key(&read, "key", r->parts[4], &bytes, reply))
+        return;
+    if (leat__decode(read.spec->key, bytes, &env, &key, &err)) {
+        leat__reply_failure(reply, &err);
+        return;
+    }
+    if (!leat__read_open(&read, reply))
+        return;
+    if (leat_query_owner(read.q, read.spec->name, key, &owner) == 0)
+        put_owner(reply, &owner);
+    leat__read_end(&read, reply);
 }

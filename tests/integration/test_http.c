@@ -188,6 +188,7 @@ static void stores(leat_app_t *app)
     assert_string_equal(json_string_value(json_object_get(counts, "value")), "int64");
     assert_int_equal(json_array_size(json_object_get(counts, "partitions")), IN);
     json_decref(json);
+    contains(app, "/v1/stores/per-minute/owner/k007", "\"here\":true,\"owner\":null,\"standbys\":[]}");
     has_code(app, 404, "/v1/stores/nothing/keys/k", "unknown_store");
     has_code(app, 404, "/v1/stores/..%2F..%2Fetc%2Fpasswd/keys/k", "unknown_store");
     has_code(app, 404, "/v1/stores/%2e%2e/keys/k", "unknown_store");

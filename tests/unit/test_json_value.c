@@ -32,7 +32,9 @@ static void opaque_encode(leat_codec_t *c, const void *value)
 
 static void opaque_decode(leat_codec_t *c, void *room)
 {
-    memcpy(room, leat_codec_take(c, 2).data, 2);
+    leat_slice_t two = leat_codec_take(c, 2); /* empty when there are fewer */
+
+    memcpy(room, two.data, two.size);
 }
 
 static const leat_serde_t opaque_serde = {
