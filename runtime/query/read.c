@@ -32,11 +32,11 @@ bool leat__read_begin_any(leat__read_t *read, leat__request_t *r, leat__reply_t 
 
 static bool fits(const leat__read_t *read, leat__verb_t verb, leat__reply_t *reply)
 {
-    if (leat__ask_fits(verb, read->spec->kind))
+    if (leat__store_has_rows(read->spec) && leat__ask_fits(verb, read->spec->kind))
         return true;
     leat__reply_error(reply, 409, leat_error_name(LEAT_ETYPE), "store",
         "this path is for stores of another kind: it is a %s store",
-        leat__store_kind_name(read->spec->kind));
+        leat__store_kind_name(read->spec));
     return false;
 }
 

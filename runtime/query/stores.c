@@ -30,7 +30,8 @@ static void put_store(leat__reply_t *reply, leat_app_t *app, const leat__store_s
     leat__reply_put_field(reply, "value", leat_slice(spec->value ? spec->value->name : ""));
     leat__buf_format(&reply->body, ",\"global\":%s,\"changelog\":\"%s\",\"partition_count\":%d,"
         "\"partitions\":[",
-        group->global ? "true" : "false", spec->changelog ? spec->changelog : "", group->global ? 1 : (int)group->task_count);
+        group->global ? "true" : "false", spec->changelog ? spec->changelog : "",
+        group->global ? 1 : (int)group->task_count);
     if (group->global)
         leat__buf_put_text(&reply->body, "0");
     for (int32_t i = 0; !group->global && i < group->task_count; i++) {
