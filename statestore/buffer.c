@@ -362,6 +362,8 @@ leat__entry_t *leat__entry_add(leat__store_t *s, leat_slice_t key, uint32_t hash
     s->count++;
     if (s->order)
         leat__order_add(s->order, e);
+    if (s->runs)
+        leat__runs_add(s->runs, e);
     return e;
 }
 
@@ -395,6 +397,8 @@ void leat__entry_remove(leat__store_t *s, leat__entry_t *e)
         s->last = NULL;
     if (s->order)
         leat__order_remove(s->order, e);
+    if (s->runs)
+        leat__runs_remove(s->runs, e);
     if (s->lru)
         leat__lru_unlink(s, e);
     count(s, account(s, e), SIZE_MAX, s->state->budget);
@@ -424,6 +428,8 @@ void leat__buffer_drop(leat__store_t *s)
     list_release(s, &s->committed);
     leat__order_free(s->order);
     s->order = NULL;
+    leat__runs_free(s->runs);
+    s->runs = NULL;
     leat__pool_release(&s->pool);
 }
 
@@ -464,6 +470,8 @@ void leat__store_check(const leat__store_t *s)
     }
     LEAT_ASSERT(entries == s->count && live == s->live && queued == s->queued);
     LEAT_ASSERT(open == s->open.count && listed == s->committed.count);
+    if (s->runs)
+        leat__runs_check(s->runs);
     if (s->order) {
         const leat__entry_t *last = NULL;
         const leat__order_node_t *n = leat__order_seek(s->order, (leat_slice_t){"", 0});

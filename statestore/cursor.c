@@ -34,6 +34,8 @@ struct leat__cursor_t {
     char *from, *until; /* what the backend's iterator borrows */
 };
 
+static const leat_slice_t several_keys = {NULL, 0};
+
 static void copy_entry(leat__cursor_t *c, const leat__entry_t *e, leat__view_t v)
 {
     LEAT__GROW(c->rows, c->count, c->room);
@@ -49,23 +51,40 @@ static bool only_here(const leat__store_t *s, const leat__entry_t *e)
     return s->cached && s->shape == LEAT__SEGMENTS && leat__shape_entry_gone(s, e);
 }
 
+static bool is_before(const leat__entry_t *e, leat_slice_t until)
+{
+    return !until.data || leat__bytes_compare(leat__entry_key(e), until) < 0;
+}
+
+static void copy_if_wanted(leat__cursor_t *c, const leat__entry_t *e, bool here)
+{
+    const leat__store_t *s = c->s;
+    leat__view_t v;
+    if (leat__entry_seen(s, e, &v) &&
+        (here ? v.size != LEAT__ABSENT
+              : e->flags & (LEAT__UNCOMMITTED | LEAT__AHEAD) || only_here(s, e)))
+        copy_entry(c, e, v);
+}
+
+static void copy_run(
+    leat__cursor_t *c, leat_slice_t key, leat_slice_t from, leat_slice_t until, bool here)
+{
+    leat__run_at_t at = leat__runs_seek(leat__shape_runs(c->s), key, from);
+    for (leat__entry_t *e; (e = leat__run_next(&at)) && is_before(e, until);)
+        copy_if_wanted(c, e, here);
+}
+
 static void copy_range(leat__cursor_t *c, leat_slice_t from, leat_slice_t until, bool here)
 {
-    leat__store_t *s = c->s;
-    if (!s->order)
-        s->order = leat__order_new(s);
-    const leat__order_node_t *n = leat__order_seek(s->order, from.data ? from : leat_slice(""));
-    for (; n; n = leat__order_next(n)) {
-        const leat__entry_t *e = leat__order_entry(n);
-        leat__view_t v;
-        if (until.data && leat__bytes_compare(leat__entry_key(e), until) >= 0)
-            break;
-        if (leat__entry_seen(s, e, &v) &&
-            (here ? v.size != LEAT__ABSENT
-                  : e->flags & (LEAT__UNCOMMITTED | LEAT__AHEAD) || only_here(s, e)))
-            copy_entry(c, e, v);
-    }
-    for (size_t i = 0; c->descending && i < c->count / 2; i++) {
+    const leat__order_node_t *n =
+        leat__order_seek(leat__shape_order(c->s), from.data ? from : leat_slice(""));
+    for (; n && is_before(leat__order_entry(n), until); n = leat__order_next(n))
+        copy_if_wanted(c, leat__order_entry(n), here);
+}
+
+static void turn(leat__cursor_t *c)
+{
+    for (size_t i = 0; i < c->count / 2; i++) {
         copied_t swap = c->rows[i];
         c->rows[i] = c->rows[c->count - 1 - i];
         c->rows[c->count - 1 - i] = swap;
@@ -87,7 +106,7 @@ static leat_slice_t copy_key(leat_slice_t key, bool and_zero)
     return (leat_slice_t){copy, key.size + and_zero};
 }
 
-/* Only what lies behind the store's mark (ask.c); of a history window.c sees to that. Of the two
+/* Only what lies behind the store's mark (ask.c); of a history window_cursor.c sees to that. Of the two
  * strings, which are the caller's, one may be made anew. */
 static void cut(leat__store_t *s, leat_slice_t *from, leat_slice_t *until, bool descending)
 {
@@ -107,8 +126,8 @@ static void cut(leat__store_t *s, leat_slice_t *from, leat_slice_t *until, bool 
 }
 
 /* Rows of [from, until); the cursor adopts both strings. */
-static leat__cursor_t *open_cursor(
-    leat__store_t *s, leat_slice_t from, leat_slice_t until, leat_order_t order, bool here)
+static leat__cursor_t *open_cursor(leat__store_t *s, leat_slice_t key, leat_slice_t from,
+    leat_slice_t until, leat_order_t order, bool here)
 {
     leat__cursor_t *c = leat__must_alloc(sizeof *c);
     cut(s, &from, &until, order == LEAT_DESCENDING);
@@ -121,16 +140,21 @@ static leat__cursor_t *open_cursor(
     if (s->custom)
         return c;
     here = s->resident || (here && !s->as_committed);
-    copy_range(c, from, until, here);
+    if (key.data)
+        copy_run(c, key, from, until, here);
+    else
+        copy_range(c, from, until, here);
+    if (c->descending)
+        turn(c);
     c->scan = here ? NULL : leat__beneath_scan(s, from, until, order);
     next_row(c);
     return c;
 }
 
-leat__cursor_t *leat__cursor_open(
-    leat__store_t *s, leat_slice_t from, leat_slice_t until, leat_order_t order, bool here)
+leat__cursor_t *leat__cursor_open(leat__store_t *s, leat_slice_t key, leat_slice_t from,
+    leat_slice_t until, leat_order_t order, bool here)
 {
-    return open_cursor(s, copy_key(from, false), copy_key(until, false), order, here);
+    return open_cursor(s, key, copy_key(from, false), copy_key(until, false), order, here);
 }
 
 leat__cursor_t *leat__store_range(
@@ -139,7 +163,8 @@ leat__cursor_t *leat__store_range(
     bool nothing = from.data && to.data && leat__bytes_compare(from, to) > 0;
     if (nothing)
         to = from; /* and the end is not included: no rows */
-    return open_cursor(s, copy_key(from, false), copy_key(to, !nothing), order, false);
+    return open_cursor(
+        s, several_keys, copy_key(from, false), copy_key(to, !nothing), order, false);
 }
 
 leat__cursor_t *leat__store_prefix(leat__store_t *s, leat_slice_t prefix, leat_order_t order)
@@ -154,7 +179,7 @@ leat__cursor_t *leat__store_prefix(leat__store_t *s, leat_slice_t prefix, leat_o
         leat__free(bytes); /* no end: the prefix is empty or all 0xff */
         until.data = NULL;
     }
-    return open_cursor(s, copy_key(prefix, false), until, order, false);
+    return open_cursor(s, several_keys, copy_key(prefix, false), until, order, false);
 }
 
 /* Which comes next: below 0 the copied one, above 0 the backend's, 0 both at once. */

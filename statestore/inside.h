@@ -96,6 +96,7 @@ typedef struct leat__view_t { /* a value as it is read */
 typedef struct leat__family_t leat__family_t; /* a column family: db.h */
 typedef struct leat__db_t leat__db_t;
 typedef struct leat__order_t leat__order_t;
+typedef struct leat__runs_t leat__runs_t;
 typedef struct leat__custom_state_t leat__custom_state_t;
 
 /* How the keys of a store lie in its table and backend: shape.h. */
@@ -159,7 +160,9 @@ struct leat__store_t {
     leat__list_t committed; /* LISTED */
     leat__entry_t *oldest, *newest; /* least recently used stores */
     uint64_t entries_max;
-    leat__order_t *order; /* from the first range on */
+    leat__order_t *order; /* from the first range over several keys on */
+    leat__runs_t *runs;   /* windows, sessions: from the first look at one key on */
+    struct leat__window_cursor_t *spare; /* a closed one, for the next */
     leat__pool_t pool;
 
     leat__store_meta_t meta;    /* as of the last commit */
@@ -317,9 +320,10 @@ void leat__log_put(leat__store_t *s, leat_slice_t key, const leat_slice_t *value
 
 /* ---- cursor.c ---- */
 
-/* here: the table has all rows of the range */
-leat__cursor_t *leat__cursor_open(
-    leat__store_t *s, leat_slice_t from, leat_slice_t until, leat_order_t order, bool here);
+/* key: of the windows looked for; .data NULL: of several keys. here: the table has all rows of the
+ * range */
+leat__cursor_t *leat__cursor_open(leat__store_t *s, leat_slice_t key, leat_slice_t from,
+    leat_slice_t until, leat_order_t order, bool here);
 
 /* ---- beneath.c: the backend of a store, whichever it is ---- */
 
@@ -372,6 +376,23 @@ const leat__order_node_t *leat__order_seek(const leat__order_t *o, leat_slice_t 
 leat__entry_t *leat__order_entry(const leat__order_node_t *n);
 const leat__order_node_t *leat__order_next(const leat__order_node_t *n);
 int leat__order_compare(const leat__order_t *o, const leat__entry_t *a, const leat__entry_t *b);
+
+/* ---- runs.c: windows and sessions of one key, in order of their row keys ---- */
+
+typedef struct leat__run_at_t { /* a place in a run; good until a row comes or goes */
+    const struct leat__run_list_t *list;
+    leat__entry_t *one;
+    uint32_t piece, row;
+} leat__run_at_t;
+
+leat__runs_t *leat__runs_new(leat__store_t *s); /* of all entries there are */
+void leat__runs_free(leat__runs_t *r);
+void leat__runs_add(leat__runs_t *r, leat__entry_t *e);
+void leat__runs_remove(leat__runs_t *r, const leat__entry_t *e);
+/* Before the first row of `key` that is not below row_key. */
+leat__run_at_t leat__runs_seek(const leat__runs_t *r, leat_slice_t key, leat_slice_t row_key);
+leat__entry_t *leat__run_next(leat__run_at_t *at); /* NULL: no more */
+void leat__runs_check(const leat__runs_t *r); /* for tests: every invariant, asserted */
 
 /* ---- custom.c: LEAT_CUSTOM ---- */
 

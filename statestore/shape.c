@@ -80,12 +80,20 @@ leat__order_t *leat__shape_order(leat__store_t *s)
     return s->order;
 }
 
+leat__runs_t *leat__shape_runs(leat__store_t *s)
+{
+    if (!s->runs)
+        s->runs = leat__runs_new(s);
+    return s->runs;
+}
+
 void leat__shape_close(leat__store_t *s)
 {
     leat__buf_release(&s->key_room);
     leat__buf_release(&s->world_room);
     leat__buf_release(&s->flush_room);
     leat__buf_release(&s->value_room);
+    leat__window_cursor_free(s->spare);
 }
 
 /* ---- keys ---- */
@@ -276,6 +284,11 @@ bool leat__shape_flushed(leat__store_t *s, const leat__entry_t *e)
     int64_t time_ms = entry_time(s, e);
     leat__shape_observe(s, time_ms);
     return !leat__shape_refuses(s, time_ms);
+}
+
+bool leat__shape_held(const leat__store_t *s, leat_slice_t row_key)
+{
+    return s->cached && leat__entry_find(s, row_key, leat__entry_hash(row_key));
 }
 
 bool leat__shape_entry_hidden(const leat__store_t *s, const leat__entry_t *e)

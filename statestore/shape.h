@@ -46,6 +46,7 @@ leat_slice_t leat__world_key(const leat__store_t *s, leat_slice_t row_key, leat_
 leat__window_cursor_t *leat__window_cursor_new(leat__store_t *s, leat_slice_t key);
 void leat__window_cursor_add(leat__window_cursor_t *c, const leat__window_at_t *at,
     leat_slice_t value, int64_t time_ms);
+void leat__window_cursor_free(leat__window_cursor_t *c); /* one that is closed */
 void leat__window_cursor_turn(leat__window_cursor_t *c);
 void leat__window_cursor_cut(leat__window_cursor_t *c); /* rows up to the mark of a question */
 void leat__window_cursor_part(leat__window_cursor_t *c, leat_slice_t from, leat_slice_t until);
@@ -56,7 +57,9 @@ bool leat__versioned_row(
 /* Rows whose key is below this are forgotten when the store's time is observed_ms. NULL: none are. */
 leat_slice_t leat__shape_dead(const leat__store_t *s, int64_t observed_ms, char room[8]);
 
-leat__order_t *leat__shape_order(leat__store_t *s); /* made, if it is not there yet */
+/* Made, if they are not there yet. */
+leat__order_t *leat__shape_order(leat__store_t *s);
+leat__runs_t *leat__shape_runs(leat__store_t *s);
 void leat__shape_observe(leat__store_t *s, int64_t time_ms);
 void leat__shape_committed(leat__store_t *s);
 void leat__shape_forget(leat__store_t *s); /* after a commit: dead rows in memory go */
@@ -65,6 +68,8 @@ void leat__shape_aborted(leat__store_t *s);
 void leat__shape_drop_dead(leat__store_t *s);
 /** A cached entry is about to be flushed. False: the store beneath refuses it. */
 bool leat__shape_flushed(leat__store_t *s, const leat__entry_t *e);
+/** A cache holds the row: then it is seen however old, as in Kafka Streams, until it is evicted. */
+bool leat__shape_held(const leat__store_t *s, leat_slice_t row_key);
 bool leat__shape_entry_hidden(const leat__store_t *s, const leat__entry_t *e);
 /** LEAT__SEGMENTS: no reader looks for it any more, unless a cache shows it: checkpoints leave it out. */
 bool leat__shape_entry_gone(const leat__store_t *s, const leat__entry_t *e);

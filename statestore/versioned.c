@@ -111,8 +111,9 @@ static bool first_in(
     bool found = false;
     put_older_key(&s->key_room, key, segment, time_ms + 1);
     put_older_key(&until, key, segment, INT64_MAX);
-    leat__cursor_t *c = leat__cursor_open(s, (leat_slice_t){s->key_room.data, s->key_room.size},
-        (leat_slice_t){until.data, until.size}, LEAT_ASCENDING, false);
+    const leat_slice_t no_run = {NULL, 0}, from = {s->key_room.data, s->key_room.size};
+    leat__cursor_t *c = leat__cursor_open(
+        s, no_run, from, (leat_slice_t){until.data, until.size}, LEAT_ASCENDING, false);
     while (!found && leat__cursor_next(c, &row_key, &row, &from_ms)) {
         found = split(row_key, row, from_ms, key, v);
         if (found)

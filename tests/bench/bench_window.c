@@ -4,8 +4,9 @@
  *
  * Event time goes on by 1 ms every 20 entries; keys are one of 100 000; 60 s are retained, so more
  * than a million rows are alive at any time. Prints entries a second, CPU, the longest stall between two
- * entries (whatever it was: commit, freezing, thawing, eviction, waiting for the writer, or for a core),
- * the CPU of the longest commit with all that, how many stalls were longer than 10 ms, and the greatest size of the directory. Not a test: nothing is judged.
+ * entries (whatever it was, waiting for a core too), how many were longer than 10 ms, the greatest
+ * size of the directory, and of each phase the longest time, of the clock and of CPU. Not a test:
+ * nothing is judged.
  *
  * usage: bench_window [entries=N] [dir=DIR] [buffer=BYTES] [retention=MS]
  */
@@ -26,6 +27,10 @@
 
 enum { KEYS = 100000, PER_MS = 20, COMMIT_EVERY = 10000 };
 
+typedef enum phase_t { PUTS, COMMIT, THAW, FREEZE, EVICT, WAIT, PHASES } phase_t;
+
+static const char *const phase_names[] = {"puts", "commit", "thaw", "freeze", "evict", "wait"};
+
 typedef struct bench_t {
     char dir[200];
     size_t entries, buffer_bytes;
@@ -37,8 +42,9 @@ typedef struct bench_t {
     pthread_t writer;
     atomic_int result;
     size_t checkpoints, long_stalls;
-    int64_t longest_us, waited_us;
-    double longest_cpu_s; /* of one commit with all that goes with it */
+    int64_t longest_us;
+    double start_s, start_cpu_s;                     /* of the phase under way */
+    double longest_s[PHASES], longest_cpu_s[PHASES]; /* puts: of 100 */
     uint64_t disk_bytes;
 } bench_t;
 
@@ -100,6 +106,23 @@ static double cpu_s(clockid_t clock)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+static void begin(bench_t *b)
+{
+    b->start_s = cpu_s(CLOCK_MONOTONIC);
+    b->start_cpu_s = cpu_s(CLOCK_THREAD_CPUTIME_ID);
+}
+
+/* Of one phase, and beginning of the next. */
+static void end(bench_t *b, phase_t phase)
+{
+    double took_s = cpu_s(CLOCK_MONOTONIC) - b->start_s;
+    double took_cpu_s = cpu_s(CLOCK_THREAD_CPUTIME_ID) - b->start_cpu_s;
+    b->longest_s[phase] = took_s > b->longest_s[phase] ? took_s : b->longest_s[phase];
+    b->longest_cpu_s[phase] =
+        took_cpu_s > b->longest_cpu_s[phase] ? took_cpu_s : b->longest_cpu_s[phase];
+    begin(b);
+}
+
 static void *write_checkpoint(void *user)
 {
     bench_t *b = user;
@@ -130,19 +153,23 @@ static void begin_checkpoint(bench_t *b)
 
 static void commit(bench_t *b, size_t at)
 {
+    begin(b);
     leat__store_flush(b->store);
     leat__store_committed(b->store, (int64_t)at);
+    end(b, COMMIT);
     end_checkpoint(b);
+    end(b, THAW);
     if (!b->frozen && b->budget.frozen_bytes > b->buffer_bytes / 4)
         begin_checkpoint(b);
+    end(b, FREEZE);
     if (b->budget.entry_bytes > b->buffer_bytes)
         leat__task_state_evict(b->state, b->budget.entry_bytes - b->buffer_bytes / 10 * 9);
-    int64_t start = leat__clock_steady_us(NULL);
+    end(b, EVICT);
     while (b->frozen && b->budget.frozen_bytes > b->buffer_bytes) {
         usleep(500);
         end_checkpoint(b);
     }
-    b->waited_us += leat__clock_steady_us(NULL) - start;
+    end(b, WAIT);
 }
 
 static void put(bench_t *b, size_t i)
@@ -162,14 +189,13 @@ static void run(bench_t *b)
     int64_t start = leat__clock_steady_us(NULL), last = start, look = start;
     char inside[300];
     snprintf(inside, sizeof inside, "%s/rocksdb", b->dir);
+    begin(b);
     for (size_t i = 0; i < b->entries; i++) {
         put(b, i);
-        if ((i + 1) % COMMIT_EVERY == 0) {
-            double cpu = cpu_s(CLOCK_THREAD_CPUTIME_ID);
+        if ((i + 1) % 100 == 0)
+            end(b, PUTS);
+        if ((i + 1) % COMMIT_EVERY == 0)
             commit(b, i);
-            cpu = cpu_s(CLOCK_THREAD_CPUTIME_ID) - cpu;
-            b->longest_cpu_s = cpu > b->longest_cpu_s ? cpu : b->longest_cpu_s;
-        }
         int64_t now = leat__clock_steady_us(NULL), took = now - last;
         b->longest_us = took > b->longest_us ? took : b->longest_us;
         b->long_stalls += took > 10000;
@@ -182,13 +208,15 @@ static void run(bench_t *b)
     }
     double seconds = (double)(leat__clock_steady_us(NULL) - start) / 1e6;
     printf("entries=%zu entries_per_s=%.0f thread_cpu_us=%.2f process_cpu_us=%.2f "
-           "longest_stall_ms=%.1f longest_commit_cpu_ms=%.1f stalls_over_10ms=%zu waited_ms=%.0f checkpoints=%zu disk_max_mb=%.0f "
+           "longest_stall_ms=%.1f stalls_over_10ms=%zu checkpoints=%zu disk_max_mb=%.0f "
            "buffer_mb=%zu\n",
         b->entries, (double)b->entries / seconds,
         cpu_s(CLOCK_THREAD_CPUTIME_ID) * 1e6 / (double)b->entries,
         cpu_s(CLOCK_PROCESS_CPUTIME_ID) * 1e6 / (double)b->entries, (double)b->longest_us / 1e3,
-        b->longest_cpu_s * 1e3, b->long_stalls, (double)b->waited_us / 1e3, b->checkpoints, (double)b->disk_bytes / 1e6,
-        b->budget.entry_bytes >> 20);
+        b->long_stalls, b->checkpoints, (double)b->disk_bytes / 1e6, b->budget.entry_bytes >> 20);
+    for (int i = 0; i < PHASES; i++)
+        printf("longest_ms_of=%s clock=%.1f cpu=%.1f\n", phase_names[i], b->longest_s[i] * 1e3,
+            b->longest_cpu_s[i] * 1e3);
 }
 
 int main(int argc, char **argv)
