@@ -15,7 +15,7 @@
 #include "state_dir.h"
 #include "thread_inside.h"
 
-enum { CHECKPOINT_RECORDS = 2000000, BACKOFF_MS = 1000, BACKOFF_MAX_MS = 30000, PAUSE_MS = 50 };
+enum { CHECKPOINT_RECORDS = 2000000, BACKOFF_MS = 1000, BACKOFF_MAX_MS = 30000, PAUSE_MS = 50, THAW_STEP = 16384 };
 
 /* ---- checkpoints ---- */
 
@@ -67,6 +67,11 @@ bool leat__keep_checkpoint_done(leat__owned_t *o)
     result = atomic_load_explicit(&o->frozen_result, memory_order_acquire);
     if (!result)
         return false;
+    if (result > 0 && !leat__checkpoint_thaw(o->frozen, THAW_STEP)) {
+        o->thread->busy = true;
+        o->thread->keep_at_ms = o->thread->now_ms;
+        return false;
+    }
     leat__checkpoint_end(o->frozen, result > 0);
     o->frozen = NULL;
     o->thread->busy = true;

@@ -122,7 +122,13 @@ static bool has_segments(leat_store_kind_t kind)
     return leat__store_has_retention(kind) || kind == LEAT_VERSIONS;
 }
 
-static int open_family(leat__store_t *s, const leat__store_def_t *def, leat_error_t *err)
+/* Windows with duplicates are found by ranges alone. */
+static void make_filter(leat__store_t *s)
+{
+    s->filter = s->vacant && !s->duplicates ? leat__filters_new(has_segments(s->kind)) : NULL;
+}
+
+static int open_family(leat__store_t *s, leat_error_t *err)
 {
     leat__db_t *db = s->state->db;
     if (!db)
@@ -139,7 +145,7 @@ static int open_family(leat__store_t *s, const leat__store_def_t *def, leat_erro
     s->vacant = code == 0;
     if (code < 0)
         return code;
-    s->filter = s->vacant ? leat__filters_new(has_segments(def->kind)) : NULL;
+    make_filter(s);
     char *name = leat__must_format("m%s", s->name);
     void *pin = NULL;
     code = leat__db_get(db, leat__db_meta(db), leat_slice(name), &value, &pin, err);
@@ -184,7 +190,7 @@ int leat__beneath_open(leat__store_t *s, const leat__store_def_t *def, leat_erro
     s->resident = s->lru || s->backend == &memory;
     if (s->resident)
         return 0;
-    return s->backend == &rocksdb ? open_family(s, def, err) : open_backend(s, def, err);
+    return s->backend == &rocksdb ? open_family(s, err) : open_backend(s, def, err);
 }
 
 void leat__beneath_close(leat__store_t *s)
@@ -494,6 +500,6 @@ int leat__beneath_clear(leat__store_t *s, leat_error_t *err)
         return code;
     s->vacant = s->family != NULL;
     leat__filters_free(s->filter);
-    s->filter = s->vacant ? leat__filters_new(has_segments(s->kind)) : NULL;
+    make_filter(s);
     return 0;
 }

@@ -24,7 +24,14 @@
 
 #include <stdlib.h>
 
-enum { BATCH_BYTES = 4 << 20, BATCH_CHANGES = 16384, FILE_ROWS = 4096, RETRY_MS = 1000, RETRY_MS_MAX = 30000 };
+enum {
+    BATCH_BYTES = 4 << 20,
+    BATCH_CHANGES = 16384,
+    FILE_ROWS = 4096,
+    RETRY_MS = 1000,
+    RETRY_MS_MAX = 30000,
+    AHEAD = 12, /* entries are fetched so many steps before they are looked at */
+};
 
 typedef struct item_t {
     uint64_t prefix; /* 8 bytes of the key, while it is sorted */
@@ -56,6 +63,7 @@ struct leat__frozen_t {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     phase_t phase;
+    size_t thawed_parts, thawed; /* parts, and items of the next one */
 };
 
 /* ---- begin ---- */
@@ -85,13 +93,14 @@ static void freeze(leat__store_t *s, part_t *part)
     part->dead = newly_dead(s);
     part->gone_ms = leat__shape_gone(s, s->meta.observed_ms);
     part->alive_ms = leat__ttl_alive_committed(s);
+    leat__shape_cool(s);
     part->items = part->count ? leat__must_alloc(part->count * sizeof *part->items) : NULL;
     for (size_t i = 0; i < part->count; i++) {
         leat__entry_t *e = s->committed.at[i];
         item_t *item = &part->items[i];
+        if (i + AHEAD < part->count)
+            __builtin_prefetch(&s->committed.at[i + AHEAD]->flags, 1);
         item->e = e;
-        if (s->filter)
-            leat__filters_add(s->filter, leat__entry_key(e));
         uint32_t set = LEAT__FROZEN;
         if (e->flags & LEAT__UNCOMMITTED)
             item->block = e->versions->committed;
@@ -262,7 +271,7 @@ static bool load_prefix(item_t *item, size_t depth)
  */
 static void sort_items(item_t *items, item_t *spare, size_t count, size_t depth)
 {
-    enum { FEW = 48, DEPTH_MAX = 256, AHEAD = 12 };
+    enum { FEW = 48, DEPTH_MAX = 256 };
     uint64_t mask = 0;
     bool more = true;
     while (!mask) {
@@ -529,6 +538,8 @@ static void thaw_item(leat__store_t *s, item_t *item, bool ok)
     bool listed = (e->flags & LEAT__LISTED) != 0; /* a later version was committed meanwhile */
     uint32_t clear = LEAT__FROZEN;
     leat__block_drop(s, &item->block);
+    if (ok && s->filter) /* before the entry may leave the table */
+        leat__filters_add(s->filter, leat__entry_key(e));
     if (ok && !listed) {
         clear |= LEAT__AHEAD;
         if (e->flags & LEAT__UNCOMMITTED && e->versions)
@@ -542,9 +553,12 @@ static void thaw_item(leat__store_t *s, item_t *item, bool ok)
         leat__entry_unlock(s, e);
     else
         leat__entry_tidy(s, e);
-    if (!s->cached && !(e->flags & (LEAT__PENDING | LEAT__LISTED | LEAT__QUEUED)) &&
-        leat__shape_entry_gone(s, e))
+    if (s->shape == LEAT__SEGMENTS && !s->cached &&
+        !(e->flags & (LEAT__PENDING | LEAT__LISTED | LEAT__QUEUED)) &&
+        leat__shape_entry_before(s, e, s->cold_ms)) {
+        leat__shape_leaves(s, e);
         leat__entry_remove(s, e);
+    }
 }
 
 static void note_again(leat__task_state_t *state, const char *name)
@@ -573,22 +587,40 @@ static void part_written(const part_t *part)
         leat__filters_forget(part->s->filter, part->dead);
 }
 
+static void part_thawed(part_t *part, bool ok)
+{
+    part->s->barren = false;
+    if (ok)
+        part_written(part);
+    else
+        part->s->logged_count += part->logged_count;
+    leat__store_shed_cold(part->s);
+}
+
+/* At most so many entries. True: that was all. */
+static bool thaw(leat__frozen_t *f, bool ok, size_t most)
+{
+    for (; f->thawed_parts < f->count; f->thawed_parts++, f->thawed = 0) {
+        part_t *part = &f->parts[f->thawed_parts];
+        for (; f->thawed < part->count; f->thawed++, most--) {
+            if (!most)
+                return false;
+            if (f->thawed + AHEAD < part->count)
+                __builtin_prefetch(part->items[f->thawed + AHEAD].e);
+            thaw_item(part->s, &part->items[f->thawed], ok);
+        }
+        part_thawed(part, ok);
+    }
+    return true;
+}
+
 /* The stores and the frozen part are done with each other. */
 static void detach(leat__frozen_t *f, bool ok)
 {
     leat__task_state_t *state = f->state;
     if (!state)
         return;
-    for (size_t i = 0; i < f->count; i++) {
-        part_t *part = &f->parts[i];
-        for (size_t k = 0; k < part->count; k++)
-            thaw_item(part->s, &part->items[k], ok);
-        part->s->barren = false;
-        if (ok)
-            part_written(part);
-        else
-            part->s->logged_count += part->logged_count;
-    }
+    thaw(f, ok, SIZE_MAX);
     for (size_t i = 0; !ok && i < f->note_count; i++)
         note_again(state, f->notes[i].name);
     if (ok)
@@ -614,13 +646,23 @@ static void frozen_free(leat__frozen_t *f)
     leat__free(f);
 }
 
-void leat__checkpoint_end(leat__frozen_t *f, bool ok)
+static bool is_written(leat__frozen_t *f)
 {
     pthread_mutex_lock(&f->lock);
     LEAT_ASSERT(f->phase != WRITING);
-    ok = ok && f->phase == WRITTEN;
+    bool written = f->phase == WRITTEN;
     pthread_mutex_unlock(&f->lock);
-    detach(f, ok);
+    return written;
+}
+
+bool leat__checkpoint_thaw(leat__frozen_t *f, size_t most)
+{
+    return !f->state || thaw(f, is_written(f), most);
+}
+
+void leat__checkpoint_end(leat__frozen_t *f, bool ok)
+{
+    detach(f, is_written(f) && ok);
     frozen_free(f);
 }
 

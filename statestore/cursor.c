@@ -106,8 +106,8 @@ static leat_slice_t copy_key(leat_slice_t key, bool and_zero)
     return (leat_slice_t){copy, key.size + and_zero};
 }
 
-/* Only what lies behind the store's mark (ask.c); of a history window_cursor.c sees to that. Of the two
- * strings, which are the caller's, one may be made anew. */
+/* Only what lies behind the store's mark (ask.c); of a history window_cursor.c sees to that. Of the
+ * two strings, which are the caller's, one may be made anew. */
 static void cut(leat__store_t *s, leat_slice_t *from, leat_slice_t *until, bool descending)
 {
     leat_slice_t *end = descending ? until : from;

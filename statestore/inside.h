@@ -119,6 +119,8 @@ struct leat__store_t {
     int64_t observed_ms;  /* greatest time put; meta has the committed one */
     int64_t reach_ms;     /* no row has a greater time; never goes back */
     int64_t whole_ms;     /* LEAT__SEGMENTS: the table has every row from this time on */
+    int64_t back_ms, back_before_ms; /* how far back reads went since the last checkpoint; before that */
+    int64_t cold_ms;      /* reads do not go back to what was before it */
     uint32_t seq;         /* of the last put; stores with duplicates */
     int64_t ttl_ms;       /* ttl.h; 0: rows live for ever */
     const int64_t *clock_ms;
@@ -149,10 +151,10 @@ struct leat__store_t {
     uint64_t *slots;
     size_t mask, count;
     size_t live; /* entries whose current value is there */
-    size_t hand; /* of the clock */
-    size_t hand_moves, rounds, gone_found; /* in this time round; times round; in the last sparing one */
-    bool sparing; /* this time round only what nobody reads goes: state.c */
-    bool barren; /* it went round in vain, and nothing has become clean since */
+    size_t hand; /* of the clock: evict.c */
+    size_t round_steps, round_gone; /* in this time round */
+    int pressure; /* 0: cold windows leave, 8: all */
+    bool barren;  /* it went round in vain, and nothing has become clean since */
     leat__entry_t *last;
     leat__list_t dirty;     /* in order of last write; what is not QUEUED at its place is stale */
     size_t queued;
@@ -355,9 +357,10 @@ int leat__restore_rows(leat__store_t *s, const leat__restore_record_t *records, 
 /** All that was gathered goes to the backend now; the end of a restore. */
 int leat__restore_write(leat__store_t *s, leat_error_t *err);
 
-/* ---- state.c ---- */
+/* ---- evict.c ---- */
 
-void leat__store_shed(leat__store_t *s); /* all clean entries go */
+void leat__store_shed(leat__store_t *s);      /* all clean entries go */
+void leat__store_shed_cold(leat__store_t *s); /* windows that reads do not go back to, some of them */
 
 /* ---- versioned.c ---- */
 

@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { SEGMENT_MS_MIN = 60000, FORGET_STEP = 20000, CACHE_KEEP = 10000 };
+enum { SEGMENT_MS_MIN = 60000, FORGET_STEP = 20000, CACHE_KEEP = 10000, COOL_MS = 1000 };
 
 /* ---- opening ---- */
 
@@ -62,11 +62,11 @@ int leat__shape_open(leat__store_t *s, const leat__store_def_t *def, leat_error_
         s->retention_ms = def->opts.retention_ms;
         s->segment_ms = window_segment(s->retention_ms);
         s->window_ms = def->opts.window_size_ms;
-        s->duplicates = windows && def->opts.duplicates;
         s->cached = def->cached && !s->duplicates;
         s->indexed = def->by_time && s->shape == LEAT__SEGMENTS;
     }
     s->log_each = def->log_each && !s->cached;
+    s->cold_ms = INT64_MIN;
     s->whole_ms = s->vacant ? INT64_MIN : s->reach_ms >= 0 ? s->reach_ms + 1 : INT64_MAX;
     if (s->retention_ms < 0)
         return refuse(s, "the retention (versions: the history) must not be negative", err);
@@ -318,6 +318,19 @@ bool leat__shape_entry_gone(const leat__store_t *s, const leat__entry_t *e)
 {
     return s->shape == LEAT__SEGMENTS &&
            leat__shape_entry_before(s, e, leat__shape_gone(s, s->meta.observed_ms));
+}
+
+void leat__shape_cool(leat__store_t *s)
+{
+    if (s->shape != LEAT__SEGMENTS)
+        return;
+    int64_t gone_ms = leat__shape_gone(s, s->meta.observed_ms);
+    int64_t back_ms = s->back_ms > s->back_before_ms ? s->back_ms : s->back_before_ms;
+    s->back_before_ms = s->back_ms;
+    s->back_ms = 0;
+    s->cold_ms = s->meta.observed_ms - back_ms - back_ms / 4 - COOL_MS;
+    if (s->cold_ms < gone_ms || s->indexed || s->cached)
+        s->cold_ms = gone_ms;
 }
 
 void leat__shape_leaves(leat__store_t *s, const leat__entry_t *e)

@@ -74,6 +74,16 @@ bool leat__shape_entry_hidden(const leat__store_t *s, const leat__entry_t *e);
 /** LEAT__SEGMENTS: no reader looks for it any more, unless a cache shows it: checkpoints leave it out. */
 bool leat__shape_entry_gone(const leat__store_t *s, const leat__entry_t *e);
 bool leat__shape_entry_before(const leat__store_t *s, const leat__entry_t *e, int64_t time_ms);
+/** A read from time_ms on: such rows stay in the table, as far as there is room. */
+static inline void leat__shape_looks_back(leat__store_t *s, int64_t time_ms)
+{
+    int64_t back_ms = s->observed_ms - (time_ms > 0 ? time_ms : 0);
+    if (back_ms > s->back_ms && !s->as_committed)
+        s->back_ms = back_ms;
+}
+
+/** With each checkpoint: how far back reads have gone of late, and a quarter more. */
+void leat__shape_cool(leat__store_t *s);
 /** It leaves the table, although the backend may have a row of its key. */
 void leat__shape_leaves(leat__store_t *s, const leat__entry_t *e);
 

@@ -1,5 +1,5 @@
 /*
- * statestore/state.c: all stores of one task: opening and closing, notes, eviction.
+ * statestore/state.c: all stores of one task: opening and closing, notes.
  *
  * A task's directory holds one database, DIR/rocksdb. What cannot be trusted (corrupt, of another
  * format) is renamed to DIR/rocksdb.bad-<wall_ms> and the stores are rebuilt; what is merely in the
@@ -196,6 +196,8 @@ leat__store_t *leat__store_open(
     s->has_changelog = def->logged;
     s->log_each = def->log_each && !def->cached;
     s->entries_max = def->entries_max;
+    s->duplicates = leat__store_has_retention(def->kind) && def->kind != LEAT_SESSIONS &&
+                    def->opts.duplicates;
     s->ttl_ms = s->timestamped && def->clock_ms ? def->opts.ttl_ms : 0;
     s->clock_ms = def->clock_ms;
     s->clock_committed_ms = -1;
@@ -309,83 +311,4 @@ bool leat__task_state_noted(leat__task_state_t *state, const char *name, leat_sl
     if (n)
         *value = (leat_slice_t){n->bytes, n->size};
     return n != NULL;
-}
-
-/* ---- eviction ---- */
-
-enum { STEPS_MAX = 1 << 16, STRIDE = 40503 }; /* odd: the hand comes everywhere, and the table stays evenly filled */
-
-/* May a clean entry go? Of windows, every other time round only those that nobody reads any more, as
- * long as that finds some: while the table has all rows of the last time, reads of it stay here. */
-static bool may_go(leat__store_t *s, const leat__entry_t *e)
-{
-    if (s->shape != LEAT__SEGMENTS)
-        return true;
-    bool gone = leat__shape_entry_gone(s, e);
-    if (s->sparing) {
-        s->gone_found += gone;
-        return gone;
-    }
-    if (!gone)
-        leat__shape_leaves(s, e);
-    return true;
-}
-
-static void hand_moves(leat__store_t *s)
-{
-    s->hand = (s->hand + STRIDE) & s->mask;
-    if (++s->hand_moves <= s->mask)
-        return;
-    s->hand_moves = 0;
-    s->sparing = !s->sparing && (s->gone_found > s->count / 16 || ++s->rounds % 16 == 0);
-    if (s->sparing)
-        s->gone_found = 0;
-}
-
-/* The clock's hand over the table: what was used since it came by last stays this time. Twice round
- * at most: then everything clean is gone. Of windows, which are asked again soon, some steps at a time. */
-static void evict_store(leat__store_t *s, size_t target)
-{
-    const size_t *bytes = &s->state->budget->entry_bytes;
-    size_t left = s->slots ? 2 * (s->mask + 1) : 0;
-    bool some = s->shape == LEAT__SEGMENTS && target > 0 && left > STEPS_MAX;
-    if (some)
-        left = STEPS_MAX;
-    for (; left > 0 && *bytes > target; left--) {
-        uint64_t slot = s->slots[s->hand];
-        leat__entry_t *e = leat__slot_entry(slot);
-        __builtin_prefetch(leat__slot_entry(s->slots[(s->hand + STRIDE) & s->mask]));
-        while (slot && !(e->flags & (LEAT__PENDING | LEAT__LISTED | LEAT__USED)) && may_go(s, e)) {
-            leat__entry_remove(s, e);
-            slot = s->slots[s->hand]; /* another entry may have moved here: look again */
-            e = leat__slot_entry(slot);
-        }
-        if (slot)
-            e->flags &= ~(uint32_t)LEAT__USED;
-        hand_moves(s);
-    }
-    s->barren = *bytes > target && !some;
-}
-
-void leat__store_shed(leat__store_t *s)
-{
-    s->sparing = false;
-    s->hand_moves = 0; /* twice round without sparing */
-    s->gone_found = 0;
-    s->rounds = 0;
-    evict_store(s, 0);
-    s->barren = false;
-}
-
-size_t leat__task_state_evict(leat__task_state_t *state, size_t bytes)
-{
-    size_t before = state->budget->entry_bytes, target = before > bytes ? before - bytes : 0;
-    for (size_t i = 0; i < state->count && state->budget->entry_bytes > target; i++) {
-        leat__store_t *s = state->stores[state->evict_at % state->count];
-        if (!s->resident && !s->custom && !s->barren)
-            evict_store(s, target);
-        if (state->budget->entry_bytes > target)
-            state->evict_at++;
-    }
-    return before - state->budget->entry_bytes;
 }

@@ -217,6 +217,11 @@ LEAT_API leat__frozen_t *leat__checkpoint_begin(leat__task_state_t *state, int64
  */
 LEAT_API int leat__checkpoint_write(leat__frozen_t *f, leat_error_t *err);
 /**
+ * What was written becomes clean, `most` entries of it, so that no thread stands still for long: on
+ * the task's thread, before leat__checkpoint_end, which does what is left. True: nothing is.
+ */
+bool leat__checkpoint_thaw(leat__frozen_t *f, size_t most);
+/**
  * Back on the task's thread: ok: FROZEN becomes CLEAN; else everything stays as it was, to be
  * frozen again later. Frees f.
  */

@@ -68,6 +68,7 @@ static bool get(leat__store_t *s, leat_slice_t key, const leat__window_at_t *at,
     leat_slice_t *value, int64_t *time_ms)
 {
     leat_slice_t row_key = leat__shape_key(s, key, at, &s->key_room);
+    leat__shape_looks_back(s, leat__shape_time(s, at));
     if (leat__shape_hidden(s, leat__shape_time(s, at)) && !leat__shape_held(s, row_key))
         return false;
     return leat__store_get(s, row_key, value, time_ms);

@@ -105,6 +105,7 @@ static leat__window_cursor_t *cursor_new(leat__store_t *s, leat_slice_t from, le
     c->cached_only_ms = in_sight_ms < leat__shape_bound(s) ? leat__shape_bound(s) : INT64_MIN;
     c->time_from_ms = time_from_ms > in_sight_ms ? time_from_ms : in_sight_ms;
     c->time_to_ms = time_to_ms;
+    leat__shape_looks_back(s, c->time_from_ms);
     leat__buf_reserve(&c->keys, from.size + to.size + 1);
     leat__buf_put(&c->keys, from.data, from.size);
     leat__buf_put(&c->keys, to.data, to.size);

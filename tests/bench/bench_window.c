@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { KEYS = 100000, PER_MS = 20, COMMIT_EVERY = 10000 };
+enum { KEYS = 100000, PER_MS = 20, COMMIT_EVERY = 10000, THAW_STEP = 16384 };
 
 typedef enum phase_t { PUTS, COMMIT, THAW, FREEZE, EVICT, WAIT, PHASES } phase_t;
 
@@ -135,7 +135,7 @@ static void *write_checkpoint(void *user)
 
 static void end_checkpoint(bench_t *b)
 {
-    if (!b->frozen || !atomic_load(&b->result))
+    if (!b->frozen || !atomic_load(&b->result) || !leat__checkpoint_thaw(b->frozen, THAW_STEP))
         return;
     pthread_join(b->writer, NULL);
     leat__checkpoint_end(b->frozen, true);
