@@ -365,7 +365,8 @@ int64_t leat__control_step(leat__control_t *c)
         busy = leat__lead_step(c) || busy || !c->settled || !c->running;
         report(c);
     }
-    if (c->stopping && threads_stopped(c, false) && (!c->revoking || c->member == NULL))
+    if (c->stopping && (c->owned_count == 0 || threads_stopped(c, false)) &&
+        (!c->revoking || c->member == NULL))
         leave_step(c);
     if (c->phase == LEAT__CONTROL_OVER)
         return -1;

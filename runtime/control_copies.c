@@ -261,7 +261,7 @@ void leat__control_copies_step(leat__control_t *c)
 {
     if (c->ends != NULL && leat__op_done(c->ends))
         measured(c);
-    if (c->ends == NULL && c->now_ms >= c->ends_at_ms && !c->losing)
+    if (c->ends == NULL && c->now_ms >= c->ends_at_ms && !c->losing && !c->stopping)
         start_measuring(c);
     if (c->owned_count > 0 && c->now_ms >= c->look_ms) {
         look(c);

@@ -3,7 +3,7 @@
  *
  *    BARRIER ──▶ commit ──▶ BARRIER_DONE, held: processes, commits nothing until MEMBERSHIP
  *    TAKE    ──▶ commit ──▶ close, last checkpoint ──▶ RELEASED; of a standby: close ──▶ RELEASED
- *    STOP    ──▶ commit ──▶ close all, close writers ──▶ STOPPED, over
+ *    STOP    ──▶ commit ──▶ RELEASED (all) ──▶ close all, close writers ──▶ STOPPED, over
  *    LOST    ──▶ abort  ──▶ close all ──▶ ids initialised anew ──▶ LOST_DONE
  *    failure ──▶ abort  ──▶ drop all, close writers ──▶ FAILED, over
  *
@@ -354,6 +354,21 @@ static bool stop_gives_up(leat__thread_t *t)
     return true;
 }
 
+/* What was committed is anybody's: the checkpoints, and closing the writers, are this process' own business. */
+static void release_all(leat__thread_t *t)
+{
+    leat__message_t *m = leat__message_new(LEAT__SAY_RELEASED);
+
+    m->tasks = leat__must_alloc((t->task_count + 1) * sizeof *m->tasks);
+    for (size_t i = 0; i < t->task_count; i++)
+        if (t->tasks[i]->phase < LEAT__PHASE_CLOSING)
+            m->tasks[m->task_count++] = t->tasks[i]->ref;
+    if (m->task_count)
+        leat__thread_say(t, m);
+    else
+        leat__message_free(m);
+}
+
 static void settle_stop(leat__thread_t *t)
 {
     if (!leat__commit_quiet(t))
@@ -366,6 +381,7 @@ static void settle_stop(leat__thread_t *t)
             return;
         }
     }
+    release_all(t);
     close_tasks(t, false);
     if (t->task_count || !leat__commit_close(t))
         return;

@@ -274,6 +274,36 @@ static void test_member_that_leaves_and_returns_gets_its_tasks_back(void **state
     close_world(&w, &all);
 }
 
+/* Who stops writes its checkpoints for itself: the others have its tasks as soon as its commit is in. */
+static void test_tasks_of_who_stops_go_on_before_its_checkpoints_are_written(void **state)
+{
+    rig_world_t w;
+    procs_t all;
+    proc_t *p[2];
+
+    (void)state;
+    for (int leader = 0; leader < 2; leader++) { /* it leaves the placement to the other, or makes it */
+        open_world(&w, &all);
+        p[0] = start(&all, "a", NULL);
+        p[1] = start(&all, "b", NULL);
+        procs_until(&all, 60000, balanced(&all, 3));
+        write_and_settle(&all, 20);
+        proc_t *stops = p[0]->control->leads == (leader == 1) ? p[0] : p[1];
+        proc_t *stays = stops == p[0] ? p[1] : p[0];
+        write_some(&w, 5);
+        leat__control_stop(stops->control);
+        procs_until(&all, 30000, stops->control->owned_count == 0);
+        assert_false(stops->control->seats[0].stopped);
+        stops->frozen_threads[0] = true; /* a disk that takes its time */
+        procs_until(&all, 30000, proc_tasks(stays, -1) == PARTITIONS);
+        procs_until(&all, 30000, procs_have_read(&all, written));
+        assert_false(stops->over);
+        stops->frozen_threads[0] = false;
+        procs_until(&all, 30000, stops->over);
+        close_world(&w, &all);
+    }
+}
+
 static void test_rolling_restart_moves_no_state(void **state)
 {
     static const char *const names[] = {"a", "b", "c"};
@@ -485,6 +515,7 @@ int main(void)
         cmocka_unit_test(test_standbys_stand_in_another_zone),
         cmocka_unit_test(test_tasks_move_to_a_new_member_only_once_it_is_warm),
         cmocka_unit_test(test_member_that_leaves_and_returns_gets_its_tasks_back),
+        cmocka_unit_test(test_tasks_of_who_stops_go_on_before_its_checkpoints_are_written),
         cmocka_unit_test(test_rolling_restart_moves_no_state),
         cmocka_unit_test(test_who_does_not_come_back_in_time_is_waited_for_no_longer),
         cmocka_unit_test(test_status_of_the_gone_is_deleted_and_of_the_living_comes_back),
