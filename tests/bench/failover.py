@@ -7,7 +7,8 @@ usage: tests/bench/failover.py [--bin build/release] [--port N] [--times 10] [--
   stop       SIGTERM of one of two, which comes back afterwards
   lone       SIGTERM of a lone worker, started again at once
   crash      kill -9 of a lone worker, started again at once with its state in place
-  rolling    three workers, each stopped and started again, one after another, with leat.restart.delay.ms=10000
+  rolling    three workers, each stopped and started again, one after another; --restart-delay 10000,0 (leat.restart.delay.ms) and
+             --standby choose which of the four
 
 The topology is w3 (count by key, 4 partitions, record cache), commit every 100 ms. A partition's silence is the longest time around
 the event in which a reader with read_committed got nothing of it. Prints each time and a line of the guide's table in the end. Starts
@@ -229,21 +230,27 @@ def restarts(w, number, what):
 
 
 def rolling(w):
-    app = App(w, 3, {"leat.restart.delay.ms": 10000})
-    app.settle()
-    began, replayed, worst = [x.tasks() for x in app.workers], [], []
-    for i in range(w.args.times):
-        at = now_ms()
-        for worker in app.workers:
-            worker.end(signal.SIGTERM)
-            worker.start()
+    for delay in map(int, w.args.restart_delay.split(",")):
+        for standby in map(int, w.args.standby.split(",")):
+            app = App(w, 3, {"leat.restart.delay.ms": delay, "num.standby.replicas": standby})
             app.settle()
-        worst.append(max(app.silence(at)))
-        replayed.append(sum(x.replayed()[0] for x in app.workers))
-        print(f"  roll {i + 1}: tasks {began} -> {[x.tasks() for x in app.workers]}, replayed {replayed[-1]} records, silent "
-              f"{s(worst[-1])} s at most", flush=True)
-    app.close()
-    print(f"| rolling restart of three | replayed {min(replayed)} to {max(replayed)} records, silent {median_range(worst)} |", flush=True)
+            began, replayed, worst = [x.tasks() for x in app.workers], [], []
+            for i in range(w.args.times):
+                at = now_ms()
+                replayed.append(0)
+                for worker in app.workers:
+                    others = [x for x in app.workers if x is not worker]
+                    replayed[-1] -= sum(x.replayed()[0] for x in others)
+                    worker.end(signal.SIGTERM)
+                    worker.start()
+                    app.settle()
+                    replayed[-1] += sum(x.replayed()[0] for x in app.workers)
+                worst.append(max(app.silence(at)))
+                print(f"  roll {i + 1}: tasks {began} -> {[x.tasks() for x in app.workers]}, replayed {replayed[-1]} records, silent "
+                      f"{s(worst[-1])} s at most", flush=True)
+            app.close()
+            print(f"| rolling restart of three, delay {delay} ms, {standby} standby | replayed {min(replayed)} to {max(replayed)} records, "
+                  f"silent {median_range(worst)} |", flush=True)
 
 
 CASES = {"kill": kill, "stop": stop, "lone": lambda w: restarts(w, signal.SIGTERM, "SIGTERM"),
@@ -260,6 +267,7 @@ def main():
     p.add_argument("--preload", type=int, default=400_000, help="records before the start, so that there is state")
     p.add_argument("--session", default="6000,45000")
     p.add_argument("--standby", default="0,1")
+    p.add_argument("--restart-delay", default="10000,0")
     p.add_argument("--keep", action="store_true", help="the folder with the logs")
     p.add_argument("cases", nargs="+", choices=CASES)
     args = p.parse_args()
