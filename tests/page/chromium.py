@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 
-PATIENCE = 60  # seconds that any wait may take: conditions come true sooner, whatever else the machine does
+PATIENCE = 100  # seconds that any wait may take: conditions come true sooner, whatever else the machine does
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -45,7 +45,8 @@ class Browser:
             os.dup2(b, 4)
 
         self.log = open(f"{self.dir}/log", "wb")
-        self.run = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, preexec_fn=give_pipe, close_fds=False)
+        self.run = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, preexec_fn=give_pipe, close_fds=False,
+                                    env={**os.environ, "HOME": self.dir})
         os.close(theirs_in)
         os.close(theirs_out)
         self.number, self.bytes, self.errors, self.session = 0, b"", [], None
@@ -120,8 +121,9 @@ class Browser:
         self("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
     def open(self, url):
+        self.ask("window.before = true")
         self("Page.navigate", url=url)
-        self.wait(f"document.readyState === 'complete' && location.href.startsWith({json.dumps(url)})", f"opening {url}")
+        self.wait(f"!window.before && document.readyState === 'complete' && location.href.startsWith({json.dumps(url)})", f"opening {url}")
 
     def type(self, text):
         self("Input.insertText", text=text)

@@ -15,7 +15,7 @@ def main():
     need("promtool", shutil.which("promtool"))
     shop = Shop(sys.argv[1])
     try:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 100
         while shop.json("v1/tasks")["state"] != "RUNNING" and time.monotonic() < end:
             time.sleep(0.05)
         text = shop.get("metrics")

@@ -4,13 +4,14 @@
 usage: page.py PAGE_WORKER            checks
        page.py --write PAGE_WORKER    and takes the pictures of the docs (docs/page)
 
-The workers are those of page_worker.c. Every wait is for a condition, up to a minute.
+The workers are those of page_worker.c. Every wait is for a condition, with a generous limit.
 """
 import json
 import os
 import sys
+import time
 
-from chromium import Browser, Failed, program
+from chromium import PATIENCE, Browser, Failed, program
 from shop import TOKEN, Shop, need
 
 ODD = '<b>bold</b> & "Sons"'  # a customer of page_worker.c
@@ -68,6 +69,26 @@ class Test:
     def runs(self):
         self.b.wait("document.querySelector('#state').textContent === 'RUNNING' && document.querySelectorAll('[data-task]').length"
                     " && [...document.querySelectorAll('[data-task]')].every((r) => !r.textContent.includes('restoring'))", "all tasks run")
+
+    def rows(self):
+        return self.b.ask("[...document.querySelectorAll('#answer tbody tr')].map((r) => [...r.cells].map((c) => c.textContent))")
+
+    def keys_at_last(self, store, mode, key, wanted):
+        end = time.monotonic() + PATIENCE
+        self.find(store, mode, key)
+        while self.texts("#answer td.key") != wanted and time.monotonic() < end:
+            time.sleep(0.1)
+            self.find(store, mode, key)
+        same(self.texts("#answer td.key"), wanted, f"{store}, {mode} {key!r}")
+
+    def find_at_last(self, store, mode, key):
+        """What may not be committed yet."""
+        end = time.monotonic() + PATIENCE
+        said = self.find(store, mode, key)
+        while not self.texts("#answer td.value") and time.monotonic() < end:
+            time.sleep(0.1)
+            said = self.find(store, mode, key)
+        return said
 
     def find(self, store, mode, key):
         """Fills the store browser in and waits for what it says."""
@@ -137,16 +158,32 @@ class Test:
         """Keys are found, also odd ones, which stay text; pages go on; what is not there is said."""
         self.b.ask("document.querySelector('[data-store=orders-by-customer]').dispatchEvent(new MouseEvent('click', {bubbles: true}))")
         same(self.b.ask("document.querySelector('#ask').elements.store.value"), "orders-by-customer", "the store clicked at")
-        said = self.find("orders-by-customer", "key", "customer-001")
+        said = self.find_at_last("orders-by-customer", "key", "customer-001")
         check("found" in said and "orders-" in said, f"said {said!r}")
         check(int(self.texts("#answer td.value")[0]) > 0, f"a count: {self.texts('#answer td')}")
-        self.find("orders-by-customer", "key", ODD)
+        self.find_at_last("orders-by-customer", "key", ODD)
         same(self.texts("#answer td.key"), [ODD], "an odd key")
         same(self.b.ask("document.querySelectorAll('main b').length"), 0, "elements made of a key")
         same(self.b.ask("in_words(parse('{\"value\": [9007199254740993, 1]}').value)"), "[ 9007199254740993, 1 ]", "64 bits")
         said = self.find("orders-by-customer", "key", "nobody")
         same(self.shop.status("v1/stores/order-index/keys/x"), 409, "a store without rows")
         check("no such key" in said and not self.texts("#answer td"), f"an unknown key: {said!r}")
+
+    def ranges(self):
+        self.keys_at_last("orders-by-customer", "prefix", "customer-01", [f"customer-{i:03}" for i in range(10, 20)])
+        self.keys_at_last("orders-by-customer", "range", "", [ODD, *(f"customer-{i:03}" for i in range(1, 50))])
+        self.b.ask("[...document.querySelectorAll('#answer button')].find((b) => b.textContent === 'More').click()")
+        self.b.wait("document.querySelectorAll('#answer td.key').length === 100", "the next page")
+        keys = self.texts("#answer td.key")
+        same(keys, [ODD, *(f"customer-{i:03}" for i in range(1, 100))], "two pages")
+        self.find_at_last("per-minute", "key", "north")
+        check(int(self.texts("#answer td.value")[0]) > 0, "a window's count")
+        self.find_at_last("visits", "key", "customer-001")
+        check(int(self.texts("#answer td.value")[0]) > 0, "a session's count")
+        for mode in ("key", "versions"):
+            self.find_at_last("customers", mode, "customer-001")
+            same([r[0] for r in self.rows()], ["customer-001"], "the key of a version")
+            same([r[2:4] for r in self.rows()], [["now", "east"]], "until when, and what")
 
     def looks(self):
         """Dark when the system or the button says so, readable in both, and no wider than a phone."""
@@ -195,7 +232,7 @@ class Test:
                     " && document.querySelector('#restoring progress').position < 1", "a restore under way")
         self.shows("#restoring div", "to go")
         self.b.wait("[...document.querySelectorAll('[data-task]')].some((r) => r.textContent.includes('restoring') && r.querySelector('progress'))")
-        self.picture("restoring", 1010)
+        self.picture("restoring", 1100)
         self.shop.tell("hurry")
         self.runs()
         self.b.wait("document.querySelector('#restoring').hidden", "the restore has ended")
@@ -203,18 +240,19 @@ class Test:
     def dead(self):
         """A second worker comes and dies: its card says so."""
         self.shop.tell("second")
-        self.shop.started()
+        second = self.shop.started()
         self.b.wait("document.querySelectorAll('[data-worker]').length === 2", "two workers")
         self.b.wait("[...document.querySelectorAll('[data-worker]')].every((w) => w.querySelector('[data-task], .chips li:not(.copy)'))", "both have tasks")
         self.b.wait("document.querySelectorAll('.rate.live').length >= 8", "records flow again")
-        self.find("orders-by-customer", "key", "customer-001")
-        self.picture("running", 1240)
+        self.b.wait(f"document.querySelector('[data-worker] h3 a')?.href === {js(second)}", "a link to its page")
+        self.find_at_last("orders-by-customer", "prefix", "customer-01")
+        self.picture("running", 1330)
         self.shop.tell("lose")
         self.b.wait("document.querySelectorAll('[data-worker] .pill.bad').length === 1", "one of them is gone")
         self.runs()
         self.b.wait("document.querySelectorAll('[data-task]').length === 6", "its tasks are here")
         self.b.wait("document.querySelectorAll('.rate.live').length >= 8", "records flow again")
-        self.picture("dead-worker", 1010)
+        self.picture("dead-worker", 1100)
 
     def silence(self):
         """The worker itself dies: the page says so, keeps what it has, and tries again."""
@@ -228,7 +266,7 @@ class Test:
         return self.b.ask("getComputedStyle(document.body).backgroundColor") == "rgb(15, 20, 25)"
 
     def run(self):
-        for case in (self.token, self.topology, self.tasks, self.stores, self.looks, self.restoring, self.dead, self.silence):
+        for case in (self.token, self.topology, self.tasks, self.stores, self.ranges, self.looks, self.restoring, self.dead, self.silence):
             before = checks
             case()
             print(f"ok {case.__name__}: {checks - before} checks", flush=True)

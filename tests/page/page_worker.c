@@ -67,7 +67,7 @@ static void index_apply(void *self, leat_slice_t key, leat_slice_t value)
     (void)key;
     (void)value;
     if (atomic_load(&slow))
-        pause_ms(5);
+        pause_ms(10);
 }
 
 static void index_close(void *self)
@@ -101,16 +101,19 @@ static void shop(leat_builder_t *b)
 
     leat_builder_custom_store(b, "order-index", &order_index, NULL);
     leat_stream_t *orders = leat_builder_stream(b, "orders", str, str, NULL);
-    leat_table_t *customers = leat_builder_table(
-        b, "customers", str, str, &(leat_source_opts_t){.store.name = "customers"});
+    leat_table_t *customers = leat_builder_table(b, "customers", str, str,
+        &(leat_source_opts_t){.store = {.name = "customers", .history_ms = LEAT_HOURS(1)}});
     leat_stream_process(
         orders, "index", put_in_index, str, str, &(leat_node_opts_t){.stores = "order-index"});
-    leat_grouped_count(leat_stream_group_by_key(orders, NULL, NULL), "orders-by-customer", NULL);
+    leat_grouped_t *same_customer = leat_stream_group_by_key(orders, NULL, NULL);
+    leat_grouped_count(same_customer, "orders-by-customer", NULL);
+    leat_grouped_count(same_customer, "visits",
+        &(leat_fold_opts_t){.window = leat_session(LEAT_SECONDS(10), 0)});
     leat_stream_t *regions =
         leat_stream_join_table(orders, customers, "with-region", take_region, str, NULL);
-    leat_grouped_t *same = leat_stream_group_by(regions, "by-region", by_region, str, NULL);
-    leat_table_t *counts = leat_grouped_count(
-        same, "per-minute", &(leat_fold_opts_t){.window = leat_tumbling(LEAT_MINUTES(1), 0)});
+    leat_grouped_t *same_region = leat_stream_group_by(regions, "by-region", by_region, str, NULL);
+    leat_table_t *counts = leat_grouped_count(same_region, "per-minute",
+        &(leat_fold_opts_t){.window = leat_tumbling(LEAT_MINUTES(1), 0)});
     leat_table_to(counts, "orders-per-minute", NULL);
 }
 
@@ -199,6 +202,7 @@ static leat_app_t *start(world_t *w, int number, leat__broker_t **broker)
     leat_config_set(config, "num.standby.replicas", "1");
     leat_config_set(config, "session.timeout.ms", "6000");
     leat_config_set(config, "leat.http.listen", "127.0.0.1:0");
+    leat_config_set(config, "leat.http.advertised", "127.0.0.1:0");
     leat_config_set(config, "leat.http.token", token);
     app = leat_app_new(leat_topology_build(shop, config), config, NULL);
     *broker = leat__embedded_client(w->log, config);

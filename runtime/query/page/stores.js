@@ -13,7 +13,10 @@ const shelves = {
     path: "windows",
     modes: { key: "windows of a key", range: "windows of keys from, to" },
   },
-  session: { path: "sessions", modes: { key: "sessions of a key" } },
+  session: {
+    path: "sessions",
+    modes: { key: "sessions of a key", range: "sessions of keys from, to" },
+  },
   versioned: {
     path: "versions",
     modes: { key: "the version of a key", versions: "all versions of a key" },
@@ -90,12 +93,14 @@ const time_of = (name) => form[name].value && String(new Date(form[name].value).
 /* The parameters of a range, or of the times of one key. */
 function bounds(store, mode) {
   const times = { from: time_of("since"), to: time_of("until") };
-  if (mode === "prefix") return { prefix: form.key.value };
-  if (mode !== "range")
-    return store.kind === "versioned" && mode === "key" ? { as_of: times.to } : times;
-  return store.kind === "window"
-    ? { from_key: form.key.value, to_key: form.to.value, ...times }
-    : { from: form.key.value, to: form.to.value };
+  const keys = [form.key.value, form.to.value];
+  if (mode === "prefix") return { prefix: keys[0] };
+  if (mode === "versions") return { ...times, from: times.from || "0" };
+  if (store.kind === "versioned") return { as_of: times.to };
+  if (mode !== "range") return times;
+  return store.kind === "key-value"
+    ? { from: keys[0], to: keys[1] }
+    : { from_key: keys[0], to_key: keys[1], ...times };
 }
 function question() {
   const store = chosen(),

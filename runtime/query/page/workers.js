@@ -144,7 +144,7 @@ function chips(w) {
   );
 }
 function worker_card({ worker: w, gone_ms }, here, tasks) {
-  const url = here ? null : address_of(w),
+  const url = here || gone_ms ? null : address_of(w),
     name = w.host || w.process.slice(0, 8);
   const about = gone_ms
     ? `not in the group since ${clock(gone_ms)}; it had ${count(w.tasks.length, "task")}`
@@ -190,7 +190,10 @@ function show_workers(report, tasks) {
     .map((k) => worker_card(k, here(k), tasks));
   if (!cards.length)
     cards.push(h("div", { class: "worker quiet" }, "No placement yet: the group is forming."));
+  const focused = document.activeElement.closest("#workers a")?.href;
   $("workers").replaceChildren(...cards);
+  if (focused)
+    [...document.querySelectorAll("#workers a")].find((a) => a.href === focused)?.focus();
   show($("f-workers"), String(report.workers.length || "–"));
   show(
     $("placement"),
