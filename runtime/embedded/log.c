@@ -258,10 +258,12 @@ static leat__log_t *open_dir(const char *dir, leat__clock_t *clock, leat_error_t
 
 static void start_keeper(leat__log_t *log)
 {
-    if (manual(log) || log->has_keeper)
+    if (manual(log))
         return;
-    if (pthread_create(&log->keeper, NULL, keep, log) == 0)
-        log->has_keeper = true;
+    leat__log_enter(log); /* the keeper begins when it knows that it is there: it gives up the lock */
+    if (!log->has_keeper)
+        log->has_keeper = pthread_create(&log->keeper, NULL, keep, log) == 0;
+    leat__log_leave(log);
 }
 
 leat__log_t *leat__log_open(const char *dir, leat__clock_t *clock, leat_error_t *err)
