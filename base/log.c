@@ -14,7 +14,7 @@
 static const char *const level_names[] = {"ERROR", "WARN", "INFO", "DEBUG", "TRACE"};
 
 /* One fprintf is one line even with several threads: stdio locks the stream. */
-static void log_to_stderr(
+void leat__log_to_stderr(
     void *user, leat_level_t level, const char *area, const char *text, const char *fields)
 {
     struct timespec now;
@@ -33,13 +33,25 @@ static struct {
     leat_log_fn fn;
     void *user;
     leat_level_t most;
-} target = {log_to_stderr, NULL, LEAT_LOG_INFO};
+} target = {leat__log_to_stderr, NULL, LEAT_LOG_INFO};
 
 void leat_log_to(leat_log_fn fn, void *user, leat_level_t most)
 {
-    target.fn = fn ? fn : log_to_stderr;
+    target.fn = fn ? fn : leat__log_to_stderr;
     target.user = user;
     target.most = most;
+}
+
+bool leat__log_divert(leat_log_fn fn, void *user)
+{
+    static bool diverted;
+
+    if (!diverted && target.fn != leat__log_to_stderr)
+        return false;
+    diverted = fn != NULL;
+    target.fn = fn ? fn : leat__log_to_stderr;
+    target.user = user;
+    return true;
 }
 
 bool leat__log_on(leat_level_t level)

@@ -12,6 +12,12 @@ bool leat__log_on(leat_level_t level);
 void leat__log(leat_level_t level, const char *area, const char *fields, const char *format, ...)
     LEAT_PRINTF(4, 5);
 
+void leat__log_to_stderr(
+    void *user, leat_level_t level, const char *area, const char *text, const char *fields);
+/** Lines that would go to standard error go to fn, until NULL is given. False: the program has taken
+ *  the log over. Not while an app runs. */
+bool leat__log_divert(leat_log_fn fn, void *user);
+
 /* Errors: fill err (if not NULL), keep nothing else. where may be NULL. Returns code. */
 LEAT_API int leat__error(leat_error_t *err, int code, unsigned flags, const char *where,
     const char *format, ...) LEAT_PRINTF(5, 6);

@@ -7,6 +7,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "restore_bar.h"
 #include "stdio_run.h"
 
 #include <stdio.h>
@@ -275,7 +276,10 @@ static int run(struct line *l, leat_build_fn build)
         rc = leat__run_on_stdio(t, l->config, &l->opts->app, l->opts->lines_are_values, &err);
     } else {
         leat_app_t *app = leat_app_new(t, l->config, &l->opts->app);
+        leat__restore_bar_t *bar = leat__restore_bar_start(app);
+
         rc = l->to_end ? leat_app_run_to_end(app, &err) : leat_app_run_until_signal(app, &err);
+        leat__restore_bar_stop(bar);
         leat_app_free(app);
     }
     if (rc != 0)

@@ -84,7 +84,7 @@ static void log_progress(leat__thread_t *t, const leat__thread_view_t *view, uin
 {
     char when[40] = "";
 
-    if (!view->restoring_count) {
+    if (!view->restoring_count || t->w->shows_restores) {
         t->progress_at_ms = t->now_ms + LEAT__PROGRESS_MS;
         return;
     }
