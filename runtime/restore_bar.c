@@ -1,6 +1,6 @@
 /*
- * runtime/restore_bar.c: see restore_bar.h. A thread of its own looks at the app's metrics a few times
- * a second; it and the log share a lock, so that a line takes the place of the bar, which is drawn
+ * runtime/restore_bar.c: see restore_bar.h. A thread of its own looks at the app's metrics a few
+ * times a second; it and the log share a lock, so that a line takes the place of the bar, which is drawn
  * again below it.
  */
 #include "restore_bar.h"

@@ -29,7 +29,7 @@ done
 if command -v groff > /dev/null; then
   groff -man -Tutf8 -ww docs/man/leat.1 2> "$work/groff" > "$work/page"
   [ ! -s "$work/groff" ] || fail "groff finds in the manual page: $(cat "$work/groff")"
-  grep -q "no broker answered in time" "$work/page" || fail "the manual page does not tell the exit statuses"
+  tr -s '[:space:]' ' ' < "$work/page" | grep -q "no broker answered in time" || fail "the manual page does not tell the exit statuses"
 fi
 
 # What the shells complete: words typed so far, then what must be among the answers. A shell that is not here is left out, except in CI.

@@ -33,7 +33,7 @@ def main():
     expect(0, ["--version"], "leat ", "librdkafka", out=True)
     expect(0, ["help", "topics"], "topics create", out=True)
     for verb in ("topics list", "topics create", "topics describe", "topics delete", "produce", "consume", "groups list",
-                 "groups describe", "reset", "completion", "help"):
+                 "groups describe", "reset", "describe", "query", "top", "completion", "help"):
         one = expect(0, ["help", *verb.split()], f"leat {verb}: ", out=True)
         other = expect(0, [*verb.split(), "--help"], out=True)
         if one.stdout != other.stdout:

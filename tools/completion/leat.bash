@@ -3,7 +3,7 @@ _leat() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local verb=${COMP_WORDS[1]:-} words=""
     if [ "$COMP_CWORD" -le 1 ]; then
-        words=" topics produce consume groups reset completion help --help --version"
+        words=" topics produce consume groups reset describe query top completion help --help --version"
     elif [ "$COMP_CWORD" -eq 2 ]; then
         case $verb in
         topics) words=" list create describe delete --help" ;;
@@ -19,7 +19,9 @@ _leat() {
         --acks) words="all -1 1 0" ;;
         --compression-codec) words="none gzip snappy lz4 zstd" ;;
         --isolation-level) words="read_committed read_uncommitted" ;;
-        --command-config|--file|--from-file) mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
+        --format) words="text json dot" ;;
+        --order) words="asc desc" ;;
+        --command-config|--file|--from-file|--token-file|--ca) mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
         esac
     fi
     if [ -z "$words" ]; then
@@ -33,6 +35,9 @@ _leat() {
         "groups list") words=" --state --bootstrap-server --command-config --set --timeout --json --color --quiet --verbose --help" ;;
         "groups describe") words=" --group --all-groups --members --summary --bootstrap-server --command-config --set --timeout --json --color --quiet --verbose --help" ;;
         "reset") words=" --application-id --input-topics --intermediate-topics --internal-topics --to-earliest --to-latest --to-offset --to-datetime --by-duration --shift-by --from-file --dry-run --force --wait --bootstrap-server --command-config --set --timeout --json --color --quiet --verbose --help" ;;
+        "describe") words=" --topology --tasks --workers --stores --format --worker --command-config --token-file --ca --timeout --json --color --quiet --verbose --help" ;;
+        "query") words=" --store --key --from --to --prefix --from-time --to-time --as-of --order --limit --page --count --owner --watch --latest --stale --at-least --partition --local --key-format --worker --command-config --token-file --ca --timeout --json --color --quiet --verbose --help" ;;
+        "top") words=" --interval --once --worker --command-config --token-file --ca --timeout --json --color --quiet --verbose --help" ;;
         "completion") words="bash zsh fish --color --quiet --verbose --help" ;;
         "help") words=" --man --markdown --color --quiet --verbose --help" ;;
         esac

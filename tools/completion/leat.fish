@@ -8,7 +8,7 @@ function __leat_behind
     test "$argv" = "$words[2..]"
 end
 complete -c leat -f
-complete -c leat -n __leat_behind -a ' topics produce consume groups reset completion help'
+complete -c leat -n __leat_behind -a ' topics produce consume groups reset describe query top completion help'
 complete -c leat -n __leat_behind -l help
 complete -c leat -n __leat_behind -l version
 complete -c leat -n '__leat_behind topics' -a list -d 'the names of the topics'
@@ -21,7 +21,7 @@ complete -c leat -n '__leat_in topics list' -l timeout -d 'how long to wait for 
 complete -c leat -n '__leat_in topics list' -l json -d 'print JSON'
 complete -c leat -n '__leat_in topics list' -l color -d 'auto (where a terminal is), always or never' -x -a 'auto always never'
 complete -c leat -n '__leat_in topics list' -l quiet -d 'no notes and no progress on standard error'
-complete -c leat -n '__leat_in topics list' -l verbose -d 'what the client of Kafka says, on standard error'
+complete -c leat -n '__leat_in topics list' -l verbose -d 'what the clients of Kafka and HTTP say, on standard error'
 complete -c leat -n '__leat_in topics list' -l help -d 'this help'
 complete -c leat -n '__leat_behind topics' -a create -d 'make topics'
 complete -c leat -n '__leat_in topics create' -l topic -d 'what to create' -x
@@ -36,7 +36,7 @@ complete -c leat -n '__leat_in topics create' -l timeout -d 'how long to wait fo
 complete -c leat -n '__leat_in topics create' -l json -d 'print JSON'
 complete -c leat -n '__leat_in topics create' -l color -d 'auto (where a terminal is), always or never' -x -a 'auto always never'
 complete -c leat -n '__leat_in topics create' -l quiet -d 'no notes and no progress on standard error'
-complete -c leat -n '__leat_in topics create' -l verbose -d 'what the client of Kafka says, on standard error'
+complete -c leat -n '__leat_in topics create' -l verbose -d 'what the clients of Kafka and HTTP say, on standard error'
 complete -c leat -n '__leat_in topics create' -l help -d 'this help'
 complete -c leat -n '__leat_behind topics' -a describe -d 'partitions, leaders, copies, offsets and settings of topics'
 complete -c leat -n '__leat_in topics describe' -l topic -d 'which topics; without: all but Kafka\'s own' -x
@@ -48,7 +48,7 @@ complete -c leat -n '__leat_in topics describe' -l timeout -d 'how long to wait 
 complete -c leat -n '__leat_in topics describe' -l json -d 'print JSON'
 complete -c leat -n '__leat_in topics describe' -l color -d 'auto (where a terminal is), always or never' -x -a 'auto always never'
 complete -c leat -n '__leat_in topics describe' -l quiet -d 'no notes and no progress on standard error'
-complete -c leat -n '__leat_in topics describe' -l verbose -d 'what the client of Kafka says, on standard error'
+complete -c leat -n '__leat_in topics describe' -l verbose -d 'what the clients of Kafka and HTTP say, on standard error'
 complete -c leat -n '__leat_in topics describe' -l help -d 'this help'
 complete -c leat -n '__leat_behind topics' -a delete -d 'delete topics with all their records'
 complete -c leat -n '__leat_in topics delete' -l topic -d 'what to delete, with all its records' -x
@@ -60,7 +60,7 @@ complete -c leat -n '__leat_in topics delete' -l timeout -d 'how long to wait fo
 complete -c leat -n '__leat_in topics delete' -l json -d 'print JSON'
 complete -c leat -n '__leat_in topics delete' -l color -d 'auto (where a terminal is), always or never' -x -a 'auto always never'
 complete -c leat -n '__leat_in topics delete' -l quiet -d 'no notes and no progress on standard error'
-complete -c leat -n '__leat_in topics delete' -l verbose -d 'what the client of Kafka says, on standard error'
+complete -c leat -n '__leat_in topics delete' -l verbose -d 'what the clients of Kafka and HTTP say, on standard error'
 complete -c leat -n '__leat_in topics delete' -l help -d 'this help'
 complete -c leat -n '__leat_in produce' -l topic -d 'where the records go' -x
 complete -c leat -n '__leat_in produce' -l file -d 'read lines from there (standard input)' -r -F
@@ -87,7 +87,7 @@ complete -c leat -n '__leat_in produce' -l timeout -d 'how long to wait for an a
 complete -c leat -n '__leat_in produce' -l json -d 'print JSON'
 complete -c leat -n '__leat_in produce' -l color -d 'auto (where a terminal is), always or never' -x -a 'auto always never'
 complete -c leat -n '__leat_in produce' -l quiet -d 'no notes and no progress on standard error'
-complete -c leat -n '__leat_in produce' -l verbose -d 'what the client of Kafka says, on standard error'
+complete -c leat -n '__leat_in produce' -l verbose -d 'what the clients of Kafka and HTTP say, on standard error'
 complete -c leat -n '__leat_in produce' -l help -d 'this help'
 complete -c leat -n '__leat_in consume' -l topic -d 'what to read' -x
 complete -c leat -n '__leat_in consume' -l from-beginning -d 'from the first record (with --group: if it has no commit)'
@@ -112,7 +112,7 @@ complete -c leat -n '__leat_in consume' -l timeout -d 'how long to wait for an a
 complete -c leat -n '__leat_in consume' -l json -d 'print JSON'
 complete -c leat -n '__leat_in consume' -l color -d 'auto (where a terminal is), always or never' -x -a 'auto always never'
 complete -c leat -n '__leat_in consume' -l quiet -d 'no notes and no progress on standard error'
-complete -c leat -n '__leat_in consume' -l verbose -d 'what the client of Kafka says, on standard error'
+complete -c leat -n '__leat_in consume' -l verbose -d 'what the clients of Kafka and HTTP say, on standard error'
 complete -c leat -n '__leat_in consume' -l help -d 'this help'
 complete -c leat -n '__leat_behind groups' -a list -d 'the names of the groups'
 complete -c leat -n '__leat_in groups list' -l state -d 'show each group\'s state, too'
@@ -123,7 +123,7 @@ complete -c leat -n '__leat_in groups list' -l timeout -d 'how long to wait for 
 complete -c leat -n '__leat_in groups list' -l json -d 'print JSON'
 complete -c leat -n '__leat_in groups list' -l color -d 'auto (where a terminal is), always or never' -x -a 'auto always never'
 complete -c leat -n '__leat_in groups list' -l quiet -d 'no notes and no progress on standard error'
-complete -c leat -n '__leat_in groups list' -l verbose -d 'what the client of Kafka says, on standard error'
+complete -c leat -n '__leat_in groups list' -l verbose -d 'what the clients of Kafka and HTTP say, on standard error'
 complete -c leat -n '__leat_in groups list' -l help -d 'this help'
 complete -c leat -n '__leat_behind groups' -a describe -d 'members, committed offsets and lag of groups'
 complete -c leat -n '__leat_in groups describe' -l group -d 'which groups (an application\'s id is its group)' -x
@@ -137,7 +137,7 @@ complete -c leat -n '__leat_in groups describe' -l timeout -d 'how long to wait 
 complete -c leat -n '__leat_in groups describe' -l json -d 'print JSON'
 complete -c leat -n '__leat_in groups describe' -l color -d 'auto (where a terminal is), always or never' -x -a 'auto always never'
 complete -c leat -n '__leat_in groups describe' -l quiet -d 'no notes and no progress on standard error'
-complete -c leat -n '__leat_in groups describe' -l verbose -d 'what the client of Kafka says, on standard error'
+complete -c leat -n '__leat_in groups describe' -l verbose -d 'what the clients of Kafka and HTTP say, on standard error'
 complete -c leat -n '__leat_in groups describe' -l help -d 'this help'
 complete -c leat -n '__leat_in reset' -l application-id -d 'the application, which is its group' -x
 complete -c leat -n '__leat_in reset' -l input-topics -d 'topics to read again, from --to-... (earliest)' -x
@@ -160,16 +160,73 @@ complete -c leat -n '__leat_in reset' -l timeout -d 'how long to wait for an ans
 complete -c leat -n '__leat_in reset' -l json -d 'print JSON'
 complete -c leat -n '__leat_in reset' -l color -d 'auto (where a terminal is), always or never' -x -a 'auto always never'
 complete -c leat -n '__leat_in reset' -l quiet -d 'no notes and no progress on standard error'
-complete -c leat -n '__leat_in reset' -l verbose -d 'what the client of Kafka says, on standard error'
+complete -c leat -n '__leat_in reset' -l verbose -d 'what the clients of Kafka and HTTP say, on standard error'
 complete -c leat -n '__leat_in reset' -l help -d 'this help'
+complete -c leat -n '__leat_in describe' -l topology -d 'only the topology'
+complete -c leat -n '__leat_in describe' -l tasks -d 'only the tasks of this worker'
+complete -c leat -n '__leat_in describe' -l workers -d 'only who works for the application'
+complete -c leat -n '__leat_in describe' -l stores -d 'only the stores'
+complete -c leat -n '__leat_in describe' -l format -d 'of the topology alone: text (default), json or dot' -x -a 'text json dot'
+complete -c leat -n '__leat_in describe' -l worker -d 'a running worker, or its URL (leat.http.listen of the properties)' -x
+complete -c leat -n '__leat_in describe' -l command-config -d 'a file of properties, as the worker has it; may be given again' -r -F
+complete -c leat -n '__leat_in describe' -l token-file -d 'a file with the worker\'s token (LEAT_HTTP_TOKEN, leat.http.token)' -r -F
+complete -c leat -n '__leat_in describe' -l ca -d 'who signed the worker\'s certificate; means https' -r -F
+complete -c leat -n '__leat_in describe' -l timeout -d 'how long to wait for an answer (10s)' -x
+complete -c leat -n '__leat_in describe' -l json -d 'print JSON'
+complete -c leat -n '__leat_in describe' -l color -d 'auto (where a terminal is), always or never' -x -a 'auto always never'
+complete -c leat -n '__leat_in describe' -l quiet -d 'no notes and no progress on standard error'
+complete -c leat -n '__leat_in describe' -l verbose -d 'what the clients of Kafka and HTTP say, on standard error'
+complete -c leat -n '__leat_in describe' -l help -d 'this help'
+complete -c leat -n '__leat_in query' -l store -d 'whose rows; leat describe WORKER --stores lists them' -x
+complete -c leat -n '__leat_in query' -l key -d 'this key; may be given again' -x
+complete -c leat -n '__leat_in query' -l from -d 'keys from this one on' -x
+complete -c leat -n '__leat_in query' -l to -d 'keys up to and with this one' -x
+complete -c leat -n '__leat_in query' -l prefix -d 'keys that begin with it' -x
+complete -c leat -n '__leat_in query' -l from-time -d 'windows, sessions, versions from then on' -x
+complete -c leat -n '__leat_in query' -l to-time -d 'windows, sessions, versions up to then' -x
+complete -c leat -n '__leat_in query' -l as-of -d 'the version that was valid then' -x
+complete -c leat -n '__leat_in query' -l order -d 'asc (default) or desc, by key' -x -a 'asc desc'
+complete -c leat -n '__leat_in query' -l limit -d 'stop after so many rows' -x
+complete -c leat -n '__leat_in query' -l page -d 'go on where --limit has stopped' -x
+complete -c leat -n '__leat_in query' -l count -d 'only how many rows there are, approximately'
+complete -c leat -n '__leat_in query' -l owner -d 'only which worker has the key'
+complete -c leat -n '__leat_in query' -l watch -d 'changes as they come, until Ctrl-C or --limit'
+complete -c leat -n '__leat_in query' -l latest -d 'what the processors see now, not yet committed'
+complete -c leat -n '__leat_in query' -l stale -d 'copies and restoring tasks may answer, too'
+complete -c leat -n '__leat_in query' -l at-least -d 'wait until this is in: orders-0@43,...' -x
+complete -c leat -n '__leat_in query' -l partition -d 'only these partitions' -x
+complete -c leat -n '__leat_in query' -l local -d 'only what this worker has itself'
+complete -c leat -n '__leat_in query' -l key-format -d 'what the keys given are: text (default), json or base64' -x -a 'text json base64'
+complete -c leat -n '__leat_in query' -l worker -d 'a running worker, or its URL (leat.http.listen of the properties)' -x
+complete -c leat -n '__leat_in query' -l command-config -d 'a file of properties, as the worker has it; may be given again' -r -F
+complete -c leat -n '__leat_in query' -l token-file -d 'a file with the worker\'s token (LEAT_HTTP_TOKEN, leat.http.token)' -r -F
+complete -c leat -n '__leat_in query' -l ca -d 'who signed the worker\'s certificate; means https' -r -F
+complete -c leat -n '__leat_in query' -l timeout -d 'how long to wait for an answer (10s)' -x
+complete -c leat -n '__leat_in query' -l json -d 'print JSON'
+complete -c leat -n '__leat_in query' -l color -d 'auto (where a terminal is), always or never' -x -a 'auto always never'
+complete -c leat -n '__leat_in query' -l quiet -d 'no notes and no progress on standard error'
+complete -c leat -n '__leat_in query' -l verbose -d 'what the clients of Kafka and HTTP say, on standard error'
+complete -c leat -n '__leat_in query' -l help -d 'this help'
+complete -c leat -n '__leat_in top' -l interval -d 'between two looks (2s)' -x
+complete -c leat -n '__leat_in top' -l once -d 'two looks, of which the second is shown, with rates'
+complete -c leat -n '__leat_in top' -l worker -d 'a running worker, or its URL (leat.http.listen of the properties)' -x
+complete -c leat -n '__leat_in top' -l command-config -d 'a file of properties, as the worker has it; may be given again' -r -F
+complete -c leat -n '__leat_in top' -l token-file -d 'a file with the worker\'s token (LEAT_HTTP_TOKEN, leat.http.token)' -r -F
+complete -c leat -n '__leat_in top' -l ca -d 'who signed the worker\'s certificate; means https' -r -F
+complete -c leat -n '__leat_in top' -l timeout -d 'how long to wait for an answer (10s)' -x
+complete -c leat -n '__leat_in top' -l json -d 'print JSON'
+complete -c leat -n '__leat_in top' -l color -d 'auto (where a terminal is), always or never' -x -a 'auto always never'
+complete -c leat -n '__leat_in top' -l quiet -d 'no notes and no progress on standard error'
+complete -c leat -n '__leat_in top' -l verbose -d 'what the clients of Kafka and HTTP say, on standard error'
+complete -c leat -n '__leat_in top' -l help -d 'this help'
 complete -c leat -n '__leat_in completion' -a 'bash zsh fish'
 complete -c leat -n '__leat_in completion' -l color -d 'auto (where a terminal is), always or never' -x -a 'auto always never'
 complete -c leat -n '__leat_in completion' -l quiet -d 'no notes and no progress on standard error'
-complete -c leat -n '__leat_in completion' -l verbose -d 'what the client of Kafka says, on standard error'
+complete -c leat -n '__leat_in completion' -l verbose -d 'what the clients of Kafka and HTTP say, on standard error'
 complete -c leat -n '__leat_in completion' -l help -d 'this help'
 complete -c leat -n '__leat_in help' -l man -d 'the manual page'
 complete -c leat -n '__leat_in help' -l markdown -d 'the same in Markdown'
 complete -c leat -n '__leat_in help' -l color -d 'auto (where a terminal is), always or never' -x -a 'auto always never'
 complete -c leat -n '__leat_in help' -l quiet -d 'no notes and no progress on standard error'
-complete -c leat -n '__leat_in help' -l verbose -d 'what the client of Kafka says, on standard error'
+complete -c leat -n '__leat_in help' -l verbose -d 'what the clients of Kafka and HTTP say, on standard error'
 complete -c leat -n '__leat_in help' -l help -d 'this help'

@@ -1,5 +1,6 @@
 /*
- * tools/leat/cli.h: the program `leat`: topics, records, groups and resets from the command line.
+ * tools/leat/cli.h: the program `leat`: topics, records, groups, resets and running workers from
+ * the command line.
  *
  * One table row per verb (verbs.c) with a table of its options: parsing, help, the manual page,
  * the reference in docs/CLI.md and the completion of shells all come from these rows. A verb reads
@@ -14,6 +15,7 @@
 
 #include <jansson.h>
 
+#include "base/buf.h"
 #include "runtime/kafka/kafka.h"
 
 enum { /* exit statuses; docs/CLI.md tells them */
@@ -38,20 +40,29 @@ typedef struct cli_option_t {
 
 typedef struct cli_t cli_t;
 
+typedef enum cli_asks_t { CLI_ASKS_KAFKA, CLI_ASKS_WORKER, CLI_ASKS_NOBODY } cli_asks_t;
+
 typedef struct cli_verb_t {
     const char *name;            /* "topics list" */
     const char *brief;           /* one line */
     const char *about;           /* paragraphs; NULL: brief says it all */
     const cli_option_t *options; /* its own, ended by {0} */
     const char *words;           /* the option that words without "--" are values of; NULL: none */
-    const char *args;            /* offline: what its words can be, for completion; NULL: anything */
+    const char *args;            /* what its words can be, for completion; NULL: anything */
     const char *examples;        /* one a line, without "leat "; NULL: none */
     void (*run)(cli_t *c);
-    bool offline; /* asks no broker */
+    cli_asks_t asks;
 } cli_verb_t;
 
 extern const cli_verb_t cli_verbs[];                      /* ended by {0} */
-extern const cli_option_t cli_common[], cli_everywhere[]; /* of verbs that ask a broker; of all */
+extern const cli_option_t cli_everywhere[];               /* of all verbs */
+
+typedef struct cli_shared_t { /* what verbs have in common by whom they ask */
+    const char *whom;  /* "broker" */
+    const char *title; /* of help */
+    const cli_option_t *options;
+} cli_shared_t;
+extern const cli_shared_t cli_shared[]; /* by cli_asks_t */
 
 typedef struct cli_given_t {
     const cli_option_t *option;
@@ -107,6 +118,8 @@ void cli_note(const cli_t *c, const char *format, ...) LEAT_PRINTF(2, 3); /* not
 
 /* ---- Kafka (connect.c, lookup.c) ---- */
 
+/** c->config, from the options and the files that they name. */
+void cli_load_config(cli_t *c);
 /** Checks the configuration and makes c->admin. */
 bool cli_connect(cli_t *c);
 typedef void (*cli_delivery_fn)(rd_kafka_t *rk, const rd_kafka_message_t *m, void *client);
@@ -181,6 +194,7 @@ typedef struct cli_column_t {
 
 /** Borrows rows, an array. columns ended by {0}. A missing or null member is "-". */
 void cli_print_table(const cli_t *c, const json_t *rows, const cli_column_t *columns);
+void cli_put_table(leat__buf_t *out, const json_t *rows, const cli_column_t *columns);
 void cli_print_json(cli_t *c, json_t *value); /* adopts; one line */
 /** Control bytes and what is no UTF-8 as \n, \t, \xNN, so that a terminal stays sane. */
 void cli_put_safe(FILE *to, leat_slice_t text);
@@ -189,6 +203,8 @@ bool cli_flush(cli_t *c);
 
 enum { CLI_BOLD = 1, CLI_DIM = 2, CLI_RED = 31, CLI_YELLOW = 33, CLI_CYAN = 36 };
 const char *cli_color(bool on, int color); /* "" when off; 0 ends */
+
+void cli_put_bar(leat__buf_t *out, double part, int cells); /* "[####....]  50 %" */
 
 typedef struct cli_progress_t {
     const char *what; /* "records produced" */
@@ -225,9 +241,12 @@ void cli_groups_describe(cli_t *c);
 void cli_produce(cli_t *c);
 void cli_consume(cli_t *c);
 void cli_reset(cli_t *c);
+void cli_describe(cli_t *c);
+void cli_query(cli_t *c);
+void cli_top(cli_t *c);
 extern const cli_option_t cli_topics_list_options[], cli_topics_create_options[],
     cli_topics_describe_options[], cli_topics_delete_options[], cli_groups_list_options[],
     cli_groups_describe_options[], cli_produce_options[], cli_consume_options[],
-    cli_reset_options[];
+    cli_reset_options[], cli_describe_options[], cli_query_options[], cli_top_options[];
 
 #endif

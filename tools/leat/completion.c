@@ -199,8 +199,10 @@ static void zsh(FILE *to)
     for (const cli_verb_t *v = cli_verbs; v->name; v++) {
         fprintf(to, "        '%s') _arguments -S", v->name);
         cli_each_option(v, zsh_option, to);
-        fprintf(to, " \\\n            '*: :%s%s%s' ;;\n", v->args ? "(" : "", v->args ? v->args : "",
-            v->args ? ")" : "");
+        fputs(" \\\n            '*: :", to);
+        if (v->args)
+            fprintf(to, "(%s)", v->args);
+        fputs("' ;;\n", to);
     }
     fputs("    esac\n}\n_leat \"$@\"\n", to);
 }

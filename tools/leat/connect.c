@@ -47,7 +47,7 @@ static bool is_file(const char *value)
     return strchr(value, '=') == NULL;
 }
 
-static void load_config(cli_t *c)
+void cli_load_config(cli_t *c)
 {
     const char *file = getenv("LEAT_CONFIG"), *servers = cli_text(c, "bootstrap-server", NULL);
     const leat_error_t *err;
@@ -88,7 +88,7 @@ bool cli_connect(cli_t *c)
 
     if (c->status)
         return false;
-    load_config(c);
+    cli_load_config(c);
     if (!c->status)
         check_servers(c);
     if (c->status)

@@ -12,19 +12,20 @@ const cli_exit_t cli_exits[] = {
     {CLI_OK, "done"},
     {CLI_FAILED, "it failed, as a whole or for some records: standard error says what and why"},
     {CLI_USAGE, "wrong usage: an option, a value, a file of properties"},
-    {CLI_NOT_FOUND, "a topic, partition, offset or group does not exist"},
-    {CLI_NO_ANSWER, "no broker answered in time (--timeout)"},
+    {CLI_NOT_FOUND, "a topic, partition, offset, group, store or key does not exist"},
+    {CLI_NO_ANSWER, "no broker answered in time (--timeout); a worker did not, or cannot now"},
     {CLI_REFUSED, "authentication failed, or the right is missing"},
     {0, NULL},
 };
 
 const char cli_about[] =
-    "leat looks after topics, records, groups and applications on a Kafka, beside programs made "
-    "with libleat. The options are those of Kafka's own tools where these have them; properties "
-    "are those of every leat program. Results go to standard output, all else to standard error.";
+    "leat looks after topics, records, groups and applications on a Kafka, and looks into running "
+    "workers, beside programs made with libleat. The options are those of Kafka's own tools where "
+    "these have them; properties are those of every leat program. Results go to standard output, all else to standard error.";
 
 const char cli_environment[] =
-    "LEAT_CONFIG names a file of properties that is read first. NO_COLOR, if set, means no colour.";
+    "LEAT_CONFIG names a file of properties that is read first. LEAT_HTTP_TOKEN is the token of "
+    "workers. NO_COLOR, if set, means no colour.";
 
 void cli_option_form(const cli_option_t *o, char *room, size_t size)
 {
@@ -116,8 +117,8 @@ static void help_verb(FILE *to, const cli_verb_t *v)
         wrap(to, v->about, 0, 0);
     }
     help_options(to, "Options", v->options);
-    if (!v->offline)
-        help_options(to, "Connection and output", cli_common);
+    if (cli_shared[v->asks].options)
+        help_options(to, cli_shared[v->asks].title, cli_shared[v->asks].options);
     help_options(to, "Always", cli_everywhere);
     help_examples(to, v->examples);
 }

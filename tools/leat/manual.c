@@ -108,8 +108,11 @@ void cli_manual(FILE *to)
     fputs("\n.SH VERBS\n", to);
     for (const cli_verb_t *v = cli_verbs; v->name; v++)
         roff_verb(to, v);
-    fputs(".SH OPTIONS OF ALL VERBS THAT ASK A BROKER\n", to);
-    roff_options(to, cli_common);
+    for (int asks = 0; asks < CLI_ASKS_NOBODY; asks++) {
+        fprintf(to, ".SH OPTIONS OF ALL VERBS THAT ASK A %s\n",
+            asks == CLI_ASKS_KAFKA ? "BROKER" : "WORKER");
+        roff_options(to, cli_shared[asks].options);
+    }
     fputs(".SH OPTIONS OF ALL VERBS\n", to);
     roff_options(to, cli_everywhere);
     fputs(".SH EXIT STATUS\n", to);
@@ -182,8 +185,10 @@ void cli_reference(FILE *to)
 {
     for (const cli_verb_t *v = cli_verbs; v->name; v++)
         markdown_verb(to, v);
-    fputs("\n### Of all verbs that ask a broker\n", to);
-    markdown_options(to, cli_common);
+    for (int asks = 0; asks < CLI_ASKS_NOBODY; asks++) {
+        fprintf(to, "\n### Of all verbs that ask a %s\n", cli_shared[asks].whom);
+        markdown_options(to, cli_shared[asks].options);
+    }
     fputs("\n### Of all verbs\n", to);
     markdown_options(to, cli_everywhere);
     fputs("\n### Exit status\n\n| status | meaning |\n|---|---|\n", to);

@@ -67,7 +67,7 @@ void cli_note(const cli_t *c, const char *format, ...)
 void cli_each_option(
     const cli_verb_t *v, void (*fn)(void *user, const cli_option_t *option), void *user)
 {
-    const cli_option_t *lists[] = {v->options, v->offline ? NULL : cli_common, cli_everywhere};
+    const cli_option_t *lists[] = {v->options, cli_shared[v->asks].options, cli_everywhere};
 
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         for (const cli_option_t *o = lists[i]; o && o->name; o++)
@@ -228,7 +228,7 @@ static void take_word(cli_t *c, const char *word)
 {
     if (c->verb->words) {
         give_all(c, find(c, c->verb->words), word);
-    } else if (c->verb->offline) {
+    } else if (c->verb->asks == CLI_ASKS_NOBODY) {
         c->args = leat__must_realloc(c->args, (c->arg_count + 1) * sizeof *c->args);
         c->args[c->arg_count++] = leat__must_strdup(word);
     } else {
@@ -273,10 +273,10 @@ bool cli_parse(cli_t *c, int argc, char **argv)
     c->color_err = wants_color(c, stderr);
     if (c->status || cli_has(c, "help"))
         return !c->status;
-    c->json = !c->verb->offline && cli_has(c, "json");
+    c->json = cli_has(c, "json");
     c->quiet = cli_has(c, "quiet");
-    c->timeout_ms = c->verb->offline ? 0 : cli_duration(c, "timeout", 10000);
-    if (!c->status && !c->verb->offline && (c->timeout_ms < 1 || c->timeout_ms > 3600000))
+    c->timeout_ms = cli_duration(c, "timeout", 10000);
+    if (!c->status && (c->timeout_ms < 1 || c->timeout_ms > 3600000))
         cli_usage(c, "--timeout takes 1ms to 1h");
     return !c->status;
 }

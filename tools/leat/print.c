@@ -152,21 +152,21 @@ static char *cell(const json_t *row, const cli_column_t *column)
     return leat__buf_finish(&text);
 }
 
-static void print_row(
-    char *const *cells, const size_t *widths, const cli_column_t *columns, const char *end)
+static void put_row(
+    leat__buf_t *out, char *const *cells, const size_t *widths, const cli_column_t *columns)
 {
     for (size_t i = 0; columns[i].title; i++) {
         bool last = !columns[i + 1].title;
 
         if (columns[i].right)
-            printf("%*s", (int)widths[i], cells[i]);
+            leat__buf_format(out, "%*s", (int)widths[i], cells[i]);
         else
-            printf("%-*s", last ? 0 : (int)widths[i], cells[i]);
-        fputs(last ? end : "  ", stdout);
+            leat__buf_format(out, "%-*s", last ? 0 : (int)widths[i], cells[i]);
+        leat__buf_put_text(out, last ? "\n" : "  ");
     }
 }
 
-void cli_print_table(const cli_t *c, const json_t *rows, const cli_column_t *columns)
+void cli_put_table(leat__buf_t *out, const json_t *rows, const cli_column_t *columns)
 {
     enum { COLUMNS_MAX = 16 };
     size_t widths[COLUMNS_MAX] = {0}, count = 0, row_count = json_array_size(rows);
@@ -182,14 +182,36 @@ void cli_print_table(const cli_t *c, const json_t *rows, const cli_column_t *col
         if (strlen(cells[i]) > widths[i % count])
             widths[i % count] = strlen(cells[i]);
     }
-    fputs(cli_color(c->color, CLI_BOLD), stdout);
-    print_row(titles, widths, columns, cli_color(c->color, 0));
-    putchar('\n');
+    put_row(out, titles, widths, columns);
     for (size_t i = 0; i < row_count; i++)
-        print_row(cells + i * count, widths, columns, "\n");
+        put_row(out, cells + i * count, widths, columns);
     for (size_t i = 0; i < row_count * count; i++)
         leat__free(cells[i]);
     leat__free(cells);
+}
+
+void cli_print_table(const cli_t *c, const json_t *rows, const cli_column_t *columns)
+{
+    leat__buf_t table = {0};
+    size_t head;
+
+    cli_put_table(&table, rows, columns);
+    head = strcspn(leat__buf_text(&table), "\n");
+    printf("%s%.*s%s%s", cli_color(c->color, CLI_BOLD), (int)head, table.data,
+        cli_color(c->color, 0), table.data + head);
+    leat__buf_release(&table);
+}
+
+void cli_put_bar(leat__buf_t *out, double part, int cells)
+{
+    int filled;
+
+    part = part < 0 ? 0 : part > 1 ? 1 : part;
+    filled = (int)(cells * part);
+    leat__buf_put_text(out, "[");
+    for (int i = 0; i < cells; i++)
+        leat__buf_put_text(out, i < filled ? "#" : ".");
+    leat__buf_format(out, "] %3d %%", (int)(100 * part));
 }
 
 /* ---- progress ---- */
@@ -204,21 +226,17 @@ void cli_progress_begin(
 
 static void draw_bar(const cli_progress_t *p, int64_t done, double per_s)
 {
-    int filled = p->total > 0 ? (int)(BAR_CELLS * (double)done / (double)p->total) : 0;
+    leat__buf_t bar = {0};
 
-    filled = filled > BAR_CELLS ? BAR_CELLS : filled;
-    fputs("\r", stderr);
     if (p->total > 0) {
-        fputs("[", stderr);
-        for (int i = 0; i < BAR_CELLS; i++)
-            fputc(i < filled ? '#' : '.', stderr);
-        fprintf(stderr, "] %3d %%  %lld of %lld", (int)(100.0 * (double)done / (double)p->total),
-            (long long)done, (long long)p->total);
+        cli_put_bar(&bar, (double)done / (double)p->total, BAR_CELLS);
+        leat__buf_format(&bar, "  %lld of %lld", (long long)done, (long long)p->total);
     } else {
-        fprintf(stderr, "%lld", (long long)done);
+        leat__buf_format(&bar, "%lld", (long long)done);
     }
-    fprintf(stderr, " %s, %.0f/s\033[K", p->what, per_s);
+    fprintf(stderr, "\r%s %s, %.0f/s\033[K", leat__buf_text(&bar), p->what, per_s);
     fflush(stderr);
+    leat__buf_release(&bar);
 }
 
 static void show(const cli_progress_t *p, int64_t done, int64_t now_ms)

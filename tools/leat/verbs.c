@@ -3,7 +3,7 @@
  */
 #include "cli.h"
 
-const cli_option_t cli_common[] = {
+static const cli_option_t of_kafka[] = {
     {"bootstrap-server", "bootstrap-servers broker-list", "HOST:PORT,...", "Kafka's brokers", NULL,
         false},
     {"command-config", "config config-file", "FILE",
@@ -15,11 +15,31 @@ const cli_option_t cli_common[] = {
     {0},
 };
 
+static const cli_option_t of_workers[] = {
+    {"worker", NULL, "HOST:PORT",
+        "a running worker, or its URL (leat.http.listen of the properties)", NULL, false},
+    {"command-config", "config config-file", "FILE",
+        "a file of properties, as the worker has it; may be given again", NULL, true},
+    {"token-file", NULL, "FILE",
+        "a file with the worker's token (LEAT_HTTP_TOKEN, leat.http.token)", NULL, false},
+    {"ca", NULL, "FILE", "who signed the worker's certificate; means https", NULL, false},
+    {"timeout", NULL, "TIME", "how long to wait for an answer (10s)", NULL, false},
+    {"json", NULL, NULL, "print JSON", NULL, false},
+    {0},
+};
+
+const cli_shared_t cli_shared[] = {
+    [CLI_ASKS_KAFKA] = {"broker", "Connection and output", of_kafka},
+    [CLI_ASKS_WORKER] = {"worker", "Worker and output", of_workers},
+    [CLI_ASKS_NOBODY] = {NULL, NULL, NULL},
+};
+
 const cli_option_t cli_everywhere[] = {
     {"color", NULL, "WHEN", "auto (where a terminal is), always or never", "auto always never",
         false},
     {"quiet", NULL, NULL, "no notes and no progress on standard error", NULL, false},
-    {"verbose", NULL, NULL, "what the client of Kafka says, on standard error", NULL, false},
+    {"verbose", NULL, NULL, "what the clients of Kafka and HTTP say, on standard error", NULL,
+        false},
     {"help", NULL, NULL, "this help", NULL, false},
     {0},
 };
@@ -138,6 +158,49 @@ const cli_verb_t cli_verbs[] = {
         .examples = "reset word-count --input-topics lines --dry-run\n"
                     "reset word-count --input-topics lines --to-datetime 2026-11-24T00:00:00Z",
         .run = cli_reset},
+    {.name = "describe",
+        .brief = "a running worker: its topology, tasks and stores, and its fellow workers",
+        .about = "The worker is one whose leat.http.listen is set (docs/HTTP.md). PROCESSED counts "
+                 "since the task came to its thread, LAG is how many records its inputs are ahead, "
+                 "TO RESTORE how many of its changelogs are still to be replayed, or for a standby "
+                 "how many it is behind.",
+        .options = cli_describe_options,
+        .words = "worker",
+        .examples = "describe localhost:8080\n"
+                    "describe localhost:8080 --format dot\n"
+                    "describe https://stream-1:8443 --ca ca.pem --token-file token --json",
+        .run = cli_describe,
+        .asks = CLI_ASKS_WORKER},
+    {.name = "query",
+        .brief = "rows of a worker's stores, and their changes",
+        .about =
+            "Any worker will do: it asks the others for what they have (--local: it does not). "
+            "Without --key all rows come, or those in a range: by key from key-value stores, by "
+            "key and time from window, session and versioned stores. Rows are those of the last "
+            "commit.\n\n"
+            "On a terminal columns are padded and have titles, elsewhere a TAB parts them; a value "
+            "that is no text is shown as JSON. --json writes a line for each row. A single --key "
+            "that is not there means exit status 3.\n\n" TIMES,
+        .options = cli_query_options,
+        .words = "store",
+        .examples = "query counts --worker localhost:8080 --key alice\n"
+                    "query counts --worker localhost:8080 --prefix a --limit 20\n"
+                    "query per-minute --worker localhost:8080 --key alice --from-time -1h\n"
+                    "query counts --worker localhost:8080 --watch --json",
+        .run = cli_query,
+        .asks = CLI_ASKS_WORKER},
+    {.name = "top",
+        .brief = "a live table of workers and tasks, their rates and lag",
+        .about = "One worker is named; the others are asked too, where they have told their "
+                 "address (leat.http.advertised). Tasks that restore stand first, then those most "
+                 "behind. q or Ctrl-C ends it. What is no terminal gets a block of lines for each "
+                 "look, or with --json a line.",
+        .options = cli_top_options,
+        .words = "worker",
+        .examples = "top localhost:8080\n"
+                    "top localhost:8080 --once --json",
+        .run = cli_top,
+        .asks = CLI_ASKS_WORKER},
     {.name = "completion",
         .brief = "the script that completes leat's words in a shell",
         .about = "Takes bash, zsh or fish.",
@@ -145,7 +208,7 @@ const cli_verb_t cli_verbs[] = {
         .args = "bash zsh fish",
         .examples = "completion bash",
         .run = cli_run_completion,
-        .offline = true},
+        .asks = CLI_ASKS_NOBODY},
     {.name = "help",
         .brief = "how to use leat, or one of its verbs",
         .about = "--man prints the manual page, --markdown the same for docs/CLI.md.",
@@ -153,6 +216,6 @@ const cli_verb_t cli_verbs[] = {
             {"markdown", NULL, NULL, "the same in Markdown", NULL, false}, {0}},
         .examples = "help topics create",
         .run = cli_run_help,
-        .offline = true},
+        .asks = CLI_ASKS_NOBODY},
     {0},
 };
