@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The program leat on a real Kafka: each verb's output, wrong input, and reset beside Kafka's own tool.
 
-usage: kafka.py --leat LEAT --kafka KAFKA_SH [--port N] [--broker HOST:PORT] [CASE...]
+usage: kafka.py --leat LEAT --kafka KAFKA_SH [--worker LIVE_WORKER] [--port N] [--broker HOST:PORT] [CASE...]
 
 Oracle.java does and sees what Kafka's Java classes do and see. --broker: one that runs already (not for the case `dead`).
 """
@@ -62,7 +62,7 @@ class Oracle:
 
 class World:
     def __init__(self, args):
-        self.leat_path, self.kafka_sh, self.own = args.leat, args.kafka, not args.broker
+        self.leat_path, self.worker_path, self.kafka_sh, self.own = args.leat, args.worker, args.kafka, not args.broker
         self.dir = tempfile.mkdtemp(prefix="leat-cli-")
         self.broker = args.broker or f"127.0.0.1:{args.port}"
         self.sasl = f"127.0.0.1:{int(self.broker.split(':')[1]) + 2}"
@@ -100,10 +100,10 @@ class World:
     def json(self, *words, **more):
         return [json.loads(line) for line in self.run(*words, "--json", **more).splitlines()]
 
-    def on_terminal(self, *words, status=0):
-        """What a person sees: all three streams are a terminal."""
+    def on_terminal(self, *words, status=0, into=None):
+        """What a person sees: all three streams are a terminal, or results go into a file."""
         ours, theirs = pty.openpty()
-        run = subprocess.Popen([self.leat_path, *words], stdin=theirs, stdout=theirs, stderr=theirs,
+        run = subprocess.Popen([self.leat_path, *words], stdin=theirs, stdout=into or theirs, stderr=theirs,
                                env={**self.leat_env, "TERM": "xterm"})
         os.close(theirs)
         shown = b""
@@ -270,6 +270,10 @@ def terminal(w):
         f.writelines(f"line {i} {'x' * 100}\n" for i in range(400000))
     shown = w.on_terminal("produce", "term", "--file", file)
     check(re.search(rb"\r\[#+\.*\] +\d+ %  \d+ of \d+ bytes read", shown), f"no progress bar: {shown[:200]}")
+    with open(file, "w") as into:
+        shown = w.on_terminal("consume", "term", "--from-beginning", "--to-end", into=into)
+    check(re.search(rb"\r\[#+\.*\] +\d+ %  \d+ of 400000 records, \d+/s.*\r\[#{24}\] 100 %  400000 of 400000 records", shown, re.S),
+          f"no progress bar: {shown[:300]} ... {shown[-300:]}")
     shown = w.on_terminal("consume", "term", "--offset", "-1", "--to-end")
     check(b"\x1b[1mTIME" in shown and b"line 399999" in shown, f"no head in colour: {shown[:300]}")
     check(b"\x1b[" not in w.on_terminal("topics", "describe", "term", "--color", "never"), "--color never")
@@ -378,6 +382,70 @@ def reset(w):
     same(w.oracle.offsets("leat2"), w.oracle.offsets("java1")[:2] + ["in-a 0 3", "in-a 1 0", "in-b 0 0", "in-b 1 0"], "after --force")
 
 
+class Running:
+    """live_worker on the broker, with its HTTP server at a port that is free."""
+
+    def __init__(self, w, name):
+        self.log = open(f"{w.dir}/{name}.log", "w+")
+        self.run = subprocess.Popen(
+            [w.worker_path, "--bootstrap-servers", w.broker, "--state-dir", f"{w.dir}/{name}", "--set", "leat.http.listen=0",
+             "--set", "leat.http.advertised=127.0.0.1:0", "--set", "commit.interval.ms=100", "--set", "session.timeout.ms=6000"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.log)
+        self.at = None
+
+        def listens():
+            self.log.seek(0)
+            found = re.search(r" http: listening on port (\d+)", self.log.read())
+            self.at = found and f"127.0.0.1:{found.group(1)}"
+            return self.at
+        until(listens, "a worker tells its port")
+
+    def end(self, number):
+        self.run.send_signal(number)
+        self.run.wait(60)
+        self.log.close()
+
+
+def until(holds, what):
+    limit = time.monotonic() + 120
+    while not holds():
+        check(time.monotonic() < limit, f"{what}: not so in 120 s")
+        time.sleep(0.1)
+
+
+def workers(w):
+    """Two workers of one application, described, queried and watched while they run and when one is killed."""
+    w.run("topics", "create", "in", "out", "--partitions", "2")
+    w.run("produce", "in", "--key-separator", ":", text="".join(f"k{i}:{1000 + i}\n" for i in range(100)))
+    a = Running(w, "worker-a")
+    b = Running(w, "worker-b")
+    try:
+        def tasks(at):
+            [all_] = w.json("describe", at)
+            return [t["task"] for t in all_["tasks"] if t["state"] == "running"]
+        until(lambda: len(tasks(a.at)) == len(tasks(b.at)) == 1, "a task each")
+        [all_] = w.json("describe", a.at)
+        same((all_["state"], sorted(x["host"] for x in all_["workers"]), sum(x["leads"] for x in all_["workers"])),
+             ("RUNNING", sorted([a.at, b.at]), 1), "describe")
+        same(w.run("describe", a.at, "--format", "text"), w.run("describe", b.at, "--topology"), "the same topology everywhere")
+
+        def counts():
+            return {r["key"]: r["value"] for at in (a.at, b.at) for r in w.json("query", "counts", "--worker", at)}
+        until(lambda: counts() == {f"k{i}": 1 for i in range(100)}, "all keys at their workers")
+        [look] = w.json("top", a.at, "--once", "--interval", "200ms")
+        same((sorted(x["worker"] for x in look["workers"]), sorted({t["worker"] for t in look["tasks"]}), sum(t["lag"] for t in look["tasks"])),
+             (sorted([a.at, b.at]), sorted([a.at, b.at]), 0), "top")
+        b.end(signal.SIGKILL)
+        until(lambda: any(x["worker"] == b.at and x["state"] == "no answer" for x in w.json("top", a.at, "--once", "--interval", "100ms")[0]["workers"])
+              or len(tasks(a.at)) == 2, "top shows a dead worker, or that its tasks have moved")
+        until(lambda: len(tasks(a.at)) == 2, "the tasks move")
+        until(lambda: len(w.json("query", "counts", "--worker", a.at)) == 100, "all keys at one worker")
+    finally:
+        for worker in (a, b):
+            if worker.run.poll() is None:
+                worker.end(signal.SIGTERM)
+
+
 def dead(w):
     """The broker dies under a producer and a consumer."""
     w.run("topics", "create", "d", "--partitions", "1")
@@ -397,7 +465,7 @@ def dead(w):
     check(time.monotonic() - began < 20, "a producer waits for a dead broker")
 
 
-CASES = [topics, records, bad_input, signals, terminal, groups, reset, dead]
+CASES = [topics, records, bad_input, signals, terminal, groups, reset, workers, dead]
 
 
 def main():
@@ -406,6 +474,7 @@ def main():
     parser.add_argument("--kafka", required=True)
     parser.add_argument("--port", type=int, default=19360)
     parser.add_argument("--broker")
+    parser.add_argument("--worker", help="live_worker; without it the case `workers` is left out")
     parser.add_argument("cases", nargs="*")
     args = parser.parse_args()
     args.leat = os.path.abspath(args.leat)
@@ -418,7 +487,7 @@ def main():
     failed = []
     try:
         for case in CASES:
-            if args.cases and case.__name__ not in args.cases or args.broker and case is dead:
+            if args.cases and case.__name__ not in args.cases or args.broker and case is dead or not args.worker and case is workers:
                 continue
             began, before = time.monotonic(), checks
             try:
