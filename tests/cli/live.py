@@ -75,6 +75,8 @@ def main():
         w.leat("query", "nix", status=3)
         w.leat("query", "counts", "--key", "a", "--at-least", "in-0@999999", "--timeout", "500ms", status=4)
         same(w.leat("query", "counts", "--count"), "3\n", "--count")
+        [[owner]] = w.rows("query", "counts", "--key", "a", "--owner")
+        same((owner["partition"], owner["here"]), (0, True), "--owner")
         same(w.leat("query", "per-minute", "--key", "a"),
              "0\ta\t1970-01-01T00:00:00.000Z\t1970-01-01T00:01:00.000Z\t2\n0\ta\t1970-01-01T00:01:00.000Z\t1970-01-01T00:02:00.000Z\t1\n",
              "windows")

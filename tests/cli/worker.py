@@ -284,8 +284,8 @@ def queried(w):
     watcher.send_signal(signal.SIGINT)
     same(watcher.wait(LIMIT_S), 0, "--watch and Ctrl-C")
     ended.set()
-    w.answers["/v1/stores/counts/changes"] = events(change, "event: error\ndata: " + json.dumps(error("slow", "reads too slowly")) + "\n\n")
-    leat("query", "counts", *at, "--watch", status=4, err="reads too slowly")
+    w.answers["/v1/stores/counts/changes"] = events(change, "event: end\ndata: " + json.dumps(error("state_invalid", "the worker stops")) + "\n\n")
+    leat("query", "counts", *at, "--watch", status=4, err="the worker stops")
     w.answers["/v1/stores/counts/changes"] = events(change)
     leat("query", "counts", *at, "--watch", status=4, err="ended the feed")
 
