@@ -144,6 +144,9 @@ static const leat__property_t properties[] = {
             "HOST:PORT under which other workers of the application reach the HTTP server of this "
             "one, or https://HOST:PORT; port 0: the one that it listens on. Without it they know "
             "that a key is here, and cannot ask for it."},
+    {TEXT("leat.http.ca"),
+        .sentence = "PEM file with the authorities of the other workers' certificates, for questions to "
+                    "https://HOST:PORT. Nothing: those that the system trusts."},
     {TEXT("leat.http.certificate"),
         .sentence = "PEM file with the server's certificate, and those between it and its authority: "
                     "the HTTP server then speaks TLS only. Needs leat.http.key."},

@@ -7,8 +7,8 @@ set(leat_links PkgConfig::RDKAFKA PkgConfig::ROCKSDB PkgConfig::JANSSON Threads:
 set(leat_modules "rdkafka rocksdb jansson")
 if(LEAT_WITH_HTTP)
   list(APPEND leat_objects $<TARGET_OBJECTS:leat_query>)
-  list(APPEND leat_links PkgConfig::MICROHTTPD)
-  string(APPEND leat_modules " libmicrohttpd")
+  list(APPEND leat_links PkgConfig::MICROHTTPD PkgConfig::CURL)
+  string(APPEND leat_modules " libmicrohttpd libcurl")
 endif()
 
 add_library(leat ${leat_objects})

@@ -9,6 +9,7 @@
  * run or free waits for them and takes everything down.
  */
 #include "app.h"
+#include "peers.h"
 #include "query/http.h"
 
 #include "base/config.h"
@@ -214,6 +215,7 @@ void leat_app_free(leat_app_t *app)
     if (app->has_ender)
         pthread_join(app->ender, NULL);
     take_down(app); /* what a start that failed has left */
+    leat__peers_free(app->peers);
     leat_topology_free(app->topology);
     leat_config_free(app->config);
     if (app->opts.user_free != NULL)

@@ -33,6 +33,7 @@ struct leat_app_t {
     leat__worker_t worker;
     leat__control_t *control;
     struct leat__http_t *http;           /* NULL: off */
+    struct leat__peers_t *peers;         /* made when another process is first asked */
     struct leat__globals_run_t *globals; /* NULL: the topology has no global stores */
     pthread_mutex_t globals_lock;        /* between those who ask about them and their end */
     int threads; /* wanted: as configured, added, removed */

@@ -31,13 +31,16 @@ void leat__question_set_ask(leat__question_t *r, const char *store, const leat__
 {
     r->store = leat__must_strdup(store);
     r->ask = *ask;
-    leat__buf_reserve(&r->texts, ask->from.size + ask->to.size + 1);
+    leat__buf_reserve(&r->texts, ask->from.size + ask->to.size + ask->mark.size + 1);
     leat__buf_put(&r->texts, ask->from.data, ask->from.size);
     leat__buf_put(&r->texts, ask->to.data, ask->to.size);
+    leat__buf_put(&r->texts, ask->mark.data, ask->mark.size);
     if (ask->from.data)
         r->ask.from.data = r->texts.data;
     if (ask->to.data)
         r->ask.to.data = r->texts.data + ask->from.size;
+    if (ask->mark.data)
+        r->ask.mark.data = r->texts.data + ask->from.size + ask->to.size;
 }
 
 void leat__question_drop(leat__question_t *r)
@@ -49,6 +52,7 @@ void leat__question_drop(leat__question_t *r)
     leat__buf_release(&r->texts);
     leat__buf_release(&r->page);
     leat__buf_release(&r->position);
+    leat__buf_release(&r->mark);
     leat__free(r->store);
     leat__free(r->at_least);
     leat__free(r);
@@ -127,6 +131,16 @@ static void turn_page(leat__asked_t **at, int64_t now_ms, leat__question_t *r)
         end(at);
 }
 
+static void give_once(leat__store_t *s, leat__question_t *r)
+{
+    leat__answer_t *a = leat__answer_open(s, &r->ask);
+
+    r->more = leat__answer_page(a, PAGE_BYTES, &r->page);
+    if (r->more)
+        leat__answer_mark(a, &r->mark);
+    leat__answer_close(a);
+}
+
 static void begin(leat__asks_t *asks, leat__store_t *s, int64_t now_ms, leat__question_t *r)
 {
     leat__asked_t *a = leat__must_alloc(sizeof *a);
@@ -144,7 +158,10 @@ void leat__asks_turn(
     leat__asked_t **at = &asks->first;
 
     if (r->what == LEAT__QUESTION_OPEN && s) {
-        begin(asks, s, now_ms, r);
+        if (r->once)
+            give_once(s, r);
+        else
+            begin(asks, s, now_ms, r);
         leat__store_failed(s, &r->err);
         return;
     }
@@ -175,12 +192,27 @@ static leat__owned_t *find_owned(const leat__thread_t *t, leat__task_ref_t ref)
     return NULL;
 }
 
+/* Changelog records that its state lacks; -1: it is not known, so nothing is shown of it. */
+static int64_t lag_of(const leat__owned_t *o)
+{
+    switch (o->phase) {
+    case LEAT__PHASE_RUNNING:
+        return 0;
+    case LEAT__PHASE_STANDBY:
+        return (int64_t)leat__standby_left(o);
+    case LEAT__PHASE_RESTORING:
+        return (int64_t)leat__restore_left(o);
+    default: /* a standby until a moment ago, on the way to its restore */
+        return o->behind;
+    }
+}
+
 static bool may_answer(const leat__owned_t *o, leat__question_t *r)
 {
-    if (o->phase == LEAT__PHASE_RUNNING)
-        return true;
-    r->lag = (int64_t)(o->standby ? leat__standby_left(o) : leat__restore_left(o));
-    if (r->stale && (o->phase == LEAT__PHASE_RESTORING || o->phase == LEAT__PHASE_STANDBY))
+    int64_t lag = lag_of(o);
+
+    r->lag = lag > 0 ? lag : 0;
+    if (o->phase == LEAT__PHASE_RUNNING || (r->stale && lag >= 0))
         return true;
     if (o->phase == LEAT__PHASE_STANDBY)
         leat__error(&r->err, LEAT_EMOVED, LEAT_RETRIABLE, o->id,
@@ -188,8 +220,8 @@ static bool may_answer(const leat__owned_t *o, leat__question_t *r)
             "reads", o->id);
     else
         leat__error(&r->err, LEAT_ERESTORING, LEAT_RETRIABLE, o->id,
-            "task %s is being restored (%" PRId64 " records left): ask again later, or allow stale "
-            "reads", o->id, r->lag);
+            "task %s is being restored (%" PRId64 " records left): ask again later%s", o->id, r->lag,
+            r->stale ? "" : ", or allow stale reads");
     return false;
 }
 

@@ -30,6 +30,7 @@ typedef struct leat__question_t {
     leat__ask_t ask; /* OPEN; its texts stand in `texts` */
     leat__buf_t texts;
     bool stale;      /* OPEN: standbys and restoring tasks may answer */
+    bool once;       /* OPEN: no cursor is kept for the next page; the answer has a mark (ask.h) */
     char *at_least;  /* [own] OPEN: a position (leat_query_position); NULL: any */
     uint64_t cursor; /* MORE, CLOSE; the answer: 0 when no row is left */
 
@@ -38,6 +39,8 @@ typedef struct leat__question_t {
     leat__buf_t page;
     leat__buf_t position; /* of the task's inputs, as leat_query_position() gives it */
     int64_t lag;          /* changelog records that the state is behind */
+    bool more;            /* once: the next page begins behind the mark */
+    leat__buf_t mark;
 
     pthread_mutex_t lock;
     pthread_cond_t done_changed;

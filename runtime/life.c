@@ -234,6 +234,8 @@ static void step_created(leat__owned_t *o)
     if ((!o->standby && t->commit.state >= LEAT__COMMIT_CLOSE_WRITERS) ||
         t->now_ms < o->retry_at_ms || waits_for_twin(o))
         return; /* our own last transaction is not decided yet, or our stores are still open */
+    if (!o->task)
+        o->behind = -1;
     if (!o->task && open_stores(o, &err)) {
         close_task(o);
         close_state(o);
@@ -356,6 +358,7 @@ void leat__life_run(leat__owned_t *o)
     if (leat__task_open(o->task, &err))
         goto failed;
     o->phase = LEAT__PHASE_RUNNING;
+    o->behind = -1;
     t->busy = true;
     t->view_at_ms = 0;
     say_restored(o);

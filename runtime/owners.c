@@ -53,7 +53,8 @@ static void list_hosts(leat__owners_t *o, const leat__control_log_t *log, const 
 
         o->hosts[o->host_count++] = (leat__host_t){.process_id = leat__must_strdup(id),
             .address = s != NULL && s->host != NULL ? leat__must_strdup(s->host) : NULL,
-            .here = strcmp(id, this_process) == 0};
+            .here = strcmp(id, this_process) == 0,
+            .returns = s != NULL && s->state == LEAT__PROCESS_RESTARTING};
         if (s != NULL)
             read_lags(o, (int)i, s);
     }

@@ -16,6 +16,7 @@ typedef struct leat__host_t { /* a process */
     char *process_id;
     char *address; /* leat.http.advertised; NULL: it says none */
     bool here;
+    bool returns; /* it restarts, and its tasks are kept for it */
 } leat__host_t;
 
 typedef struct leat__host_copy_t {

@@ -85,6 +85,7 @@ leat_query_t *leat_query_open(leat_app_t *app, const leat_query_opts_t *opts)
     q->owner = (leat__owner_t){.fail = on_fail, .scratch = &q->scratch, .read_only = true};
     q->committed = opts->isolation == LEAT_ISOLATION_COMMITTED;
     q->stale = opts->stale;
+    q->routed = opts->routed;
     q->all = opts->partitions == NULL;
     q->timeout_ms = opts->timeout_ms > 0 ? opts->timeout_ms : TIMEOUT_MS;
     if (opts->partitions)
@@ -112,6 +113,7 @@ int leat_query_close(leat_query_t *q, leat_error_t *err)
         leat__versions_free(h->versions);
         leat__free(h);
     }
+    leat__peers_take_back(q->app->peers, q->line);
     leat__arena_release(&q->scratch);
     leat__buf_release(&q->position);
     leat__free(q->partitions);
@@ -144,7 +146,7 @@ static const leat__group_t *group_of(const leat__plan_t *plan, const leat__store
     return NULL;
 }
 
-static const leat__store_spec_t *find_spec(const leat__plan_t *plan, const char *name)
+const leat__store_spec_t *leat__query_spec(const leat__plan_t *plan, const char *name)
 {
     for (size_t i = 0; i < plan->store_count; i++)
         if (!strcmp(plan->stores[i]->name, name) && group_of(plan, plan->stores[i]))
@@ -160,7 +162,7 @@ leat__query_store_t *leat__query_store(leat_query_t *q, const char *name)
 
     if (!runs(q))
         return NULL;
-    spec = find_spec(q->app->plan, name);
+    spec = leat__query_spec(q->app->plan, name);
     if (!spec) {
         leat__error(&err, LEAT_EUNKNOWN, 0, "query",
             "no store is named \"%s\": leat_topology_describe() lists them", name);

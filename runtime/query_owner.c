@@ -9,7 +9,6 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
-#include "owners.h"
 
 static const char *kept(leat_query_t *q, const char *text)
 {

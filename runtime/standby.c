@@ -183,6 +183,7 @@ void leat__standby_promote(leat__owned_t *o)
         leat__log(LEAT_LOG_INFO, "standby", o->id,
             "becomes active: about %llu records of its changelogs are left to replay",
             (unsigned long long)leat__standby_left(o));
+    o->behind = o->phase == LEAT__PHASE_STANDBY ? (int64_t)leat__standby_left(o) : -1;
     leat__owned_again(o);
     o->standby = false;
 }

@@ -121,6 +121,7 @@ typedef struct leat__owned_t { /* a task of this thread */
     int64_t ask_at_ms;             /* for new ends */
     bool aged;                     /* those of measured_ms were reached */
     int64_t age_ms;                /* wall: what is written says that it is as new as this */
+    int64_t behind;                /* promoted: what it lacked then; -1: it is no standby's state */
 } leat__owned_t;
 
 typedef enum leat__commit_state_t { /* drawn in commit.c */

@@ -48,6 +48,13 @@ static inline bool leat__ask_is_point(leat__verb_t verb)
            verb == LEAT__ASK_VERSION || verb == LEAT__ASK_AS_OF || verb == LEAT__ASK_COUNT;
 }
 
+/** It cannot be asked without `from`. */
+static inline bool leat__ask_needs_key(leat__verb_t verb)
+{
+    return verb != LEAT__ASK_RANGE && verb != LEAT__ASK_WINDOWS && verb != LEAT__ASK_SESSIONS &&
+           verb != LEAT__ASK_COUNT;
+}
+
 /* ---- on the thread that owns the store ---- */
 
 typedef struct leat__answer_t leat__answer_t;

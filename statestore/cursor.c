@@ -76,9 +76,10 @@ static void copy_run(
 
 static void copy_range(leat__cursor_t *c, leat_slice_t from, leat_slice_t until, bool here)
 {
-    const leat__order_node_t *n =
-        leat__order_seek(leat__shape_order(c->s), from.data ? from : leat_slice(""));
-    for (; n && is_before(leat__order_entry(n), until); n = leat__order_next(n))
+    const leat__order_t *o = leat__shape_order(c->s);
+    const leat__order_node_t *n = leat__order_seek(o, from.data ? from : leat_slice(""));
+    for (; n && (!until.data || leat__order_below(o, leat__order_entry(n), until));
+         n = leat__order_next(n))
         copy_if_wanted(c, leat__order_entry(n), here);
 }
 
@@ -118,11 +119,22 @@ static void cut(leat__store_t *s, leat_slice_t *from, leat_slice_t *until, bool 
     if (end->data && (descending ? way <= 0 : way > 0))
         return;
     leat__free((char *)(uintptr_t)end->data);
-    *end = copy_key(s->behind, !descending);
+    *end = copy_key(s->behind, false);
     if (from->data && until->data && leat__bytes_compare(*from, *until) > 0) {
         leat__free((char *)(uintptr_t)until->data);
         *until = copy_key(*from, false); /* nothing is left */
     }
+}
+
+/* Ascending a cut range begins with the row of the mark, if it is still there. */
+static void drop_mark(leat__cursor_t *c)
+{
+    leat_slice_t mark = c->s->behind;
+    if (c->row_valid && leat__bytes_compare(c->row_key, mark) == 0)
+        next_row(c);
+    if (c->count > 0 &&
+        leat__bytes_compare((leat_slice_t){c->bytes.data, c->rows[0].key_size}, mark) == 0)
+        c->taken = 1;
 }
 
 /* Rows of [from, until); the cursor adopts both strings. */
@@ -148,6 +160,8 @@ static leat__cursor_t *open_cursor(leat__store_t *s, leat_slice_t key, leat_slic
         turn(c);
     c->scan = here ? NULL : leat__beneath_scan(s, from, until, order);
     next_row(c);
+    if (s->behind.data && s->shape != LEAT__HISTORY && !c->descending)
+        drop_mark(c);
     return c;
 }
 

@@ -378,6 +378,7 @@ typedef struct leat__order_node_t leat__order_node_t;
 const leat__order_node_t *leat__order_seek(const leat__order_t *o, leat_slice_t from); /* >= from */
 leat__entry_t *leat__order_entry(const leat__order_node_t *n);
 const leat__order_node_t *leat__order_next(const leat__order_node_t *n);
+bool leat__order_below(const leat__order_t *o, const leat__entry_t *e, leat_slice_t place);
 int leat__order_compare(const leat__order_t *o, const leat__entry_t *a, const leat__entry_t *b);
 
 /* ---- runs.c: windows and sessions of one key, in order of their row keys ---- */

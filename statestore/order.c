@@ -201,6 +201,11 @@ const leat__order_node_t *leat__order_next(const leat__order_node_t *n)
     return n->next[0];
 }
 
+bool leat__order_below(const leat__order_t *o, const leat__entry_t *e, leat_slice_t place)
+{
+    return compare(leat__entry_key(e), place, o->tail) < 0;
+}
+
 int leat__order_compare(const leat__order_t *o, const leat__entry_t *a, const leat__entry_t *b)
 {
     return compare(leat__entry_key(a), leat__entry_key(b), o->tail);

@@ -28,6 +28,9 @@ typedef struct leat_query_opts_t {
      * of other stores come partition after partition */
     const char *partitions;
     bool stale;             /* standbys and restoring tasks may answer: see leat_query_lag() */
+    bool routed;            /* the processes that have the other partitions are asked too, where
+                             * leat.http.advertised says; a key in the partition that Kafka's
+                             * partitioner gives it. Pages of theirs are of the moment of each */
     const char *at_least;   /* [copy, nullable] a position that must be in: read your writes */
     int64_t timeout_ms;     /* for at_least, and for a thread that does not answer; 0: 30 s */
     void *reserved[4];

@@ -8,6 +8,7 @@
  *   reports.c    health, metrics, topology, tasks, workers, the page
  *   stores.c     which stores there are
  *   read.c       reads of stores: points.c, ranges.c with place.c; rows as JSON: row_json.c
+ *   peer.c       questions of other workers; peers.c: questions to them
  *
  * Everything but server.c is plain functions from a request to a reply, which tests and fuzzers call
  * without a socket. It runs on threads of the server's own, one per connection, and reads the app as

@@ -22,7 +22,7 @@ bool leat__read_begin_any(leat__read_t *read, leat__request_t *r, leat__reply_t 
 {
     *read = (leat__read_t){.r = r,
         .spec = find_spec(r->site->app->plan, r->parts[2]),
-        .opts = {.timeout_ms = TIMEOUT_MS}};
+        .opts = {.routed = true, .timeout_ms = TIMEOUT_MS}};
     if (read->spec)
         return leat__request_choice(r, "key_format", key_formats, &read->key_format, reply);
     leat__reply_error(reply, 404, leat_error_name(LEAT_EUNKNOWN), "store",
@@ -48,6 +48,7 @@ bool leat__read_begin(
     if (!leat__read_begin_any(read, r, reply) || !fits(read, verb, reply) ||
         !leat__request_choice(r, "isolation", "committed,latest", &isolation, reply) ||
         !leat__request_bool(r, "stale", &read->opts.stale, reply) ||
+        !leat__request_bool(r, "routed", &read->opts.routed, reply) ||
         !leat__request_text(r, "partitions", &read->opts.partitions, reply) ||
         !leat__request_text(r, "at_least", &read->opts.at_least, reply) ||
         !leat__request_int(r, "timeout_ms", 1, TIMEOUT_MS_MAX, &read->opts.timeout_ms, reply))

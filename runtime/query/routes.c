@@ -25,6 +25,7 @@ const leat__route_t leat__routes[] = {
     {"GET", "/v1/stores/{store}/sessions", false, leat__answer_sessions},
     {"GET", "/v1/stores/{store}/sessions/{key}", false, leat__answer_sessions_of},
     {"GET", "/v1/stores/{store}/versions/{key}", false, leat__answer_versions},
+    {"POST", "/v1/internal/ask", false, leat__answer_ask},
 };
 const size_t leat__route_count = sizeof leat__routes / sizeof *leat__routes;
 

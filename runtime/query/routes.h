@@ -33,6 +33,9 @@ void leat__answer_tasks(leat__request_t *r, leat__reply_t *reply);
 void leat__answer_nodes(leat__request_t *r, leat__reply_t *reply);
 void leat__answer_workers(leat__request_t *r, leat__reply_t *reply);
 
+/* peer.c */
+void leat__answer_ask(leat__request_t *r, leat__reply_t *reply);
+
 /* stores.c */
 void leat__answer_stores(leat__request_t *r, leat__reply_t *reply);
 void leat__answer_owner(leat__request_t *r, leat__reply_t *reply);
