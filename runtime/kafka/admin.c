@@ -17,7 +17,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { SEEN_EVERY_MS = 20, CREATE_WAIT_MS = 10000 };
+enum { SEEN_EVERY_MS = 20, CREATE_WAIT_MS = 10000, NEVER_MS = 3600 * 1000 };
 
 static leat__op_t *op_of(const leat__kask_t *ask)
 {
@@ -506,11 +506,19 @@ static void take_group(
     }
 }
 
+/*
+ * On a client of its own, closed with the answer, or without one. A call for a group's coordinator
+ * that times out while the coordinator is sought stays in librdkafka 2.0.2, and the process aborts
+ * in it once the broker is back (rd_kafka_coord_req_fail takes one reference too many); closing the
+ * client ends it well. So the library's own time limit is one that is never reached.
+ */
 static void run_group(leat__kjob_t *job)
 {
     leat__kask_t *ask = (leat__kask_t *)job;
-    leat__kclient_t *c = admin_of(ask);
+    leat__kclient_t *c = leat__kbroker_own(ask->broker, "group", &op_of(ask)->err);
     const char *groups[1] = {ask->text};
+    rd_kafka_AdminOptions_t *options;
+    char text[128];
     const rd_kafka_ConsumerGroupDescription_t **found;
     rd_kafka_queue_t *q;
     rd_kafka_event_t *event;
@@ -519,7 +527,10 @@ static void run_group(leat__kjob_t *job)
     if (!c)
         return;
     q = rd_kafka_queue_new(c->rk);
-    rd_kafka_DescribeConsumerGroups(c->rk, groups, 1, NULL, q);
+    options = leat__kask_options(c, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS);
+    rd_kafka_AdminOptions_set_request_timeout(options, NEVER_MS, text, sizeof text);
+    rd_kafka_DescribeConsumerGroups(c->rk, groups, 1, options, q);
+    rd_kafka_AdminOptions_destroy(options);
     event = leat__kask_result(ask, c, q, "describe the group");
     found = event ? rd_kafka_DescribeConsumerGroups_result_groups(
                         rd_kafka_event_DescribeConsumerGroups_result(event), &count)
@@ -529,6 +540,7 @@ static void run_group(leat__kjob_t *job)
     if (event)
         rd_kafka_event_destroy(event);
     rd_kafka_queue_destroy(q);
+    leat__kclient_free(c, false);
 }
 
 leat__op_t *leat__kadmin_describe_group(leat__broker_t *b, const char *group)

@@ -119,6 +119,8 @@ struct leat__kbroker_t {
     _Atomic int made; /* clients so far, for their names */
 };
 leat__kclient_t *leat__kbroker_admin(leat__kbroker_t *b, leat_error_t *err);
+leat__kclient_t *leat__kbroker_own( /* [own: leat__kclient_free] like admin */
+    leat__kbroker_t *b, const char *kind, leat_error_t *err);
 leat__kclient_t *leat__kbroker_stable(leat__kbroker_t *b, leat_error_t *err);
 leat__kclient_t *leat__kbroker_group(
     leat__kbroker_t *b, const char *group, leat_error_t *err); /* for committed() */

@@ -56,6 +56,11 @@ leat__kclient_t *leat__kbroker_admin(leat__kbroker_t *b, leat_error_t *err)
     return c;
 }
 
+leat__kclient_t *leat__kbroker_own(leat__kbroker_t *b, const char *kind, leat_error_t *err)
+{
+    return consumer(b, kind, NULL, false, err);
+}
+
 leat__kclient_t *leat__kbroker_stable(leat__kbroker_t *b, leat_error_t *err)
 {
     leat__kclient_t *c;

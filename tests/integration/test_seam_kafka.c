@@ -975,6 +975,47 @@ static void test_broker_killed_writer_goes_on(void **state)
     must(b->vt->writer_close(w));
 }
 
+/*
+ * Goal: a call about a group that gave up while Kafka was away does not abort the process when Kafka
+ * is back. Method: limits shorter than the outage, and another call that is answered after it.
+ */
+static void test_broker_killed_group_is_asked_again(void **state)
+{
+    static const char *const settings[] = {
+        "request.timeout.ms", "1000", "default.api.timeout.ms", "3000", NULL};
+    leat_config_t *own;
+    leat__broker_t *asking;
+    leat__op_t *op;
+
+    (void)state;
+    if (!kafka_broker_wanted())
+        return;
+    if (!kafka_broker_own())
+        skip();
+    asking = open_with(kafka_broker(), settings, &own);
+    kafka_broker_kill();
+    op = asking->vt->describe_group(asking, unique("away"));
+    wait_op(op);
+    assert_int_not_equal(op->err.code, 0);
+    assert_true(op->err.flags & LEAT_RETRIABLE);
+    leat__op_free(op);
+    assert_true(kafka_broker_start());
+    for (int tries = 0, code = 1; code && tries < 60; tries++) {
+        op = asking->vt->list_topics(asking);
+        wait_op(op);
+        code = op->err.code;
+        leat__op_free(op);
+        assert_true(!code || tries < 59);
+    }
+    sleep_ms(1500); /* each client has connected again: its waiting calls go on */
+    op = asking->vt->describe_group(asking, unique("away"));
+    wait_op(op);
+    assert_int_equal(op->err.code, 0);
+    leat__op_free(op);
+    asking->vt->close(asking);
+    leat_config_free(own);
+}
+
 /* ---- the contract ---- */
 
 static leat_config_t *contract_config; /* of every client that a test opens */
@@ -1029,6 +1070,7 @@ int main(void)
         cmocka_unit_test(test_sasl_refused_is_fatal_and_says_so),
         cmocka_unit_test(test_tls_refused_is_fatal_and_says_so),
         cmocka_unit_test(test_broker_killed_writer_goes_on),
+        cmocka_unit_test(test_broker_killed_group_is_asked_again),
     };
     int failed;
 
