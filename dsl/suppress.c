@@ -265,6 +265,7 @@ void leat__suppress_write(const leat__rows_t *r, leat__plan_t *plan)
     spec->buffer = true;
     spec->log_batched = true;
     spec->log_version = 3;
+    spec->log_upgrade = leat__waiting_upgrade;
 }
 
 static bool bound(leat__graph_t *g, const char *call, int64_t given, const char *what, int64_t *max)

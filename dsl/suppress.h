@@ -25,6 +25,9 @@ typedef struct leat__waiting_t {
 leat_slice_t leat__waiting_write(const leat__waiting_t *w, leat__arena_t *scratch);
 /** False: damaged. Slices into bytes; headers NULL: left out, else in scratch. */
 bool leat__waiting_read(leat_slice_t bytes, leat__waiting_t *w, leat__arena_t *scratch);
+/** A changelog record of versions 0 to 2, which Kafka Streams wrote up to release 2.5, as a row. */
+bool leat__waiting_upgrade(
+    const leat__logged_t *logged, leat__arena_t *scratch, leat_slice_t *row);
 /** What a row counts towards .bytes_max: as in Kafka Streams, its memory there without overhead. */
 void leat__waiting_measure(leat_slice_t key, leat_slice_t row, int64_t *waits_ms, size_t *bytes);
 

@@ -112,7 +112,11 @@ static bool take_headers(
     int32_t count, length;
     leat_header_t *list = NULL;
 
-    if (!take_number(rest, &count) || count < 0 || (size_t)count > rest->size / 8)
+    if (!take_number(rest, &count) || count < MISSING)
+        return false;
+    if (count == MISSING) /* as old releases wrote for none */
+        count = 0;
+    if ((size_t)count > rest->size / 8)
         return false;
     if (scratch && count)
         list = leat__arena_alloc(scratch, (size_t)count * sizeof *list);
@@ -130,15 +134,22 @@ static bool take_headers(
     return true;
 }
 
+static bool take_context(
+    leat_slice_t *rest, leat__waiting_t *w, leat__arena_t *scratch, size_t *sizes)
+{
+    int32_t length;
+
+    return take_time(rest, &w->time_ms) && take_time(rest, &w->offset) &&
+           take_text(rest, &w->topic, &length) && length >= MISSING &&
+           take_number(rest, &w->partition) && take_headers(rest, &w->headers, scratch, sizes);
+}
+
 static bool take_all(leat_slice_t rest, leat__waiting_t *w, leat__arena_t *scratch, size_t *sizes)
 {
     int32_t length;
 
-    if (!take_time(&rest, &w->time_ms) || !take_time(&rest, &w->offset) ||
-        !take_text(&rest, &w->topic, &length) || length < MISSING ||
-        !take_number(&rest, &w->partition) ||
-        !take_headers(&rest, &w->headers, scratch, sizes) ||
-        !take_text(&rest, &w->prior, &length) || length < MISSING ||
+    if (!take_context(&rest, w, scratch, sizes) || !take_text(&rest, &w->prior, &length) ||
+        length < MISSING ||
         !take_text(&rest, &w->old, &length))
         return false;
     if (length == SAME)
@@ -167,4 +178,86 @@ void leat__waiting_measure(leat_slice_t key, leat_slice_t row, int64_t *waits_ms
 
     *waits_ms = take_all(row, &w, NULL, &sizes) ? w.waits_ms : INT64_MIN;
     *bytes = WAITS + key.size + TIME + OFFSET + PARTITION + sizes;
+}
+
+/* ---- older versions ---- */
+
+/* {old}{new}, to the end of rest */
+static bool take_change(leat_slice_t rest, leat__waiting_t *w)
+{
+    int32_t length;
+
+    return take_text(&rest, &w->old, &length) && length >= MISSING &&
+           take_text(&rest, &w->now, &length) && length >= MISSING && rest.size == 0;
+}
+
+/* {length 4}{change} */
+static bool take_sized_change(leat_slice_t *rest, leat__waiting_t *w)
+{
+    leat_slice_t change;
+    int32_t length;
+
+    return take_text(rest, &change, &length) && length >= 0 && take_change(change, w);
+}
+
+/* {waits at 8}{change}; the place is that of the changelog record */
+static bool read_0(const leat__logged_t *logged, leat__waiting_t *w)
+{
+    leat_slice_t rest = logged->value;
+
+    w->time_ms = logged->time_ms;
+    w->offset = logged->offset;
+    w->topic = leat_slice(logged->topic);
+    w->partition = logged->partition;
+    w->headers = logged->headers;
+    return take_time(&rest, &w->waits_ms) && take_change(rest, w);
+}
+
+/* {waits at 8}{context}{length 4}{change} */
+static bool read_1(leat_slice_t rest, leat__waiting_t *w, leat__arena_t *scratch)
+{
+    size_t sizes = 0;
+
+    return take_time(&rest, &w->waits_ms) && take_context(&rest, w, scratch, &sizes) &&
+           take_sized_change(&rest, w) && rest.size == 0;
+}
+
+/* {context}{length 4}{change}{prior}{waits at 8} */
+static bool read_2(leat_slice_t rest, leat__waiting_t *w, leat__arena_t *scratch)
+{
+    size_t sizes = 0;
+    int32_t length;
+
+    return take_context(&rest, w, scratch, &sizes) && take_sized_change(&rest, w) &&
+           take_text(&rest, &w->prior, &length) && length >= MISSING &&
+           take_time(&rest, &w->waits_ms) && rest.size == 0;
+}
+
+/* Versions 0 and 1 do not say what was before: what the row says that waits already. */
+static void find_prior(const leat__logged_t *logged, leat__waiting_t *w)
+{
+    leat__waiting_t now;
+
+    w->prior = w->old;
+    if (logged->now.data && leat__waiting_read(logged->now, &now, NULL) && now.prior.data)
+        w->prior = now.prior;
+}
+
+bool leat__waiting_upgrade(const leat__logged_t *logged, leat__arena_t *scratch, leat_slice_t *row)
+{
+    leat__waiting_t w = {.headers = NULL};
+    bool well = false;
+
+    if (logged->version == 0)
+        well = read_0(logged, &w);
+    else if (logged->version == 1)
+        well = read_1(logged->value, &w, scratch);
+    else if (logged->version == 2) /* releases 2.4.0 to 2.5.0 wrote what is version 3 now */
+        well = read_2(logged->value, &w, scratch) || leat__waiting_read(logged->value, &w, scratch);
+    if (!well)
+        return false;
+    if (logged->version < 2)
+        find_prior(logged, &w);
+    *row = leat__waiting_write(&w, scratch);
+    return true;
 }

@@ -161,6 +161,18 @@ void leat__plan_group_topics(leat__plan_t *p)
 /*
  * Fixed counts of repartition topics that are joined must agree: known without asking any broker.
  */
+static void find_sources(leat__plan_t *p, leat__copartition_t *group)
+{
+    size_t found = 0;
+
+    while (found < group->count && !failed(p)) {
+        leat__node_t *node = leat__map_get(&p->private_->node_of, group->names[found]);
+
+        LEAT_ASSERT(node && node->kind == LEAT__SOURCE);
+        LEAT__PLAN_PUSH(p, group->sources, found, node);
+    }
+}
+
 static void check_fixed_counts(leat__plan_t *p, const leat__copartition_t *group)
 {
     const leat__internal_topic_t *first = NULL;
@@ -224,6 +236,8 @@ void leat__plan_finish(leat__plan_t *p)
         connect(p, &in->connections[i]);
     if (failed(p))
         return;
+    for (size_t i = 0; i < in->copartition_count; i++)
+        find_sources(p, &in->copartitions[i]);
     mark_internal(p);
     make_groups(p);
     if (!failed(p))

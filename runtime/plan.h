@@ -25,7 +25,8 @@ typedef struct leat__connection_t {
 } leat__connection_t;
 
 typedef struct leat__copartition_t {
-    leat__node_t **sources;
+    const char **names;     /* of source nodes, which may be added after this was asked for */
+    leat__node_t **sources; /* by finish */
     size_t count;
 } leat__copartition_t;
 

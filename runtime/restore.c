@@ -180,32 +180,102 @@ uint64_t leat__restore_left(const leat__owned_t *o)
 
 /* ---- records ---- */
 
+/* Rows to be, gathered from a batch. */
+typedef struct rows_t {
+    leat__restore_record_t records[BATCH];
+    size_t count;
+    leat__arena_t scratch; /* of what older versions became */
+} rows_t;
+
+static bool put_rows(leat__owned_t *o, leat__changelog_t *c, rows_t *rows, int64_t next)
+{
+    leat_error_t err;
+
+    if (leat__store_restore(c->store, rows->records, rows->count, next, &err) ||
+        leat__store_failed(c->store, &err)) { /* some kinds read before they write */
+        leat__starts_refused(o, &err, "restoring");
+        return false;
+    }
+    c->records += rows->count;
+    o->replayed += rows->count;
+    rows->count = 0;
+    leat__arena_reset(&rows->scratch);
+    return true;
+}
+
+static int version_of(const leat_headers_t *headers)
+{
+    const leat_slice_t *version = leat_headers_get(headers, "v");
+
+    return !version ? 0 : version->size == 1 ? version->data[0] : -1;
+}
+
+static bool refuse_row(leat__owned_t *o, const leat__changelog_t *c, const leat__logged_t *logged)
+{
+    leat_error_t err;
+
+    leat__error(&err, LEAT_ESTORE, LEAT_FATAL, c->topic,
+        "offset %lld, header v = %d: not a record of this store: another program wrote to its"
+        " changelog, or it is damaged; reset the application, or give the store another name",
+        (long long)logged->offset, logged->version);
+    leat__starts_refused(o, &err, "restoring");
+    return false;
+}
+
+/* Of a changelog whose records carry a version. What came before is put first: it may be needed. */
+static bool upgrade(leat__owned_t *o, leat__changelog_t *c, const leat__raw_t *raw, rows_t *rows)
+{
+    leat__thread_t *t = o->thread;
+    leat__restore_record_t *row = &rows->records[0];
+    leat__logged_t logged = {.value = raw->value,
+        .topic = c->topic,
+        .partition = o->ref.partition,
+        .offset = raw->offset,
+        .time_ms = raw->time_ms};
+
+    logged.headers = t->vt->reader_headers(t->restorer, raw, &rows->scratch);
+    logged.version = version_of(logged.headers);
+    if (logged.version == c->spec->log_version)
+        return true;
+    if (!put_rows(o, c, rows, raw->offset))
+        return false;
+    logged.headers = t->vt->reader_headers(t->restorer, raw, &rows->scratch);
+    leat__store_get(c->store, raw->key, &logged.now, NULL);
+    *row = (leat__restore_record_t){raw->key, raw->value, raw->time_ms};
+    if (c->spec->log_upgrade(&logged, &rows->scratch, &row->value))
+        return true;
+    return refuse_row(o, c, &logged);
+}
+
+static bool gather(leat__owned_t *o, leat__changelog_t *c, const leat__raw_t *raw, rows_t *rows)
+{
+    if (!raw->key.data) /* no entry of a map */
+        return true;
+    rows->records[rows->count] = (leat__restore_record_t){raw->key, raw->value, raw->time_ms};
+    if (c->spec->log_upgrade && raw->value.data && !upgrade(o, c, raw, rows))
+        return false;
+    rows->count++;
+    return true;
+}
+
 static bool apply(leat__owned_t *o, leat__changelog_t *c, const leat__batch_t *batch)
 {
-    leat__restore_record_t records[BATCH];
-    leat_error_t err;
+    rows_t rows;
     size_t at = 0;
+    bool well = true;
 
+    rows.count = 0;
+    leat__arena_init(&rows.scratch);
     do {
-        size_t count = 0;
-
-        for (; at < batch->count && count < BATCH; at++) {
-            const leat__raw_t *raw = &batch->records[at];
-
-            if (raw->key.data) /* others are no entries of a map */
-                records[count++] = (leat__restore_record_t){raw->key, raw->value, raw->time_ms};
-        }
-        if (leat__store_restore(c->store, records, count,
-                at < batch->count ? batch->records[at].offset : batch->next, &err) ||
-            leat__store_failed(c->store, &err)) { /* some kinds read before they write */
-            leat__starts_refused(o, &err, "restoring");
-            return false;
-        }
-        c->records += count;
-        o->replayed += count;
-    } while (at < batch->count);
-    c->at = batch->next;
-    return true;
+        while (well && at < batch->count && rows.count < BATCH)
+            well = gather(o, c, &batch->records[at++], &rows);
+        well = well && put_rows(o, c, &rows,
+                           at < batch->count ? batch->records[at].offset : batch->next);
+    } while (well && at < batch->count);
+    leat__arena_release(&rows.scratch);
+    if (well)
+        c->at = batch->next;
+    return well;
 }
 
 /*

@@ -603,10 +603,9 @@ void leat__plan_copartition(leat__plan_t *p, const char *const *source_nodes, si
     leat__copartition_t group = {0};
 
     for (size_t i = 0; i < count && !failed(p); i++) {
-        leat__node_t *node = leat__map_get(&in->node_of, source_nodes[i]);
+        char *name = leat__plan_strdup(p, source_nodes[i]);
 
-        LEAT_ASSERT(node && node->kind == LEAT__SOURCE);
-        LEAT__PLAN_PUSH(p, group.sources, group.count, node);
+        LEAT__PLAN_PUSH(p, group.names, group.count, name);
     }
     if (!failed(p))
         LEAT__PLAN_PUSH(p, in->copartitions, in->copartition_count, group);

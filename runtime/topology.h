@@ -63,6 +63,17 @@ struct leat__node_t {
     void *user; /* [keep: topology] leat_user() */
 };
 
+/* A changelog record of an older version, and what its key has now: to become a row of log_version. */
+typedef struct leat__logged_t {
+    int version; /* 0: no header "v" */
+    leat_slice_t value;
+    leat_slice_t now; /* .data NULL: no row */
+    const char *topic;
+    int32_t partition;
+    int64_t offset, time_ms;
+    const leat_headers_t *headers;
+} leat__logged_t;
+
 struct leat__store_spec_t {
     char *name;
     leat_store_kind_t kind;
@@ -83,6 +94,8 @@ struct leat__store_spec_t {
     bool buffer; /* holds what waits: changelog records have no time; JSON says "buffer" */
     bool log_batched; /* one changelog record per key and flush, never one per put */
     char log_version; /* > 0: values in the changelog carry it as header "v" (suppress: 3) */
+    /* with log_version; false: damaged, or of no such version */
+    bool (*log_upgrade)(const leat__logged_t *logged, leat__arena_t *scratch, leat_slice_t *row);
     int group;
     leat__node_t *owner; /* the first node that is connected to it; NULL: none, nobody opens it */
     const leat_store_opts_t *given; /* as passed to leat__plan_store, for comparing only */

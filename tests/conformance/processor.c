@@ -469,8 +469,11 @@ static const store_t *wanted_store(
 
 static const type_t *derive(run_t *r, const struct known_t *k, const op_t *op, bool of_key)
 {
-    if (k->process == map)
-        return expr_type(r, of_key ? op->first : op->second, op->key, op->value);
+    if (k->process == map) { /* a null tells no type: the one before stays */
+        const type_t *made = expr_type(r, of_key ? op->first : op->second, op->key, op->value);
+
+        return made ? made : of_key ? op->key : op->value;
+    }
     if (of_key)
         return k->process == scan || (k->flags & STORE && k->flags & TIMER) ? op->store->key
                                                                             : op->key;

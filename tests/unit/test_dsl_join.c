@@ -540,9 +540,44 @@ static void test_handler_is_asked_for_global_stores_if_wanted(void **state)
     }
 }
 
+static void name_by_value(leat_ctx_t *ctx, const leat_record_t *in)
+{
+    leat_emit_key(ctx, in->value);
+}
+
+static void keep_left(leat_ctx_t *ctx, const void *left, const void *right)
+{
+    (void)right;
+    leat_emit_value(ctx, left);
+}
+
+/* The grouping's topic moves behind its second use, and so behind the join. */
+static void join_before_grouping(leat_builder_t *b)
+{
+    leat_stream_t *left = leat_builder_stream(b, "left", str(), str(), NULL);
+    leat_grouped_t *same = leat_stream_group_by(
+        leat_builder_stream(b, "right", str(), str(), NULL), "by-value", name_by_value, str(), NULL);
+    leat_table_t *counts = leat_grouped_count(same, "counts", NULL);
+
+    leat_stream_to(leat_stream_join_table(left, counts, "j", keep_left, str(), NULL), "out", NULL);
+    leat_grouped_reduce(same, "all", keep_left, NULL);
+}
+
+static void test_a_table_may_be_added_behind_the_join_with_it(void **state)
+{
+    leat_test_t *t = drive(join_before_grouping, "0");
+
+    (void)state;
+    pipe_text(t, "right", "k", "a", 1);
+    pipe_text(t, "left", "a", "x", 2);
+    expect_text(t, "out", "a=x@2");
+    leat_test_free(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_table_may_be_added_behind_the_join_with_it),
         cmocka_unit_test(test_murmur3_is_kafka_streams),
         cmocka_unit_test(test_subscription_is_kafka_streams_both_ways),
         cmocka_unit_test(test_response_is_kafka_streams_both_ways),

@@ -1,11 +1,9 @@
 /*
- * Suppress: the bytes of a waiting row against those that Kafka Streams makes
- * (tests/conformance/formats) and damaged in every way; what waits and what goes under the test
- * driver; random changes against a plain model of a buffer.
+ * Suppress: the bytes of a waiting row damaged in every way (whole ones are in test_formats_kept.c);
+ * what waits and what goes under the test driver; random changes against a plain model of a buffer.
  */
 #include "dsl_kit.h"
 
-#include "base/headers.h"
 #include "dsl/suppress.h"
 
 #include <inttypes.h>
@@ -26,79 +24,19 @@ static leat_slice_t from_hex(const char *hex, leat__arena_t *scratch)
     return (leat_slice_t){bytes, size};
 }
 
-static leat_slice_t text_of(const char *text)
-{
-    return text ? leat_slice(text) : (leat_slice_t){NULL, 0};
-}
-
-static void expect_text_of(leat_slice_t got, const char *text)
-{
-    if (!text) {
-        assert_null(got.data);
-        return;
-    }
-    assert_non_null(got.data);
-    assert_int_equal(got.size, strlen(text));
-    assert_memory_equal(got.data, text, got.size);
-}
-
 #define CONTEXT "0000000000000007000000000000002a00000002696e00000003"
 #define NO_HEADERS "00000000"
 #define TWO_HEADERS "0000000200000001610000000131000000046e6f6e65ffffffff"
 
-static const struct vector_t {
-    const char *prior, *old, *now;
-    bool headers;
-    const char *hex;
-} vectors[] = {
-    {NULL, NULL, "new", false,
-        CONTEXT NO_HEADERS "ffffffffffffffff000000036e65770000000000000063"},
-    {"prior", "old", "new", false,
-        CONTEXT NO_HEADERS "000000057072696f72000000036f6c64000000036e65770000000000000063"},
-    {"same", "same", "new", false,
-        CONTEXT NO_HEADERS "0000000473616d65fffffffe000000036e65770000000000000063"},
-    {"prior", NULL, NULL, false,
-        CONTEXT NO_HEADERS "000000057072696f72ffffffffffffffff0000000000000063"},
-    {NULL, "old", NULL, false, CONTEXT NO_HEADERS "ffffffff000000036f6c64ffffffff0000000000000063"},
-    {"", "", "", false, CONTEXT NO_HEADERS "00000000fffffffe000000000000000000000063"},
-    {NULL, NULL, "new", true,
-        CONTEXT TWO_HEADERS "ffffffffffffffff000000036e65770000000000000063"},
+static const char *const vectors[] = {
+    CONTEXT NO_HEADERS "ffffffffffffffff000000036e65770000000000000063",
+    CONTEXT NO_HEADERS "000000057072696f72000000036f6c64000000036e65770000000000000063",
+    CONTEXT NO_HEADERS "0000000473616d65fffffffe000000036e65770000000000000063",
+    CONTEXT NO_HEADERS "000000057072696f72ffffffffffffffff0000000000000063",
+    CONTEXT NO_HEADERS "ffffffff000000036f6c64ffffffff0000000000000063",
+    CONTEXT NO_HEADERS "00000000fffffffe000000000000000000000063",
+    CONTEXT TWO_HEADERS "ffffffffffffffff000000036e65770000000000000063",
 };
-
-static void check_vector(const struct vector_t *v, leat__arena_t *scratch)
-{
-    const leat_header_t two[] = {{"a", leat_slice("1")}, {"none", {NULL, 0}}};
-    leat__waiting_t got, w = {7, 42, leat_slice("in"), 3,
-                             v->headers ? leat__headers_new(scratch, two, 2) : NULL,
-                             text_of(v->prior), text_of(v->old), text_of(v->now), 99};
-    leat_slice_t wanted = from_hex(v->hex, scratch), bytes = leat__waiting_write(&w, scratch);
-
-    assert_int_equal(bytes.size, wanted.size);
-    assert_memory_equal(bytes.data, wanted.data, bytes.size);
-    assert_true(leat__waiting_read(wanted, &got, scratch));
-    assert_true(got.time_ms == 7 && got.offset == 42 && got.partition == 3 && got.waits_ms == 99);
-    expect_text_of(got.topic, "in");
-    expect_text_of(got.prior, v->prior);
-    expect_text_of(got.old, v->old);
-    expect_text_of(got.now, v->now);
-    assert_int_equal(leat_headers_count(got.headers), v->headers ? 2 : 0);
-    if (v->headers) {
-        assert_string_equal(leat_headers_at(got.headers, 0)->name, "a");
-        expect_text_of(leat_headers_at(got.headers, 0)->value, "1");
-        expect_text_of(leat_headers_at(got.headers, 1)->value, NULL);
-    }
-}
-
-static void test_rows_have_the_bytes_of_kafka_streams(void **state)
-{
-    leat__arena_t scratch;
-
-    (void)state;
-    leat__arena_init(&scratch);
-    for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++)
-        check_vector(&vectors[i], &scratch);
-    leat__arena_release(&scratch);
-}
 
 /* Cut anywhere, a row is refused; with any byte changed it is read within its own bytes. */
 static void test_damaged_rows_are_refused_or_read_within_their_bytes(void **state)
@@ -109,7 +47,7 @@ static void test_damaged_rows_are_refused_or_read_within_their_bytes(void **stat
     (void)state;
     leat__arena_init(&scratch);
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
-        leat_slice_t whole = from_hex(vectors[i].hex, &scratch);
+        leat_slice_t whole = from_hex(vectors[i], &scratch);
 
         for (size_t size = 0; size < whole.size; size++) {
             char *cut = malloc(size + 1);
@@ -141,14 +79,14 @@ static void test_size_counts_what_kafka_streams_counts(void **state)
     (void)state;
     leat__arena_init(&scratch);
     leat__waiting_measure(
-        leat_slice("key"), from_hex(vectors[1].hex, &scratch), &waits_ms, &bytes);
+        leat_slice("key"), from_hex(vectors[1], &scratch), &waits_ms, &bytes);
     assert_int_equal(waits_ms, 99);
     assert_int_equal(bytes, 8 + 3 + (5 + 3 + 3) + (8 + 8 + 2 + 4));
     leat__waiting_measure(
-        leat_slice("key"), from_hex(vectors[2].hex, &scratch), &waits_ms, &bytes);
+        leat_slice("key"), from_hex(vectors[2], &scratch), &waits_ms, &bytes);
     assert_int_equal(bytes, 8 + 3 + (4 + 0 + 3) + (8 + 8 + 2 + 4));
     leat__waiting_measure(
-        leat_slice("key"), from_hex(vectors[6].hex, &scratch), &waits_ms, &bytes);
+        leat_slice("key"), from_hex(vectors[6], &scratch), &waits_ms, &bytes);
     assert_int_equal(bytes, 8 + 3 + 3 + (8 + 8 + 2 + 4) + (1 + 1 + 4 + 0));
     leat__arena_release(&scratch);
 }
@@ -328,7 +266,6 @@ static void test_random_changes_wait_as_in_a_plain_buffer(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows_have_the_bytes_of_kafka_streams),
         cmocka_unit_test(test_damaged_rows_are_refused_or_read_within_their_bytes),
         cmocka_unit_test(test_size_counts_what_kafka_streams_counts),
         cmocka_unit_test(test_full_buffer_lets_the_oldest_go_or_fails),
