@@ -436,7 +436,7 @@ def main():
         w = Worker()
         try:
             case(w)
-        except AssertionError as e:
+        except (AssertionError, subprocess.TimeoutExpired) as e:
             failed = True
             print(f"FAILED {case.__name__}: {e}", file=sys.stderr)
         w.close()
