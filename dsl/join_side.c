@@ -43,6 +43,19 @@ leat__part_t *leat__join_side(leat_stream_t *in, const char *given)
     return in->repartition;
 }
 
+/* Rows of a join of streams go with its window and grace, a stream joined with a table keeps none. */
+static bool has_no_ttl(
+    leat__graph_t *g, const char *call, const char *name, const leat_join_opts_t *opts)
+{
+    if (!opts || !opts->store.ttl_ms)
+        return true;
+    leat__builder_error(g->builder, LEAT_EARGUMENT, name ? name : call,
+        "%s: .store.ttl_ms is for rows of tables: what a join of streams keeps goes with its window"
+        " and grace; leave it out",
+        call);
+    return false;
+}
+
 bool leat__join_fits(leat_stream_t *left, const char *call, const char *name, leat_combine_fn fn,
     const leat_serde_t *value, const leat_join_opts_t *opts)
 {
@@ -50,5 +63,5 @@ bool leat__join_fits(leat_stream_t *left, const char *call, const char *name, le
 
     return leat__need(g, call, name, fn != NULL, "its function") &&
            leat__need(g, call, name, value != NULL, "the serde of its values") &&
-           LEAT__RESERVED_ZERO(g, call, opts);
+           LEAT__RESERVED_ZERO(g, call, opts) && has_no_ttl(g, call, name, opts);
 }

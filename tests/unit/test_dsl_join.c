@@ -465,9 +465,25 @@ static void build_unnamed_store(leat_builder_t *b)
     leat_builder_global_store(b, "g", NULL, nothing, LEAT_KV, str(), str(), NULL);
 }
 
+static void build_aging_join(leat_builder_t *b)
+{
+    leat_stream_join(leat_builder_stream(b, "s", str(), str(), NULL),
+        leat_builder_stream(b, "t", str(), str(), NULL), "j", join_text, str(), leat_within(5, 0),
+        &(leat_join_opts_t){.store = {.ttl_ms = 100}});
+}
+
+static void build_aging_join_table(leat_builder_t *b)
+{
+    leat_stream_join_table(leat_builder_stream(b, "s", str(), str(), NULL),
+        leat_builder_table(b, "t", str(), str(), NULL), "j", join_text, str(),
+        &(leat_join_opts_t){.store = {.ttl_ms = 100}});
+}
+
 static void test_wrong_joins_are_refused(void **state)
 {
     (void)state;
+    expect_refused(build_aging_join, LEAT_EARGUMENT, ".store.ttl_ms");
+    expect_refused(build_aging_join_table, LEAT_EARGUMENT, ".store.ttl_ms");
     expect_refused(build_outer_foreign, LEAT_EARGUMENT, "outer");
     expect_refused(build_other_keys, LEAT_ETYPE, "keys");
     expect_refused(build_cogroup_of_table, LEAT_EARGUMENT, "table");
