@@ -18,11 +18,12 @@ enum { STEPS_MAX = 1 << 16, STRIDE = 40503, PRESSURE_MAX = 8 };
 /* Windows from this time on stay. */
 static int64_t spared_ms(const leat__store_t *s)
 {
-    int64_t span_ms = s->meta.observed_ms - s->cold_ms;
+    int64_t from_ms = s->cold_ms > 0 ? s->cold_ms : 0, span_ms = s->meta.observed_ms - from_ms;
     if (s->pressure >= PRESSURE_MAX)
         return INT64_MAX;
-    return s->cold_ms < 0 || span_ms < 0 ? s->cold_ms
-                                         : s->cold_ms + span_ms / PRESSURE_MAX * s->pressure;
+    if (s->pressure == 0 || span_ms < 0)
+        return s->cold_ms;
+    return from_ms + span_ms / PRESSURE_MAX * s->pressure;
 }
 
 static bool may_go(const leat__store_t *s, const leat__entry_t *e, int64_t before_ms)

@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { SEGMENT_MS_MIN = 60000, FORGET_STEP = 20000, CACHE_KEEP = 10000, COOL_MS = 1000 };
+enum { SEGMENT_MS_MIN = 60000, FORGET_STEP = 20000, CACHE_KEEP = 10000, COOL_MS = 100 };
 
 /* ---- opening ---- */
 
