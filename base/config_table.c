@@ -163,6 +163,9 @@ static const leat__property_t properties[] = {
             "this machine leat.http.token is needed. Nothing: there is no server."},
     {INT("leat.http.page.rows", 1, 100000, "1000"),
         .sentence = "The most rows that one reply of the HTTP server has."},
+    {INT("leat.http.request.timeout.ms", 100, 3600000, "60000"),
+        .sentence = "The HTTP server ends a connection whose client takes longer to send a whole request, "
+                    "or to take its reply; idle ones too."},
     {TEXT("leat.http.token"), .secret = true,
         .sentence =
             "Who asks the HTTP server for more than its health must send this as a bearer token. "

@@ -15,6 +15,7 @@ typedef struct leat__site_t { /* what all requests share; constant */
     leat_app_t *app;
     const char *token;   /* "": none is asked for */
     size_t rows_max;     /* of one page */
+    bool loopback;       /* only programs of this machine reach it */
 } leat__site_t;
 
 enum { LEAT__PARTS_MAX = 8, LEAT__PARAMETERS_MAX = 24 };
@@ -30,6 +31,7 @@ typedef struct leat__request_t {
     const leat__site_t *site;
     const char *method;        /* "GET" */
     leat_slice_t authorization; /* the header; .data NULL: none */
+    leat_slice_t host;          /* likewise */
     leat_slice_t body;
     leat__arena_t *scratch;
 

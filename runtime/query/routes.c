@@ -69,9 +69,31 @@ static bool has_token(const leat__request_t *r)
     return differs == 0;
 }
 
+/* A page from anywhere, open in a browser of this machine, could have its own name point here: without a
+ * token the name must be one of this machine's. */
+static bool is_asked_by_name(const leat__request_t *r)
+{
+    static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
+    leat_slice_t host = r->host;
+
+    if (!host.data || *r->site->token || !r->site->loopback)
+        return true;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        size_t size = strlen(names[i]);
+
+        if (host.size >= size && strncasecmp(host.data, names[i], size) == 0 &&
+            (host.size == size || host.data[size] == ':'))
+            return true;
+    }
+    return false;
+}
+
 static void answer(const leat__route_t *route, leat__request_t *r, leat__reply_t *reply)
 {
-    if (route->open || has_token(r))
+    if (!is_asked_by_name(r))
+        leat__reply_error(reply, 403, "forbidden", "Host",
+            "without leat.http.token this worker is asked as localhost, 127.0.0.1 or [::1] only");
+    else if (route->open || has_token(r))
         route->answer(r, reply);
     else
         leat__reply_error(reply, 401, "unauthorized", NULL,

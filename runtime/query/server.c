@@ -18,12 +18,12 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum {
     MEMORY_BYTES = 32 * 1024,  /* of a connection: the request line and the headers fit in */
     BODY_BYTES_MAX = 1 << 20,
-    IDLE_S = 60,               /* without a byte from the client, or to it */
     OVER = 16,                 /* connections above the limit that are still told so */
     PEM_BYTES_MAX = 1 << 20
 };
@@ -33,13 +33,23 @@ struct leat__http_t {
     leat__listening_t at;
     struct MHD_Daemon *daemon;
     int connections_max;
-    _Atomic int connections;
+    int64_t request_ms; /* leat.http.request.timeout.ms */
+    pthread_t keeper;
+    bool has_keeper;
+    pthread_mutex_t lock; /* of all below */
+    pthread_cond_t changed;
+    struct leat__link_t *links;
+    int connections;
+    bool stopping;
     char *certificate, *key; /* PEM */
     bool starting;
     char said[160]; /* by the library, while it starts */
 };
 
-typedef struct leat__link_t { /* one connection; its thread's alone */
+typedef struct leat__link_t { /* one connection; its thread's alone, but for the first lines */
+    struct leat__link_t *next, **at; /* under the server's lock */
+    int fd;
+    _Atomic int64_t until_ms; /* the client has to have done its part; 0: it is our turn */
     leat__http_t *http;
     bool over;            /* above the limit */
     bool began;           /* the headers of a request are there */
@@ -50,26 +60,85 @@ typedef struct leat__link_t { /* one connection; its thread's alone */
 
 /* ---- connections ---- */
 
-static void on_connection(void *user, struct MHD_Connection *c, void **context,
-    enum MHD_ConnectionNotificationCode what)
+static int64_t now_ms(const leat__http_t *http)
 {
-    leat__http_t *http = user;
-    link_t *l = *context;
+    return leat__clock_steady_ms(http->site.app->worker.clock);
+}
 
-    (void)c;
-    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-        l = leat__must_alloc(sizeof *l);
-        l->http = http;
-        l->over = atomic_fetch_add(&http->connections, 1) >= http->connections_max;
-        leat__arena_init(&l->scratch);
-        *context = l;
-        return;
-    }
-    atomic_fetch_sub(&http->connections, 1);
+/* A request has to come whole in time, and so has a reply to be taken. */
+static void their_turn(link_t *l)
+{
+    atomic_store(&l->until_ms, now_ms(l->http) + l->http->request_ms);
+}
+
+static link_t *open_link(leat__http_t *http, struct MHD_Connection *c)
+{
+    link_t *l = leat__must_alloc(sizeof *l);
+
+    l->http = http;
+    l->fd = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    leat__arena_init(&l->scratch);
+    their_turn(l);
+    pthread_mutex_lock(&http->lock);
+    l->over = http->connections++ >= http->connections_max;
+    l->next = http->links;
+    l->at = &http->links;
+    if (l->next)
+        l->next->at = &l->next;
+    http->links = l;
+    pthread_cond_signal(&http->changed);
+    pthread_mutex_unlock(&http->lock);
+    return l;
+}
+
+/* Before its socket is closed. */
+static void close_link(leat__http_t *http, link_t *l)
+{
+    pthread_mutex_lock(&http->lock);
+    http->connections--;
+    *l->at = l->next;
+    if (l->next)
+        l->next->at = l->at;
+    pthread_mutex_unlock(&http->lock);
     leat__buf_release(&l->target);
     leat__buf_release(&l->body);
     leat__arena_release(&l->scratch);
     leat__free(l);
+}
+
+static void on_connection(void *user, struct MHD_Connection *c, void **context,
+    enum MHD_ConnectionNotificationCode what)
+{
+    if (what == MHD_CONNECTION_NOTIFY_STARTED)
+        *context = open_link(user, c);
+    else
+        close_link(user, *context);
+}
+
+/* Ends the connections of clients that take too long: a byte now and then does not keep one. */
+static void *keep(void *user)
+{
+    leat__http_t *http = user;
+    int64_t pause_ms = http->request_ms / 4 < 1000 ? http->request_ms / 4 : 1000;
+
+    pthread_mutex_lock(&http->lock);
+    while (!http->stopping) {
+        struct timespec until = leat__deadline(pause_ms);
+        int64_t now = now_ms(http);
+
+        if (http->links)
+            pthread_cond_timedwait(&http->changed, &http->lock, &until);
+        else
+            pthread_cond_wait(&http->changed, &http->lock);
+        for (link_t *l = http->links; l; l = l->next) {
+            int64_t until_ms = atomic_load(&l->until_ms);
+
+            if (until_ms && until_ms < now)
+                shutdown(l->fd, SHUT_RDWR);
+        }
+    }
+    pthread_mutex_unlock(&http->lock);
+    return NULL;
 }
 
 static link_t *link_of(struct MHD_Connection *c)
@@ -147,21 +216,48 @@ static enum MHD_Result refuse(
     return send_reply(c, &reply);
 }
 
+/* The reply is out: the next request may come. */
+static void on_done(void *user, struct MHD_Connection *c, void **context,
+    enum MHD_RequestTerminationCode how)
+{
+    (void)user;
+    (void)context;
+    (void)how;
+    their_turn(link_of(c));
+}
+
 static enum MHD_Result reply_to(struct MHD_Connection *c, link_t *l, const char *method)
 {
     leat__reply_t reply = {0};
     leat__request_t r = {.site = &l->http->site,
         .method = method,
         .authorization = leat_slice(MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Authorization")),
+        .host = leat_slice(MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Host")),
         .body = {l->body.data, l->body.size},
         .scratch = &l->scratch};
     enum MHD_Result sent;
 
+    atomic_store(&l->until_ms, 0);
     if (leat__request_parse(&r, l->target.data, &reply))
         leat__route(&r, &reply);
     sent = send_reply(c, &reply);
+    their_turn(l);
     leat__arena_reset(&l->scratch);
     return sent;
+}
+
+static enum MHD_Result check_head(struct MHD_Connection *c, const link_t *l)
+{
+    leat_slice_t length =
+        leat_slice(MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Length"));
+    int64_t size;
+
+    if (l->over)
+        return refuse(c, 503, "busy",
+            "as many connections as leat.http.connections allows are open: try again later");
+    if (leat_slice_int64(&length, &size) && size > BODY_BYTES_MAX)
+        return refuse(c, 413, "too_large", "a body has at most 1 MiB");
+    return MHD_YES;
 }
 
 /* Called when the headers are there, then with each piece of the body, then at its end. */
@@ -176,15 +272,12 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *c, const ch
     (void)context;
     if (!l->began) {
         l->began = true;
-        return l->over ? refuse(c, 503, "busy",
-                             "as many connections as leat.http.connections allows are open: try again "
-                             "later")
-                       : MHD_YES;
+        return check_head(c, l);
     }
     if (*size == 0)
         return reply_to(c, l, method);
     if (l->body.size + *size > BODY_BYTES_MAX)
-        return MHD_NO; /* it was told so, or said no length */
+        return MHD_NO; /* it said no length */
     leat__buf_put(&l->body, data, *size);
     *size = 0;
     return MHD_YES;
@@ -252,13 +345,17 @@ static int start_daemon(leat__http_t *http, leat_error_t *err)
     http->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, http,
         MHD_OPTION_EXTERNAL_LOGGER, on_log, http, MHD_OPTION_LISTEN_SOCKET, http->at.fd,
         MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped,
-        NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_CONNECTION_LIMIT,
+        NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_NOTIFY_COMPLETED, on_done, NULL,
+        MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)(http->connections_max + OVER), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)MEMORY_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
+        (size_t)MEMORY_BYTES,
         http->key ? MHD_OPTION_ARRAY : MHD_OPTION_END, tls, MHD_OPTION_END);
     http->starting = false;
-    if (http->daemon)
-        return 0;
+    if (http->daemon) {
+        http->has_keeper = pthread_create(&http->keeper, NULL, keep, http) == 0;
+        return http->has_keeper ? 0 : leat__error(err, LEAT_ENOMEM, LEAT_FATAL, "leat.http.listen",
+                                          "the HTTP server cannot start a thread");
+    }
     return leat__error(err, LEAT_ECONFIG, LEAT_FATAL,
         http->key ? "leat.http.certificate" : "leat.http.listen", "the HTTP server does not start: %s",
         http->said);
@@ -269,6 +366,7 @@ static int prepare(leat__http_t *http, const leat_config_t *config, leat_error_t
     const char *where = leat__config_text(config, "leat.http.listen");
     int rc = leat__listen(where, &http->at, err);
 
+    http->site.loopback = http->at.loopback;
     if (!rc && !http->at.loopback && !*http->site.token)
         rc = leat__error(err, LEAT_ECONFIG, LEAT_FATAL, "leat.http.token",
             "not set, but leat.http.listen=%.80s lets other machines in: set a token, e.g. "
@@ -290,6 +388,9 @@ int leat__http_listen(leat_app_t *app, leat__http_t **prepared, leat_error_t *er
     http->site = (leat__site_t){.app = app,
         .token = leat__config_text(app->config, "leat.http.token"),
         .rows_max = (size_t)leat__config_int(app->config, "leat.http.page.rows")};
+    pthread_mutex_init(&http->lock, NULL);
+    leat__cond_init(&http->changed);
+    http->request_ms = leat__config_int(app->config, "leat.http.request.timeout.ms");
     http->connections_max = (int)leat__config_int(app->config, "leat.http.connections");
     rc = prepare(http, app->config, err);
     if (rc)
@@ -317,6 +418,14 @@ void leat__http_stop(leat__http_t *http)
         MHD_stop_daemon(http->daemon); /* joins its threads, closes the socket */
     else if (http->at.fd >= 0)
         close(http->at.fd);
+    pthread_mutex_lock(&http->lock);
+    http->stopping = true;
+    pthread_cond_signal(&http->changed);
+    pthread_mutex_unlock(&http->lock);
+    if (http->has_keeper)
+        pthread_join(http->keeper, NULL);
+    pthread_mutex_destroy(&http->lock);
+    pthread_cond_destroy(&http->changed);
     leat__free(http->certificate);
     if (http->key)
         explicit_bzero(http->key, strlen(http->key));

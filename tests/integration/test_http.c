@@ -8,91 +8,24 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <sys/socket.h>
 #include <cmocka.h>
 #include <jansson.h>
 
 #include "base/map.h"
 #include "base/mem.h"
 #include "http_kit.h"
-#include "runtime/app.h"
+#include "http_rig.h"
 #include "runtime/query/http.h"
-#include "thread_rig.h"
 
-enum { IN = 3, KEYS = 100 };
-#define TOKEN "open-sesame"
-
-static leat_app_t *new_app(rig_world_t *w)
-{
-    leat_config_t *config = leat_config_new();
-    leat_app_t *app;
-
-    for (size_t i = 0; i < w->setting_count; i++)
-        leat_config_set(config, w->settings[i][0], w->settings[i][1]);
-    leat_config_set(config, "state.dir", w->dir);
-    app = leat_app_new(leat_topology_build(w->build, config), config, NULL);
-    leat__app_use(app, leat__embedded_client(w->log, config));
-    return app;
-}
-
-static leat_app_t *start(rig_world_t *w)
-{
-    leat_app_t *app = new_app(w);
-    leat_error_t err;
-
-    if (leat_app_start(app, &err) || leat_app_wait(app, LEAT_STATE_RUNNING, 60000, &err))
-        fail_msg("%s: %s", err.where, err.text);
-    return app;
-}
-
-static void build(leat_builder_t *b)
-{
-    const leat_serde_t *str = leat_serde_string();
-    leat_stream_t *in = leat_builder_stream(b, "in", str, str, NULL);
-    leat_grouped_t *same = leat_stream_group_by_key(in, NULL, NULL);
-
-    leat_grouped_count(same, "counts", NULL);
-    leat_grouped_count(same, "per-minute",
-        &(leat_fold_opts_t){.window = leat_tumbling(LEAT_MINUTES(1), 0)});
-    leat_grouped_count(same, "visits", &(leat_fold_opts_t){.window = leat_session(1000, 0)});
-    leat_builder_table(b, "prices", str, str,
-        &(leat_source_opts_t){.store = {.name = "prices", .history_ms = LEAT_HOURS(1)}});
-}
-
-static void fill_in(rig_world_t *w)
-{
-    char key[16];
-
-    for (int i = 0; i < KEYS; i++) {
-        snprintf(key, sizeof key, "k%03d", i);
-        rig_write(w, "in", leat__partition_of(leat_slice(key), IN), key, "x", 1000);
-    }
-    rig_write(w, "in", leat__partition_of(leat_slice("a/b c"), IN), "a/b c", "x", 2000);
-    for (int minute = 1; minute < 6; minute++)
-        rig_write(w, "in", leat__partition_of(leat_slice("k007"), IN), "k007", "x",
-            minute * 60000 + 7);
-    for (int price = 1; price < 4; price++)
-        rig_write(w, "prices", leat__partition_of(leat_slice("apple"), IN), "apple",
-            price == 1 ? "1" : price == 2 ? "2" : "3", price * 1000);
-}
+enum { IN = HTTP_PARTITIONS, KEYS = HTTP_KEYS };
+#define TOKEN HTTP_TOKEN
 
 static void open_world(rig_world_t *w)
 {
-    rig_world_open_real(w, build, IN, "exactly_once_v2");
-    rig_topic(w, "prices", IN, "compact");
+    http_world_open(w);
     rig_world_set(w, "leat.http.listen", "127.0.0.1:0");
     rig_world_set(w, "leat.http.token", TOKEN);
-}
-
-/* Every write so far, as a position. */
-static char *position(rig_world_t *w)
-{
-    leat__buf_t out = {0};
-
-    for (int32_t p = 0; p < IN; p++)
-        leat__buf_format(&out, "%sin-%d@%lld,prices-%d@%lld", p ? "," : "", (int)p,
-            (long long)rig_offset(w, "in", p, LEAT__HIGH_WATERMARK), (int)p,
-            (long long)rig_offset(w, "prices", p, LEAT__HIGH_WATERMARK));
-    return leat__buf_finish(&out);
 }
 
 /* The body, when the status is as expected. */
@@ -151,7 +84,7 @@ static void reports(leat_app_t *app)
 
 static void one_key(rig_world_t *w, leat_app_t *app)
 {
-    char *at = position(w), target[300];
+    char *at = http_position(w), target[300];
     json_t *json;
 
     snprintf(target, sizeof target, "/v1/stores/counts/keys/k007?at_least=%s", at);
@@ -349,8 +282,8 @@ static void test_every_path(void **state)
 
     (void)state;
     open_world(&w);
-    fill_in(&w);
-    app = start(&w);
+    http_fill(&w);
+    app = http_start(&w);
     reports(app);
     one_key(&w, app);
     stores(app);
@@ -383,7 +316,7 @@ static void test_the_token_is_asked_for(void **state)
 
     (void)state;
     open_world(&w);
-    app = start(&w);
+    app = http_start(&w);
     assert_int_equal(status_with(app, "/v1/stores", TOKEN), 200);
     assert_int_equal(status_with(app, "/v1/stores", NULL), 401);
     assert_int_equal(status_with(app, "/v1/stores", ""), 401);
@@ -396,6 +329,127 @@ static void test_the_token_is_asked_for(void **state)
     rig_world_close(&w);
 }
 
+/* ---- what no client would send ---- */
+
+static http_reply_t send_raw(int port, const char *bytes, size_t size)
+{
+    int fd = http_connect(port);
+    http_reply_t r;
+
+    http_write(fd, bytes, size);
+    shutdown(fd, SHUT_WR);
+    r = http_read(fd);
+    close(fd);
+    return r;
+}
+
+static void gives(int port, int status, const char *request)
+{
+    http_reply_t r = send_raw(port, request, strlen(request));
+
+    if (r.status != status)
+        fail_msg("%.60s: %d instead of %d", request, r.status, status);
+    http_free(&r);
+}
+
+static void huge(int port, int status, const char *before, char filler, size_t size, const char *after)
+{
+    leat__buf_t out = {0};
+    http_reply_t r;
+
+    leat__buf_put_text(&out, before);
+    for (size_t i = 0; i < size; i++)
+        leat__buf_put(&out, &filler, 1);
+    leat__buf_put_text(&out, after);
+    r = send_raw(port, out.data, out.size);
+    if (r.status != status && r.status != 0) /* it may be cut while it is being sent */
+        fail_msg("%.60s and %zu bytes: %d instead of %d", before, size, r.status, status);
+    http_free(&r);
+    leat__buf_release(&out);
+}
+
+static void test_broken_and_huge_requests(void **state)
+{
+    rig_world_t w;
+    leat_app_t *app;
+    int port;
+
+    (void)state;
+    http_world_open(&w); /* no token */
+    rig_world_set(&w, "leat.http.listen", "0");
+    app = http_start(&w);
+    port = leat__http_port(app->http);
+    gives(port, 200, "GET /v1/stores HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    gives(port, 200, "GET /v1/stores HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n");
+    gives(port, 200, "GET /v1/stores HTTP/1.0\r\n\r\n");
+    gives(port, 403, "GET /v1/stores HTTP/1.1\r\nHost: evil.example\r\n\r\n");
+    gives(port, 403, "GET /v1/stores HTTP/1.1\r\nHost: localhost.evil.example\r\n\r\n");
+    gives(port, 405, "DELETE /v1/stores HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    gives(port, 400, "GET /v1/stores?limit=%zz HTTP/1.0\r\n\r\n");
+    gives(port, 0, "GET\r\n\r\n");
+    gives(port, 0, "\r\n");
+    huge(port, 414, "GET /v1/stores/", 'x', 100000, " HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    huge(port, 431, "GET /v1/stores HTTP/1.1\r\nHost: localhost\r\nX: ", 'x', 100000, "\r\n\r\n");
+    huge(port, 413, "POST /v1/stores/counts/get HTTP/1.1\r\nHost: localhost\r\nContent-Length: "
+                    "4000000\r\n\r\n", ' ', 4000000, "");
+    gives(port, 200, "GET /health/live HTTP/1.0\r\n\r\n");
+    leat_app_free(app);
+    rig_world_close(&w);
+}
+
+/* A byte now and then does not keep a connection. */
+static void test_slow_clients_are_cut_off(void **state)
+{
+    rig_world_t w;
+    leat_app_t *app;
+    int idle, slow;
+
+    (void)state;
+    http_world_open(&w);
+    rig_world_set(&w, "leat.http.listen", "0");
+    rig_world_set(&w, "leat.http.request.timeout.ms", "300");
+    app = http_start(&w);
+    idle = http_connect(leat__http_port(app->http));
+    slow = http_connect(leat__http_port(app->http));
+    for (int i = 0; i < 6000 && http_write(slow, "G", 1); i++)
+        usleep(10000);
+    assert_true(http_ended(slow));
+    assert_true(http_ended(idle));
+    close(idle);
+    close(slow);
+    leat_app_free(app);
+    rig_world_close(&w);
+}
+
+static void test_too_many_connections_are_told(void **state)
+{
+    int fds[4], busy = 0;
+    rig_world_t w;
+    leat_app_t *app;
+
+    (void)state;
+    http_world_open(&w);
+    rig_world_set(&w, "leat.http.listen", "0");
+    rig_world_set(&w, "leat.http.connections", "3");
+    app = http_start(&w);
+    for (int i = 0; i < 4; i++) {
+        static const char request[] = "GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        http_reply_t r;
+
+        fds[i] = http_connect(leat__http_port(app->http));
+        http_write(fds[i], request, sizeof request - 1);
+        r = http_read(fds[i]);
+        assert_int_equal(r.status, i < 3 ? 200 : 503);
+        busy += strstr(r.headers, "Retry-After: 1") != NULL;
+        http_free(&r);
+    }
+    assert_int_equal(busy, 1);
+    for (int i = 0; i < 4; i++)
+        close(fds[i]);
+    leat_app_free(app);
+    rig_world_close(&w);
+}
+
 /* ---- settings ---- */
 
 static void refuses(const char *const settings[][2], const char *where, const char *text)
@@ -404,11 +458,10 @@ static void refuses(const char *const settings[][2], const char *where, const ch
     leat_error_t err;
     leat_app_t *app;
 
-    rig_world_open_real(&w, build, IN, "exactly_once_v2");
-    rig_topic(&w, "prices", IN, "compact");
+    http_world_open(&w);
     for (size_t i = 0; settings[i][0]; i++)
         rig_world_set(&w, settings[i][0], settings[i][1]);
-    app = new_app(&w);
+    app = http_new_app(&w);
     assert_int_not_equal(leat_app_start(app, &err), 0);
     assert_string_equal(err.where, where);
     if (!strstr(err.text, text))
@@ -436,7 +489,7 @@ static void test_unfit_settings_are_refused(void **state)
     refuses(no_file, "leat.http.certificate", "No such file");
     refuses(no_host, "leat.http.listen", "no address");
     open_world(&w);
-    app = start(&w);
+    app = http_start(&w);
     snprintf(taken, sizeof taken, "%d", leat__http_port(app->http));
     refuses(same, "leat.http.listen", "in use");
     leat_app_free(app);
@@ -448,6 +501,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_path),
         cmocka_unit_test(test_the_token_is_asked_for),
+        cmocka_unit_test(test_broken_and_huge_requests),
+        cmocka_unit_test(test_slow_clients_are_cut_off),
+        cmocka_unit_test(test_too_many_connections_are_told),
         cmocka_unit_test(test_unfit_settings_are_refused),
     };
 
