@@ -11,11 +11,17 @@
 #include "base/buf.h"
 #include "runtime/app.h"
 
+typedef struct leat__share_t { /* of the feeds (feed.h) */
+    _Atomic bool stopping;
+    _Atomic int feeds;
+} leat__share_t;
+
 typedef struct leat__site_t { /* what all requests share; constant */
     leat_app_t *app;
     const char *token;   /* "": none is asked for */
     size_t rows_max;     /* of one page */
     bool loopback;       /* only programs of this machine reach it */
+    leat__share_t *share;
 } leat__site_t;
 
 enum { LEAT__PARTS_MAX = 8, LEAT__PARAMETERS_MAX = 24 };
@@ -46,6 +52,7 @@ typedef struct leat__reply_t {
     const char *type;   /* NULL: application/json */
     leat__buf_t body;   /* [own] */
     leat_slice_t fixed; /* in place of body: bytes that live as long as the program */
+    struct leat__feed_t *feed; /* [own] in place of both: events without an end */
     const char *allow;  /* 405: the methods that there are */
     int retry_after_s;  /* 0: not said */
 } leat__reply_t;

@@ -19,6 +19,7 @@ const leat__route_t leat__routes[] = {
     {"GET", "/v1/stores/{store}/keys/{key}", false, leat__answer_key},
     {"POST", "/v1/stores/{store}/get", false, leat__answer_get},
     {"GET", "/v1/stores/{store}/count", false, leat__answer_count},
+    {"GET", "/v1/stores/{store}/changes", false, leat__answer_changes},
     {"GET", "/v1/stores/{store}/owner/{key}", false, leat__answer_owner},
     {"GET", "/v1/stores/{store}/windows", false, leat__answer_windows},
     {"GET", "/v1/stores/{store}/windows/{key}", false, leat__answer_windows_of},

@@ -38,6 +38,7 @@ void leat__answer_ask(leat__request_t *r, leat__reply_t *reply);
 
 /* stores.c */
 void leat__answer_stores(leat__request_t *r, leat__reply_t *reply);
+void leat__answer_changes(leat__request_t *r, leat__reply_t *reply);
 void leat__answer_owner(leat__request_t *r, leat__reply_t *reply);
 
 /* points.c */

@@ -38,7 +38,9 @@ static void put_bytes(leat__buf_t *out, const leat_serde_t *s, const leat__codec
     const void *value;
     leat_error_t err;
 
-    if (leat__decode(s, bytes, env, &value, &err) == 0)
+    if (!bytes.data)
+        leat__buf_put_text(out, "null");
+    else if (leat__decode(s, bytes, env, &value, &err) == 0)
         leat__json_put(out, s, value, env->scratch);
     else
         leat__json_put(out, leat_serde_bytes(), &bytes, env->scratch);

@@ -5,6 +5,7 @@
  * reached, holds nobody else up, and the code of a read is straight. What a connection needs from one
  * request to the next stands in its link, which lives from accept to close.
  */
+#include "feed.h"
 #include "http.h"
 #include "listen.h"
 #include "routes.h"
@@ -19,17 +20,21 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
     MEMORY_BYTES = 32 * 1024,  /* of a connection: the request line and the headers fit in */
     BODY_BYTES_MAX = 1 << 20,
+    FEED_BYTES = 16 * 1024,
+    FEED_END_MS = 1000,
     OVER = 16,                 /* connections above the limit that are still told so */
     PEM_BYTES_MAX = 1 << 20
 };
 
 struct leat__http_t {
     leat__site_t site;
+    leat__share_t share;
     leat__listening_t at;
     struct MHD_Daemon *daemon;
     int connections_max;
@@ -168,10 +173,45 @@ static size_t leave_escaped(void *user, struct MHD_Connection *c, char *text)
 
 /* ---- a request ---- */
 
-static struct MHD_Response *response_of(leat__reply_t *reply)
+typedef struct stream_t { /* a feed on its way to a client */
+    leat__feed_t *feed;
+    link_t *link;
+} stream_t;
+
+/* Called when the client has taken what it got before. */
+static ssize_t on_feed(void *user, uint64_t at, char *room, size_t size)
+{
+    stream_t *s = user;
+    size_t got;
+
+    (void)at;
+    atomic_store(&s->link->until_ms, 0);
+    got = leat__feed_read(s->feed, room, size);
+    their_turn(s->link);
+    return got ? (ssize_t)got : MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+static void on_feed_end(void *user)
+{
+    stream_t *s = user;
+
+    leat__feed_close(s->feed);
+    leat__free(s);
+}
+
+static struct MHD_Response *response_of(leat__reply_t *reply, link_t *l)
 {
     size_t size = reply->body.size;
 
+    if (reply->feed) {
+        stream_t *s = leat__must_alloc(sizeof *s);
+
+        *s = (stream_t){reply->feed, l};
+        leat__buf_release(&reply->body);
+        reply->type = "text/event-stream";
+        return MHD_create_response_from_callback(
+            MHD_SIZE_UNKNOWN, FEED_BYTES, on_feed, s, on_feed_end);
+    }
     if (reply->fixed.data) {
         leat__buf_release(&reply->body);
         return MHD_create_response_from_buffer(
@@ -183,7 +223,7 @@ static struct MHD_Response *response_of(leat__reply_t *reply)
 
 static enum MHD_Result send_reply(struct MHD_Connection *c, leat__reply_t *reply)
 {
-    struct MHD_Response *response = response_of(reply);
+    struct MHD_Response *response = response_of(reply, link_of(c));
     enum MHD_Result sent;
     char seconds[16];
 
@@ -386,6 +426,7 @@ int leat__http_listen(leat_app_t *app, leat__http_t **prepared, leat_error_t *er
     http = leat__must_alloc(sizeof *http);
     http->at.fd = -1;
     http->site = (leat__site_t){.app = app,
+        .share = &http->share,
         .token = leat__config_text(app->config, "leat.http.token"),
         .rows_max = (size_t)leat__config_int(app->config, "leat.http.page.rows")};
     pthread_mutex_init(&http->lock, NULL);
@@ -410,10 +451,21 @@ int leat__http_serve(leat__http_t *http, leat_error_t *err)
     return rc;
 }
 
+/* Their clients are told why, if they listen. */
+static void end_feeds(leat__http_t *http)
+{
+    struct timespec moment = {.tv_nsec = 10 * 1000000L};
+
+    atomic_store(&http->share.stopping, true);
+    for (int i = 0; atomic_load(&http->share.feeds) > 0 && i < FEED_END_MS / 10; i++)
+        nanosleep(&moment, NULL);
+}
+
 void leat__http_stop(leat__http_t *http)
 {
     if (!http)
         return;
+    end_feeds(http);
     if (http->daemon)
         MHD_stop_daemon(http->daemon); /* joins its threads, closes the socket */
     else if (http->at.fd >= 0)

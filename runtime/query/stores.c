@@ -1,6 +1,8 @@
-/* runtime/query/stores.c: which stores there are, which of their partitions are here, who has a key. */
+/* runtime/query/stores.c: which stores there are, which of their partitions are here, what changes, who has a
+ * key. */
 #include "base/json_value.h"
 #include "base/log.h"
+#include "feed.h"
 #include "read.h"
 #include "routes.h"
 #include "row_json.h"
@@ -58,6 +60,31 @@ void leat__answer_stores(leat__request_t *r, leat__reply_t *reply)
             comma = ",";
         }
     leat__buf_put_text(&reply->body, "]");
+}
+
+/* ---- what changes ---- */
+
+static const leat__group_t *group_of(const leat__plan_t *plan, const leat__store_spec_t *spec)
+{
+    for (size_t g = 0; g < plan->group_count; g++)
+        for (size_t i = 0; i < plan->groups[g].store_count; i++)
+            if (plan->groups[g].stores[i] == spec)
+                return &plan->groups[g];
+    return NULL; /* never: it came from there */
+}
+
+void leat__answer_changes(leat__request_t *r, leat__reply_t *reply)
+{
+    leat__read_t read;
+
+    if (!leat__read_begin_any(&read, r, reply) || !leat__request_all_known(r, reply))
+        return;
+    if (leat__store_has_rows(read.spec))
+        reply->feed = leat__feed_open(
+            r->site, read.spec, group_of(r->site->app->plan, read.spec), reply);
+    else
+        leat__reply_error(reply, 409, leat_error_name(LEAT_ETYPE), "store",
+            "what this store holds is for its processors only: it has no rows to read");
 }
 
 /* ---- who has a key ---- */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <cmocka.h>
 #include <jansson.h>
@@ -450,6 +451,66 @@ static void test_too_many_connections_are_told(void **state)
     rig_world_close(&w);
 }
 
+/* ---- changes of a store ---- */
+
+/* Waits until the text has come; what came is kept in `in`. */
+static void comes(int fd, leat__buf_t *in, const char *text)
+{
+    char room[4096];
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+
+    while (!in->size || !strstr(leat__buf_text(in), text)) {
+        ssize_t got = poll(&p, 1, 60000) == 1 ? recv(fd, room, sizeof room, 0) : 0;
+
+        if (got <= 0)
+            fail_msg("'%s' did not come: %s", text, in->size ? leat__buf_text(in) : "nothing");
+        leat__buf_put(in, room, (size_t)got);
+    }
+}
+
+static int open_feed(leat_app_t *app, const char *store, leat__buf_t *in)
+{
+    int fd = http_connect(leat__http_port(app->http));
+    char request[200];
+
+    snprintf(request, sizeof request, "GET /v1/stores/%s/changes HTTP/1.1\r\nHost: localhost\r\n"
+                                      "Authorization: Bearer " TOKEN "\r\n\r\n", store);
+    http_write(fd, request, strlen(request));
+    comes(fd, in, "text/event-stream");
+    comes(fd, in, ":\n\n");
+    return fd;
+}
+
+static void test_changes_are_told(void **state)
+{
+    leat__buf_t counts = {0}, minutes = {0};
+    int fd, other;
+    rig_world_t w;
+    leat_app_t *app;
+
+    (void)state;
+    open_world(&w);
+    app = http_start(&w);
+    fd = open_feed(app, "counts", &counts);
+    other = open_feed(app, "per-minute", &minutes);
+    rig_write(&w, "in", 1, "apple", "x", 60007);
+    comes(fd, &counts, "event: change\ndata: {\"key\":\"apple\",\"value\":1,\"timestamp\":60007,"
+                       "\"partition\":1}\n\n");
+    comes(other, &minutes, "data: {\"key\":\"apple\",\"value\":1,\"window\":{\"start\":60000,"
+                           "\"end\":120000},");
+    rig_write(&w, "in", 1, "apple", "x", 60008);
+    comes(fd, &counts, "{\"key\":\"apple\",\"value\":2,");
+    has_code(app, 404, "/v1/stores/nothing/changes", "unknown_store");
+    leat_app_free(app); /* ends the feeds, and says so */
+    comes(fd, &counts, "event: end\ndata: {\"error\":{\"code\":\"state_invalid\"");
+    assert_true(http_ended(fd));
+    close(fd);
+    close(other);
+    leat__buf_release(&counts);
+    leat__buf_release(&minutes);
+    rig_world_close(&w);
+}
+
 /* ---- settings ---- */
 
 static void refuses(const char *const settings[][2], const char *where, const char *text)
@@ -504,6 +565,7 @@ int main(void)
         cmocka_unit_test(test_broken_and_huge_requests),
         cmocka_unit_test(test_slow_clients_are_cut_off),
         cmocka_unit_test(test_too_many_connections_are_told),
+        cmocka_unit_test(test_changes_are_told),
         cmocka_unit_test(test_unfit_settings_are_refused),
     };
 

@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "http_kit.h"
 #include "http_rig.h"
+#include "runtime/query/feed.h"
 #include "runtime/query/http.h"
 #include "runtime/query/place.h"
 #include "runtime/query/routes.h"
@@ -38,7 +39,7 @@ static uint32_t any(uint32_t below)
 }
 
 static const char *const words[] = {"/", "/v1", "/v1/stores", "/v1/stores/counts", "/v1/stores/prices",
-    "/v1/stores/per-minute", "/v1/stores/visits", "/keys", "/keys/k007", "/get", "/count", "/owner/k007",
+    "/v1/stores/per-minute", "/v1/stores/visits", "/keys", "/keys/k007", "/get", "/count", "/owner/k007", "/changes",
     "/windows", "/windows/k007", "/sessions", "/sessions/k007", "/versions/apple", "/health/live",
     "/metrics", "/v1/tasks", "/v1/workers", "/v1/nodes", "/v1/topology", "/v1/openapi.json", "/..", "//",
     "%", "%00", "%2", "%2F", "%ff", "?", "&", "=", "+", "#", "from=", "to=", "from=k01", "to=k05",
@@ -67,7 +68,7 @@ static void make_target(leat__buf_t *out)
         leat__buf_format(out, "/v1/stores/%s/%s", stores[any(4)], paths[any(10)]);
     } else {
         for (uint32_t i = any(6) + 1; i > 0; i--)
-            leat__buf_put_text(out, words[any(32)]);
+            leat__buf_put_text(out, words[any(33)]);
     }
     for (uint32_t i = 0; i < parameters; i++) {
         leat__buf_put_text(out, i ? "&" : "?");
@@ -75,7 +76,7 @@ static void make_target(leat__buf_t *out)
             leat__buf_put_text(out, "page=");
             put_token(out);
         } else {
-            leat__buf_put_text(out, words[36 + any(sizeof words / sizeof *words - 36)]);
+            leat__buf_put_text(out, words[37 + any(sizeof words / sizeof *words - 37)]);
         }
     }
 }
@@ -150,7 +151,8 @@ static void check_reply(const char *target, leat__reply_t *reply)
 
 static void ask(const char *method, const char *target, leat_slice_t body)
 {
-    leat__site_t site = {.app = app, .token = "", .rows_max = 1000};
+    leat__share_t share = {0};
+    leat__site_t site = {.app = app, .token = "", .rows_max = 1000, .share = &share};
     leat__reply_t reply = {0};
     leat__arena_t scratch;
     leat__request_t r = {.site = &site, .method = method, .body = body, .scratch = &scratch};
@@ -158,7 +160,10 @@ static void ask(const char *method, const char *target, leat_slice_t body)
     leat__arena_init(&scratch);
     if (leat__request_parse(&r, target, &reply))
         leat__route(&r, &reply);
-    check_reply(target, &reply);
+    if (reply.feed)
+        leat__feed_close(reply.feed);
+    else
+        check_reply(target, &reply);
     leat__arena_release(&scratch);
     leat__buf_release(&reply.body);
 }
