@@ -23,9 +23,8 @@ SEAMS = {
     "librdkafka/": lambda p: p.startswith("runtime/kafka/"),  # tools/leat gets it from kafka.h
     "rocksdb/": lambda p: p.startswith("statestore/") and p.endswith("_rocksdb.c"),
     "jansson.h": lambda p: p in ("base/serde_json.c", "base/serde_fields.c", "base/json_value.c", "runtime/query/points.c") or p.startswith(("examples/", "tools/")),
-    "curl/": lambda p: p == "tools/leat/worker.c",
     "microhttpd.h": lambda p: p.startswith("runtime/query/"),
-    "curl/": lambda p: p == "runtime/query/peers.c",
+    "curl/": lambda p: p in ("runtime/query/peers.c", "tools/leat/worker.c"),
 }
 # Inside runtime: the two implementations of the seam know nothing of each other, and only these files open them.
 OPENERS = {"runtime/broker_open.c", "runtime/stdio_run.c"}
