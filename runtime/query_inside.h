@@ -72,6 +72,7 @@ leat__owners_t *leat__query_owners(const leat_query_t *q);
 
 /* query_part.c */
 bool leat__query_has(const leat_query_t *q, leat__task_ref_t ref, bool stale); /* in this process */
+bool leat__query_may_ask(const leat_query_t *q, leat__task_ref_t ref); /* here, or on its way here */
 void leat__query_part_open(
     leat_query_t *q, const leat__query_store_t *h, leat__query_part_t *p, const leat__ask_t *ask);
 /* Waits for the page that is on its way. NULL: p->rest has it; else why not. */

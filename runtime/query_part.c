@@ -25,7 +25,7 @@
 enum {
     AGAIN_MS = 10,      /* between two rounds; routed: doubling up to 16 times that */
     DOUBLINGS = 4,
-    MOVING_MS = 500,    /* for a task that is on its way here, an owner that cannot be reached */
+    MOVING_MS = 500,    /* for a task that is on its way, an owner that cannot be reached */
     OWNER_MS = 1000,    /* for an owner, where a copy may answer too */
     ATTEMPT_MS = 5000   /* for another process, before the owner is looked up anew */
 };
@@ -43,6 +43,22 @@ bool leat__query_has(const leat_query_t *q, leat__task_ref_t ref, bool stale)
     bool here = app->control != NULL && leat__control_has(app->control, ref, stale);
     pthread_mutex_unlock(&app->lock);
     return here;
+}
+
+/* The placement says that it is ours: if it is not here, it is on its way. */
+static bool is_ours(const leat_query_t *q, leat__task_ref_t ref)
+{
+    leat__owners_t *o = leat__query_owners(q);
+    const leat__task_hosts_t *t = o ? leat__owners_find(o, ref) : NULL;
+    bool ours = t && !t->moving && t->owner >= 0 && o->hosts[t->owner].here;
+
+    leat__owners_drop(o);
+    return ours;
+}
+
+bool leat__query_may_ask(const leat_query_t *q, leat__task_ref_t ref)
+{
+    return leat__query_has(q, ref, q->stale) || is_ours(q, ref);
 }
 
 /* ---- whom to ask ---- */
@@ -255,8 +271,11 @@ static bool passes(const leat_query_t *q, const leat__query_part_t *p, int code,
         return false;
     if (q->routed && code == LEAT_ETIMEOUT)
         return p->elsewhere;
-    return code == LEAT_EMOVED && (q->routed ? !p->silent || waited_ms < MOVING_MS
-                                             : !p->absent && waited_ms < MOVING_MS);
+    if (code != LEAT_EMOVED)
+        return false;
+    if (q->routed)
+        return !p->silent || waited_ms < MOVING_MS;
+    return is_ours(q, p->ref) || (!p->absent && waited_ms < MOVING_MS);
 }
 
 static void pause_before(const leat_query_t *q, int round)

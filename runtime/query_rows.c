@@ -47,7 +47,7 @@ static void list_parts(leat_query_t *q, leat__rows_t *rows)
         leat__task_ref_t ref = {.group = (int32_t)group->id, .partition = i};
 
         if (q->routed ? !leat__ask_is_point(rows->ask.verb) || rows->ask.verb == LEAT__ASK_COUNT
-                      : leat__query_has(q, ref, q->stale))
+                      : leat__query_may_ask(q, ref))
             add_part(rows, &room, i);
     }
 }
