@@ -86,7 +86,9 @@ def main():
         same([r["value"] for r in w.rows("query", "values", "--key", "a", "--as-of", "1200")], ["1000"], "a version")
         same(sorted(r["value"] for r in w.rows("query", "values", "--key", "a", "--from-time", "0")), ["1000", "1500", "61000"], "versions")
 
-        # Rates, while it works.
+        # Changes and rates, while it works.
+        feed = subprocess.Popen([LEAT, "query", "counts", "--worker", w.at, "--watch", "--json", "--limit", "1"], env=ENV,
+                                stdout=subprocess.PIPE, text=True)
         more = threading.Event()
 
         def work():
@@ -96,6 +98,8 @@ def main():
                 w.write(("d", 62000 + i))
         worker = threading.Thread(target=work)
         worker.start()
+        same(json.loads(feed.stdout.readline())["key"], "d", "a change")
+        same(feed.wait(LIMIT_S), 0, "--watch --limit")
         limit = time.monotonic() + LIMIT_S
         while sum(t.get("processed_per_second", 0) for t in w.rows("top", "--once", "--interval", "1500ms")[0]["tasks"]) <= 0:
             if time.monotonic() > limit:
