@@ -158,8 +158,9 @@ static void send(
     } else if (host) {
         int64_t most_ms = has_next(q, h, p) ? OWNER_MS : ATTEMPT_MS;
 
+        left_ms = left_ms < most_ms ? left_ms : most_ms;
         p->elsewhere = true;
-        call(q, p, host, left_ms < most_ms ? left_ms : most_ms);
+        call(q, p, host, left_ms > 1 ? left_ms : 1);
     }
 }
 

@@ -241,6 +241,26 @@ static void test_what_is_wrong_is_said(void **state)
     close_world(&world);
 }
 
+/* The time may be over at any point between two processes. */
+static void test_time_that_runs_out_is_said(void **state)
+{
+    world_t world;
+
+    (void)state;
+    open_world(&world, "0");
+    for (int i = 0; i < ROUTING_KEYS; i++) {
+        leat_error_t err = {0};
+        int64_t count;
+
+        ask(world.apps[0],
+            &(leat_query_opts_t){.routed = true, .timeout_ms = 1 + i % 15, .at_least =
+                "in-0@9999,in-1@9999,in-2@9999,in-3@9999,in-4@9999,in-5@9999"}, i, &count, &err);
+        if (err.code != LEAT_EBOUND && err.code != LEAT_ETIMEOUT)
+            fail_msg("%d: %s", err.code, err.text);
+    }
+    close_world(&world);
+}
+
 /* One app has another token: it is told what is wrong, and does not hang. */
 static void test_another_token_is_refused(void **state)
 {
@@ -329,6 +349,7 @@ int main(void)
         cmocka_unit_test(test_every_key_at_every_app),
         cmocka_unit_test(test_ranges_of_many_pages),
         cmocka_unit_test(test_what_is_wrong_is_said),
+        cmocka_unit_test(test_time_that_runs_out_is_said),
         cmocka_unit_test(test_another_token_is_refused),
         cmocka_unit_test(test_an_owner_without_address),
         cmocka_unit_test(test_copies_answer_for_an_owner_that_is_gone),
