@@ -1008,10 +1008,13 @@ static void test_broker_killed_group_is_asked_again(void **state)
         assert_true(!code || tries < 59);
     }
     sleep_ms(1500); /* each client has connected again: its waiting calls go on */
-    op = asking->vt->describe_group(asking, unique("away"));
-    wait_op(op);
-    assert_int_equal(op->err.code, 0);
-    leat__op_free(op);
+    for (int tries = 0, code = 1; code && tries < 60; tries++) { /* its coordinator comes first */
+        op = asking->vt->describe_group(asking, unique("away"));
+        wait_op(op);
+        code = op->err.code;
+        leat__op_free(op);
+        assert_true(!code || tries < 59);
+    }
     asking->vt->close(asking);
     leat_config_free(own);
 }
