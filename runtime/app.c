@@ -17,7 +17,6 @@
 #include "base/mem.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <time.h>
 
@@ -42,12 +41,15 @@ static void change_state(leat_app_t *app, unsigned from, leat_state_t to)
         app->state = to;
     pthread_cond_broadcast(&app->changed);
     pthread_mutex_unlock(&app->lock);
+    if (change && app->until_signal && is_final(to))
+        leat__signals_wake();
     if (change && app->opts.on_state != NULL)
         app->opts.on_state(app->opts.user, to, before);
 }
 
 enum {
     THREADS_MAX = 1000, /* of num.stream.threads */
+    WAIT_MS = 1000,     /* at most, for an end that wakes */
     ALIVE = 1u << LEAT_STATE_REBALANCING | 1u << LEAT_STATE_RUNNING,
     ANY_STARTED = ALIVE | 1u << LEAT_STATE_PENDING_SHUTDOWN | 1u << LEAT_STATE_PENDING_ERROR
 };
@@ -402,8 +404,7 @@ static int run(leat_app_t *app, leat_error_t *err, bool signals)
     bool asked = false;
     while (rc == 0 && !is_final(leat_app_state(app))) {
         if (signals) {
-            struct pollfd p = {.fd = leat__signals_fd(), .events = POLLIN};
-            poll(&p, asked ? 0 : 1, 50);
+            leat__signals_wait(WAIT_MS);
             if (leat__signals_seen() && !asked) {
                 asked = true;
                 leat__log(LEAT_LOG_INFO, "app", NULL, "stopping: committing what is done");
@@ -414,7 +415,7 @@ static int run(leat_app_t *app, leat_error_t *err, bool signals)
                 pthread_mutex_unlock(&app->lock);
             }
         } else {
-            leat_app_wait(app, LEAT_STATE_NOT_RUNNING, 1000, NULL);
+            leat_app_wait(app, LEAT_STATE_NOT_RUNNING, WAIT_MS, NULL);
         }
     }
     if (signals)

@@ -90,5 +90,7 @@ void leat__signals_begin(void);
 void leat__signals_end(void);
 bool leat__signals_seen(void);
 int leat__signals_fd(void); /* readable after a signal */
+void leat__signals_wait(int ms); /* for a signal, or for leat__signals_wake */
+void leat__signals_wake(void);   /* from any thread */
 
 #endif

@@ -128,10 +128,12 @@ typedef enum leat__where_t { LEAT__EARLIEST, LEAT__STABLE_END, LEAT__HIGH_WATERM
 
 typedef struct leat__reader_opts_t {
     const char *client_id;
-    const char *group;         /* for committed(); may be NULL */
+    const char *group;         /* whose name it bears, for access control; NULL: the client's own */
+    const char *settings;      /* prefix of the program's settings for such readers: "restore.consumer."; NULL: none */
+    size_t partitions;         /* that it will read, about: they share what is fetched ahead; 0: few */
     bool read_committed;
     bool tail;                 /* low latency on a quiet topic (control, restore end): short fetch waits */
-    size_t queue_bytes;        /* prefetched at most, about; 0: default */
+    size_t queue_bytes;        /* prefetched at most of a partition, about; 0: default */
 } leat__reader_opts_t;
 
 /* ---- writing ---- */
@@ -176,7 +178,7 @@ typedef struct leat__broker_vt_t {
 
     /* reader */
     leat__reader_t *(*reader_open)(leat__broker_t *b, const leat__reader_opts_t *o, leat_error_t *err);
-    void (*reader_close)(leat__reader_t *r);                          /* all batches released before; bounded */
+    void (*reader_close)(leat__reader_t *r);                          /* all batches released before; never waits */
     /* A slot per partition; reading starts at offset. Slots are small numbers, reused after remove. -1: err. */
     int (*reader_add)(leat__reader_t *r, const char *topic, int32_t partition, int64_t offset, leat_error_t *err);
     void (*reader_remove)(leat__reader_t *r, int slot);

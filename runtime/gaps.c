@@ -37,7 +37,8 @@ static int gaps_failed(leat__thread_t *t, const leat__owned_t *o, leat_error_t *
 static int open_gap(leat__thread_t *t, leat__owned_t *o, leat__changelog_t *store, int64_t gap)
 {
     leat__commit_t *c = &t->commit;
-    leat__reader_opts_t opts = {.client_id = t->w->application_id, .tail = true};
+    leat__reader_opts_t opts = {
+        .client_id = t->w->application_id, .settings = "restore.consumer.", .tail = true};
     leat_error_t err;
 
     leat__log(LEAT_LOG_WARN, "commit", o->id,

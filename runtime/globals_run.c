@@ -359,7 +359,8 @@ static int open_stores(run_t *g, leat_error_t *err)
 static int open_reader(run_t *g, leat_error_t *err)
 {
     char *client = leat__must_format("%s-global", g->app->worker.application_id);
-    leat__reader_opts_t o = {.client_id = client, .read_committed = true, .tail = true};
+    leat__reader_opts_t o = {
+        .client_id = client, .settings = "global.consumer.", .read_committed = true, .tail = true};
 
     g->reader = g->vt->reader_open(g->app->broker, &o, err);
     leat__free(client);

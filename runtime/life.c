@@ -243,6 +243,8 @@ static void step_created(leat__owned_t *o)
         return;
     }
     t->busy = true;
+    if (o->store_count)
+        leat__restorer(t, &err); /* connects meanwhile; who needs it looks at the outcome */
     if (o->standby)
         leat__standby_begin(o);
     else

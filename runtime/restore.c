@@ -119,7 +119,8 @@ static bool begin_store(leat__owned_t *o, leat__changelog_t *c)
     if (c->at >= c->end && !o->standby)
         return end_store(o, c);
     leat__store_restore(c->store, NULL, 0, c->at, &err); /* from here on it is behind */
-    c->slot = t->vt->reader_add(t->restorer, c->topic, o->ref.partition, c->at, &err);
+    if (leat__restorer(t, &err))
+        c->slot = t->vt->reader_add(t->restorer, c->topic, o->ref.partition, c->at, &err);
     if (c->slot < 0)
         leat__starts_refused(o, &err, "reading the changelog");
     return c->slot >= 0;
@@ -402,4 +403,5 @@ void leat__restore_step(leat__thread_t *t)
 
     if (!t->paused && step_all(t, LEAT__PHASE_RESTORING, batches, until_ms))
         step_all(t, LEAT__PHASE_STANDBY, batches, until_ms);
+    leat__restorer_rest(t);
 }

@@ -5,6 +5,7 @@
 #include "app.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -40,14 +41,34 @@ void leat__signals_begin(void)
         sigaction(signals[i], &act, &before[i]);
 }
 
-void leat__signals_end(void)
+static void drain(void)
 {
     char bytes[16];
 
-    for (int i = 0; i < 2; i++)
-        sigaction(signals[i], &before[i], NULL);
     while (ends[0] >= 0 && read(ends[0], bytes, sizeof bytes) > 0)
         ;
+}
+
+void leat__signals_end(void)
+{
+    for (int i = 0; i < 2; i++)
+        sigaction(signals[i], &before[i], NULL);
+    drain();
+}
+
+void leat__signals_wait(int ms)
+{
+    struct pollfd p = {.fd = ends[0], .events = POLLIN};
+
+    poll(&p, 1, ms);
+    drain();
+}
+
+void leat__signals_wake(void)
+{
+    if (write(ends[1], "", 1) < 0) {
+        /* the pipe is full: it is readable already */
+    }
 }
 
 bool leat__signals_seen(void)

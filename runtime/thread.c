@@ -103,19 +103,30 @@ static void wake(void *user)
     leat__thread_t *t = user;
 
     t->vt->reader_wake(t->reader);
-    t->vt->reader_wake(t->restorer);
+    leat__restorer_wake(t);
 }
 
-static leat__reader_t *open_reader(
-    leat__thread_t *t, const char *what, bool committed, bool tail, leat_error_t *err)
+/* A thread's part of all there are, as if this process were alone. */
+static size_t input_partitions(const leat__worker_t *w)
+{
+    size_t threads = w->thread_count > 0 ? (size_t)w->thread_count : 1, all = 0;
+
+    for (size_t g = 0; g < w->plan->group_count; g++)
+        for (size_t i = 0; !w->plan->groups[g].global && i < w->plan->groups[g].topic_count; i++)
+            all += (size_t)w->plan->groups[g].partition_counts[i];
+    return (all + threads - 1) / threads;
+}
+
+static leat__reader_t *open_reader(leat__thread_t *t, leat_error_t *err)
 {
     char client[512];
     leat__reader_opts_t opts = {.client_id = client,
         .group = t->w->application_id,
-        .read_committed = committed,
-        .tail = tail};
+        .settings = "main.consumer.",
+        .partitions = input_partitions(t->w),
+        .read_committed = t->read_committed};
 
-    snprintf(client, sizeof client, "%s-%d-%s", t->w->application_id, t->index, what);
+    snprintf(client, sizeof client, "%s-%d-reader", t->w->application_id, t->index);
     return t->vt->reader_open(t->b, &opts, err);
 }
 
@@ -136,12 +147,12 @@ leat__thread_t *leat__thread_new(leat__worker_t *w, int index, leat_error_t *err
     t->progress_at_ms = t->now_ms + LEAT__PROGRESS_MS;
     leat__mailbox_init(&t->mail);
     pthread_mutex_init(&t->view_lock, NULL);
+    pthread_mutex_init(&t->restorer_lock, NULL);
     t->view = (leat__thread_view_t){.index = index, .threads = 1};
     t->closed_nodes = leat__must_alloc((w->plan->node_count + 1) * sizeof *t->closed_nodes);
     t->node_views = leat__must_alloc((w->plan->node_count + 1) * sizeof *t->node_views);
-    t->reader = open_reader(t, "reader", t->read_committed, false, err);
-    t->restorer = t->reader ? open_reader(t, "restore", true, true, err) : NULL;
-    if (!t->restorer) {
+    t->reader = open_reader(t, err);
+    if (!t->reader || !leat__restorer(t, err)) {
         leat__thread_free(t);
         return NULL;
     }
@@ -175,8 +186,7 @@ void leat__thread_free(leat__thread_t *t)
     leat__commit_release(t);
     leat__op_drop(&t->purge);
     t->mail.wake = NULL;
-    if (t->restorer)
-        t->vt->reader_close(t->restorer);
+    leat__restorer_close(t);
     if (t->reader)
         t->vt->reader_close(t->reader);
     leat__mail_release(t);
@@ -184,6 +194,7 @@ void leat__thread_free(leat__thread_t *t)
     leat__membership_unref(t->membership);
     leat__map_release(&t->targets, free_target);
     pthread_mutex_destroy(&t->view_lock);
+    pthread_mutex_destroy(&t->restorer_lock);
     leat__free(t);
 }
 
@@ -357,7 +368,7 @@ void leat__thread_wait(leat__thread_t *t, int64_t ms)
     runs = runs && may_process(t); /* or records that are there already must not wake it */
     if (runs)
         t->vt->reader_wait(t->reader, restores && ms > RESTORE_BESIDE_MS ? RESTORE_BESIDE_MS : ms);
-    else if ((restores || follows) && !t->paused)
+    else if ((restores || follows) && t->restorer && !t->paused)
         t->vt->reader_wait(t->restorer, restores && ms > RESTORE_MS ? RESTORE_MS : ms);
     else
         leat__mailbox_wait(&t->mail, ms);

@@ -11,6 +11,7 @@
  *    commit.c    one commit or abort or change of writers at a time
  *    gaps.c      at least once: a stranger's records in our changelogs are logged over
  *    restore.c   changelog → backend, beside the tasks that run
+ *    restorer.c  the client that reads changelogs, open while it is needed
  *    standby.c   tasks that only follow their changelogs
  *    keep.c      checkpoints, eviction, purge of repartition topics
  *    asks.c      questions of other threads about the stores
@@ -211,7 +212,10 @@ struct leat__thread_t {
     uint64_t *closed_nodes;     /* their records by node, as in the plan */
 
     /* in and out */
-    leat__reader_t *reader, *restorer;
+    leat__reader_t *reader;
+    leat__reader_t *restorer;      /* NULL: nothing to restore for some time */
+    pthread_mutex_t restorer_lock; /* of the pointer, against those who wake it */
+    int64_t restorer_used_ms;
     leat__writer_t *writers[2];
     int writer_count, active;
     bool transaction; /* begun, not ended */
@@ -328,6 +332,13 @@ void leat__commit_release(leat__thread_t *t); /* the thread is dropped */
 /* gaps.c: 1: all closed, 0: at it, -1: trouble said */
 int leat__gaps_step(leat__thread_t *t);
 void leat__gaps_end(leat__thread_t *t);
+
+/* restorer.c */
+/* what changelogs are read with; opened if need be */
+leat__reader_t *leat__restorer(leat__thread_t *t, leat_error_t *err);
+void leat__restorer_rest(leat__thread_t *t); /* closes it when it was not needed for long */
+void leat__restorer_wake(leat__thread_t *t); /* from any thread */
+void leat__restorer_close(leat__thread_t *t);
 
 /* restore.c */
 void leat__restore_begin(leat__owned_t *o);

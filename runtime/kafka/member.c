@@ -14,8 +14,8 @@
  * metadata without a member id or generation when it has none, and the broker takes that as "no
  * group": an unfenced commit. Such an ASSIGN is answered but not reported.
  *
- * Polling also asks for the member id: that wakes the library's main thread, without which it keeps
- * no heartbeat interval below half a second (Part I, row 4).
+ * Polling also asks for the member id when a heartbeat is due: that wakes the library's main thread,
+ * without which it keeps no heartbeat interval below half a second (Part I, row 4).
  */
 #include "runtime/kafka/kafka.h"
 
@@ -39,7 +39,7 @@ struct leat__member_t {
     bool failed;
     bool leaves;
     int64_t heard_ms; /* believed: no LOST followed it */
-    int64_t nudged_ms;
+    int64_t heartbeat_ms, nudged_ms;
 };
 
 /* ---- opening ---- */
@@ -138,6 +138,7 @@ leat__member_t *leat__kmember_open(
     m->group = leat__must_strdup(o->group);
     m->heard_ms = leat__clock_steady_ms(NULL);
     m->client->heard_ms = m->heard_ms;
+    m->heartbeat_ms = o->heartbeat_interval_ms;
     code = subscribe(m, o);
     if (!code) {
         leat__error_clear(err);
@@ -321,14 +322,15 @@ static void believe(leat__member_t *m)
 
 /*
  * Any question to librdkafka's main thread makes it look at the group again, which by itself it does
- * once a second (librdkafka.md, Part I, row 4). It costs two switches of threads, so not at each step.
+ * once a second (librdkafka.md, Part I, row 4). It costs two switches of threads, so it is asked only
+ * when a heartbeat is due: the group's last answer is as old as the interval.
  */
 static void nudge(leat__member_t *m)
 {
     int64_t now_ms = leat__clock_steady_ms(NULL);
     char *id;
 
-    if (now_ms < m->nudged_ms + NUDGE_MS)
+    if (now_ms < m->client->heard_ms + m->heartbeat_ms || now_ms < m->nudged_ms + NUDGE_MS)
         return;
     m->nudged_ms = now_ms;
     id = rd_kafka_memberid(m->client->rk);

@@ -32,22 +32,53 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { TAKE_MAX = 10000, QUEUE_KBYTES_MIN = 256, TAIL_WAIT_MS = 10, BACKOFF_MS = 5 };
+enum {
+    TAKE_MAX = 10000,
+    TAIL_WAIT_MS = 10,
+    BACKOFF_MS = 5,
+    FULL_SHARES = 4,
+    QUEUE_KBYTES_MIN = 256,
+    SHARE_KBYTES_MIN = 64
+};
 
 /* ---- opening ---- */
+
+/*
+ * librdkafka's limits hold for each queue, and here each partition has one. Up to FULL_SHARES
+ * partitions have all of it; more of them share what those may have, so that a reader's memory does
+ * not grow with them. A response, cut to the limit by the library, may stay as large as it was.
+ */
+static bool share_out(rd_kafka_conf_t *conf, size_t partitions, leat_error_t *err)
+{
+    int64_t whole = leat__kconf_int(conf, "queued.max.messages.kbytes", 4096);
+    int64_t fetch = leat__kconf_int(conf, "fetch.max.bytes", whole * 1024);
+    int64_t message = leat__kconf_int(conf, "message.max.bytes", 1000000);
+    int64_t share;
+
+    if (partitions <= FULL_SHARES || whole <= SHARE_KBYTES_MIN)
+        return true;
+    share = whole * FULL_SHARES / (int64_t)partitions;
+    if (fetch > whole * 1024)
+        fetch = whole * 1024 > message ? whole * 1024 : message;
+    if (share < SHARE_KBYTES_MIN)
+        share = SHARE_KBYTES_MIN;
+    return leat__kconf_must_int(conf, "fetch.max.bytes", fetch, err) &&
+           leat__kconf_must_int(conf, "queued.max.messages.kbytes", share, err);
+}
 
 static bool set_reader(rd_kafka_conf_t *conf, leat__kbroker_t *b, const leat__reader_opts_t *o,
     bool *waker, leat_error_t *err)
 {
     char text[256], backoff[16];
-    bool ok = leat__kconf_pass(conf, b, o->group ? "main.consumer." : "restore.consumer.", err) &&
+    bool ok = (!o->settings || leat__kconf_pass(conf, b, o->settings, err)) &&
               leat__kconf_must(conf, "group.id", o->group ? o->group : o->client_id, err) &&
               leat__kconf_must(conf, "enable.auto.commit", "false", err) &&
               leat__kconf_must(conf, "enable.auto.offset.store", "false", err) &&
               leat__kconf_must(conf, "enable.partition.eof", "true", err) &&
               leat__kconf_must(conf, "auto.offset.reset", "error", err) &&
               leat__kconf_must(conf, "isolation.level",
-                  o->read_committed ? "read_committed" : "read_uncommitted", err);
+                  o->read_committed ? "read_committed" : "read_uncommitted", err) &&
+              share_out(conf, o->partitions, err);
 
     if (ok && o->tail)
         ok = leat__kconf_must_int(conf, "fetch.wait.max.ms", TAIL_WAIT_MS, err);
@@ -79,6 +110,7 @@ leat__reader_t *leat__kreader_open(
         return NULL;
     }
     r = leat__must_alloc(sizeof *r);
+    r->pool = b->pool;
     r->queue_records = leat__kconf_int(conf, "queued.min.messages", 10000);
     r->queue_bytes = leat__kconf_int(conf, "queued.max.messages.kbytes", 4096) * 1024;
     r->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -112,15 +144,38 @@ static void slot_clear(leat__slot_t *s)
     *s = (leat__slot_t){0};
 }
 
+typedef struct close_job_t {
+    leat__kjob_t job;
+    leat__kwaker_t *waker;
+    leat__kclient_t *client;
+} close_job_t;
+
+static void run_close(leat__kjob_t *job)
+{
+    close_job_t *j = (close_job_t *)job;
+
+    leat__kwaker_free(j->waker);
+    leat__kclient_free(j->client, false);
+}
+
+static void close_release(leat__kjob_t *job)
+{
+    leat__free(job);
+}
+
+/* The client ends on a helper thread: who closes a reader beside running tasks does not wait. */
 void leat__kreader_close(leat__reader_t *r)
 {
+    close_job_t *j = leat__must_alloc(sizeof *j);
     leat__holder_t *h;
 
     LEAT_ASSERT(r->held == 0);
-    leat__kwaker_free(r->waker);
     for (size_t i = 0; i < r->slot_count; i++)
         slot_clear(&r->slots[i]);
-    leat__kclient_free(r->client, false);
+    *j = (close_job_t){.job = {.run = run_close, .release = close_release, .always = true},
+        .waker = r->waker,
+        .client = r->client};
+    leat__kworker_post(r->pool, &j->job);
     while ((h = r->holders)) {
         r->holders = h->next;
         leat__free(h->messages);

@@ -28,6 +28,7 @@ typedef struct leat__holder_t { /* what a batch owns */
 
 struct leat__reader_t {
     leat__kclient_t *client;
+    leat__kworker_t *pool; /* [keep: broker] where it ends */
     leat__kwaker_t *waker; /* NULL: the library needs none */
     leat__slot_t *slots;
     size_t slot_count, slot_room;

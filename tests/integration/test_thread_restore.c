@@ -436,6 +436,62 @@ static void test_restores_take_turns(void **state)
     rig_world_close(&w);
 }
 
+/* ---- the client that reads changelogs ---- */
+
+static bool reads_no_changelog(rig_t *r)
+{
+    return !r->thread->restorer;
+}
+
+static void test_restorer_is_closed_when_nothing_restores_and_opened_again(void **state)
+{
+    rig_world_t w;
+    rig_t *r;
+    int64_t since_ms;
+
+    (void)state;
+    rig_world_open(&w, rig_build_count, 2, EOS);
+    r = rig_start(&w, 0);
+    write_many(&w, 0, 0, 50);
+    rig_settle(r);
+    since_ms = w.clock.steady_ms;
+    assert_non_null(r->thread->restorer);
+    assert_true(rig_until(r, reads_no_changelog, 4000));
+    assert_true(w.clock.steady_ms - since_ms > 5000); /* not between two restores */
+    write_many(&w, 0, 0, 50); /* the thread works on without it, and is woken without it */
+    rig_settle(r);
+    assert_null(r->thread->restorer);
+    rig_rejoin(r); /* all tasks come anew */
+    rig_steps(r, 20);
+    assert_true(rig_until(r, rig_runs, 4000));
+    assert_non_null(r->thread->restorer);
+    assert_int_equal(rig_count(r, "0_0", "k49"), 2);
+    rig_stop(r);
+    rig_world_close(&w);
+}
+
+static void test_restorer_stays_open_for_a_standby(void **state)
+{
+    rig_world_t w;
+    rig_t *r, *copy;
+
+    (void)state;
+    rig_world_open(&w, rig_build_count, 1, EOS);
+    r = rig_start(&w, 0);
+    copy = rig_start_other(&w, 2);
+    rig_keep_copies(copy);
+    for (int i = 0; i < 4000; i++)
+        rig_step(copy);
+    write_many(&w, 0, 0, 50);
+    rig_settle(r);
+    for (int i = 0; i < 1000 && rig_task(copy, "0_0")->stores[0].records < 50; i++)
+        rig_step(copy);
+    assert_int_equal(rig_task(copy, "0_0")->stores[0].records, 50);
+    rig_stop(copy);
+    rig_stop(r);
+    rig_world_close(&w);
+}
+
 /* ---- what is said ---- */
 
 static void test_progress_is_said_and_shown(void **state)
@@ -502,6 +558,8 @@ int main(void)
         cmocka_unit_test(test_running_tasks_go_on_while_another_restores),
         cmocka_unit_test(test_running_tasks_go_on_while_a_standby_catches_up),
         cmocka_unit_test(test_restores_take_turns),
+        cmocka_unit_test(test_restorer_is_closed_when_nothing_restores_and_opened_again),
+        cmocka_unit_test(test_restorer_stays_open_for_a_standby),
         cmocka_unit_test(test_progress_is_said_and_shown),
     };
 

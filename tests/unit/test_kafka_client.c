@@ -5,11 +5,13 @@
  * cannot be set away, a bad value is named; errors have the class that decides what the engine does
  * next; jobs run in order, and each op ends once.
  */
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -17,7 +19,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "runtime/kafka/kafka.h"
+#include "runtime/kafka/reader.h"
 
 static void sleep_ms(long ms)
 {
@@ -132,6 +134,124 @@ static void test_conf_bad_value_names_the_property(void **state)
     assert_null(leat__kconf_new(b, LEAT__KPRODUCER, "unit", &err));
     assert_int_equal(err.code, LEAT_ECONFIG);
     assert_non_null(strstr(err.text, "producer.no.such.property"));
+    close_with(b, config);
+}
+
+/* The settings of one kind of reader are looked at by that kind alone, and go before "consumer.". */
+static void test_conf_readers_have_settings_of_their_kind(void **state)
+{
+    leat_config_t *config;
+    leat__kbroker_t *b = open_with("restore.consumer.fetch.min.bytes", "many", &config);
+    leat__reader_opts_t o = {.client_id = "unit", .settings = "restore.consumer."};
+    leat_error_t err;
+    leat__reader_t *r;
+
+    (void)state;
+    assert_null(b->base.vt->reader_open(&b->base, &o, &err));
+    assert_int_equal(err.code, LEAT_ECONFIG);
+    assert_non_null(strstr(err.text, "restore.consumer.fetch.min.bytes"));
+    o.settings = "main.consumer.";
+    r = b->base.vt->reader_open(&b->base, &o, &err);
+    if (!r)
+        fail_msg("%s", err.text);
+    b->base.vt->reader_close(r);
+    close_with(b, config);
+}
+
+/* What one partition of a reader of so many may have queued. */
+static int64_t queue_of(size_t partitions, const char *key, const char *value, int64_t *fetch)
+{
+    leat_config_t *config;
+    leat__kbroker_t *b = open_with(key, value, &config);
+    leat__reader_opts_t o = {.client_id = "unit", .partitions = partitions};
+    leat_error_t err;
+    leat__reader_t *r = b->base.vt->reader_open(&b->base, &o, &err);
+    int64_t bytes;
+
+    if (!r)
+        fail_msg("%s", err.text);
+    bytes = r->queue_bytes;
+    *fetch = leat__kconf_int(rd_kafka_conf(r->client->rk), "fetch.max.bytes", -1);
+    b->base.vt->reader_close(r);
+    close_with(b, config);
+    return bytes;
+}
+
+static void test_reader_of_many_partitions_has_no_more_memory(void **state)
+{
+    const int64_t mb = 1024 * 1024;
+    int64_t fetch;
+
+    (void)state;
+    assert_int_equal(queue_of(0, NULL, NULL, &fetch), 4 * mb);
+    assert_int_equal(queue_of(4, NULL, NULL, &fetch), 4 * mb);
+    for (size_t n = 5; n <= 256; n *= 2) {
+        assert_true(queue_of(n, NULL, NULL, &fetch) * (int64_t)n <= 16 * mb);
+        assert_int_equal(fetch, 4 * mb);
+    }
+    assert_int_equal(queue_of(100000, NULL, NULL, &fetch), mb / 16); /* something, always */
+    assert_int_equal(
+        queue_of(8, "consumer.queued.max.messages.kbytes", "512", &fetch), mb / 4);
+    assert_int_equal(fetch, 1000000); /* a record must fit: message.max.bytes */
+    assert_int_equal(queue_of(8, "consumer.fetch.max.bytes", "2000000", &fetch), 2 * mb);
+    assert_int_equal(fetch, 2000000);
+}
+
+/* ---- threads ---- */
+
+/* What stands in /proc/self/task/<thread>/<file>. */
+static void read_thread(const char *thread, const char *file, char *text, int size)
+{
+    char path[300];
+    FILE *f;
+
+    snprintf(path, sizeof path, "/proc/self/task/%s/%s", thread, file);
+    text[0] = '\0';
+    f = fopen(path, "r");
+    if (!f)
+        return;
+    if (!fgets(text, size, f))
+        text[0] = '\0';
+    fclose(f);
+}
+
+/* librdkafka's main threads must not ask the clock in a loop (client.c); others are left alone. */
+static void test_main_threads_have_slack(void **state)
+{
+    leat_config_t *config;
+    leat__kbroker_t *b = open_with(NULL, NULL, &config);
+    leat_error_t err;
+    leat__reader_t *r = b->base.vt->reader_open(
+        &b->base, &(leat__reader_opts_t){.client_id = "unit"}, &err);
+    DIR *threads = opendir("/proc/self/task");
+    struct dirent *entry;
+    int mains = 0;
+
+    (void)state;
+    assert_non_null(r);
+    assert_non_null(threads);
+    while ((entry = readdir(threads))) {
+        char name[64], path[300], slack[64] = "";
+        FILE *f;
+
+        read_thread(entry->d_name, "comm", name, sizeof name);
+        if (strncmp(name, "rdk:", 4) != 0)
+            continue;
+        snprintf(path, sizeof path, "/proc/%s/timerslack_ns", entry->d_name);
+        f = fopen(path, "r");
+        if (!f || !fgets(slack, sizeof slack, f))
+            skip(); /* a kernel that does not say it */
+        fclose(f);
+        if (strcmp(name, "rdk:main\n") == 0) {
+            mains++;
+            assert_int_equal(strtol(slack, NULL, 10), 2000000);
+        } else {
+            assert_true(strtol(slack, NULL, 10) < 1000000);
+        }
+    }
+    closedir(threads);
+    assert_int_equal(mains, 1);
+    b->base.vt->reader_close(r);
     close_with(b, config);
 }
 
@@ -275,6 +395,9 @@ int main(void)
         cmocka_unit_test(test_conf_java_names_are_translated),
         cmocka_unit_test(test_conf_what_exactness_rests_on_is_kept),
         cmocka_unit_test(test_conf_bad_value_names_the_property),
+        cmocka_unit_test(test_conf_readers_have_settings_of_their_kind),
+        cmocka_unit_test(test_reader_of_many_partitions_has_no_more_memory),
+        cmocka_unit_test(test_main_threads_have_slack),
         cmocka_unit_test(test_error_classes_decide_what_follows),
         cmocka_unit_test(test_worker_of_one_thread_keeps_order),
         cmocka_unit_test(test_worker_of_many_threads_does_not_queue),
