@@ -25,7 +25,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { SAY_EVERY_MS = 10000, MAIN_SLACK_NS = 2000000 };
+enum { SAY_EVERY_MS = 10000, MAIN_SLACK_NS = 2000000, SLACK_NS = 50000 /* Linux' default */ };
 
 /* ---- settings ---- */
 
@@ -300,14 +300,15 @@ bool leat__kclient_refused(leat__kclient_t *c, const char *where, leat_error_t *
  * librdkafka's main thread waits for its next timer in whole milliseconds, cut off, and then asks
  * the clock without a pause until the timer is due: half a millisecond of a core for every timer, the
  * most of what an idle client costs. A wait that may end two milliseconds late never ends early.
- * Records do not pass through that thread.
+ * Records do not pass through that thread. The threads it makes, for brokers that metadata told of,
+ * inherit its slack; theirs is put back, as records wait there for linger.ms.
  */
 static rd_kafka_resp_err_t on_thread(
     rd_kafka_t *rk, rd_kafka_thread_type_t type, const char *name, void *opaque)
 {
     (void)rk, (void)name, (void)opaque;
-    if (type == RD_KAFKA_THREAD_MAIN)
-        prctl(PR_SET_TIMERSLACK, (unsigned long)MAIN_SLACK_NS);
+    prctl(PR_SET_TIMERSLACK,
+        type == RD_KAFKA_THREAD_MAIN ? (unsigned long)MAIN_SLACK_NS : (unsigned long)SLACK_NS);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
