@@ -135,11 +135,11 @@ void leat__app_use(leat_app_t *app, leat__broker_t *broker)
 static char *advertised(const leat_app_t *app)
 {
     const char *text = leat__config_text(app->config, "leat.http.advertised");
-    const char *colon = strrchr(text, ':');
 
     if (text[0] == '\0')
         return NULL;
 #ifdef LEAT_WITH_HTTP
+    const char *colon = strrchr(text, ':');
     if (app->http != NULL && strcmp(colon, ":0") == 0)
         return leat__must_format(
             "%.*s:%d", (int)(colon - text), text, leat__http_port(app->http));

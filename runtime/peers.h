@@ -34,7 +34,7 @@ bool leat__call_wait(leat__call_t *c, int64_t timeout_ms);
 int leat__call_answer(leat__call_t *c, leat_slice_t *body, leat_error_t *err);
 void leat__call_end(leat__call_t *c); /* over or not. NULL: nothing */
 
-#else /* nobody is asked: query_part.c says so before it would */
+#else /* nobody is asked: leat_query_open() says so */
 
 static inline leat__peers_t *leat__peers_new(const leat_config_t *config)
 {

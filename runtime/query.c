@@ -74,6 +74,22 @@ static bool is_position(const char *text)
     return true;
 }
 
+/* A build without HTTP asks nobody else. */
+static void check_routed(leat_query_t *q)
+{
+#ifndef LEAT_WITH_HTTP
+    leat_error_t err;
+
+    if (!q->routed)
+        return;
+    leat__error(&err, LEAT_EUNSUPPORTED, 0, "query",
+        ".routed: this build of leat asks no other processes: build it with -DLEAT_WITH_HTTP=ON");
+    leat__query_fail(q, &err);
+#else
+    (void)q;
+#endif
+}
+
 leat_query_t *leat_query_open(leat_app_t *app, const leat_query_opts_t *opts)
 {
     static const leat_query_opts_t defaults;
@@ -93,6 +109,7 @@ leat_query_t *leat_query_open(leat_app_t *app, const leat_query_opts_t *opts)
     if (opts->at_least && !is_position(opts->at_least))
         bad_option(q, "at_least", opts->at_least, "\"orders-0@43,orders-1@18\"");
     q->at_least = opts->at_least ? leat__must_strdup(opts->at_least) : NULL;
+    check_routed(q);
     return q;
 }
 
