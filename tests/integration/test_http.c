@@ -451,6 +451,50 @@ static void test_too_many_connections_are_told(void **state)
     rig_world_close(&w);
 }
 
+/* ---- TLS ---- */
+
+/* What a client that trusts the certificate is told; "" when the two do not come together. */
+static void ask_by_tls(int port, const char *folder, char *room, size_t size)
+{
+    char *command = leat__must_format(
+        "printf 'GET /health/live HTTP/1.0\\r\\n\\r\\n' | timeout 60 openssl s_client -quiet "
+        "-verify_return_error -CAfile %s/c.pem -connect 127.0.0.1:%d 2>/dev/null", folder, port);
+    FILE *f = popen(command, "r");
+    size_t got = f ? fread(room, 1, size - 1, f) : 0;
+
+    room[got] = '\0';
+    if (f)
+        pclose(f);
+    leat__free(command);
+}
+
+static void test_tls(void **state)
+{
+    char certificate[120], key[120], reply[2000];
+    rig_world_t w;
+    leat_app_t *app;
+    char *command;
+
+    (void)state;
+    http_world_open(&w);
+    command = leat__must_format("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 "
+                                "-nodes -keyout %s/k.pem -out %s/c.pem -days 2 -subj /CN=localhost "
+                                "2>/dev/null", w.dir, w.dir);
+    assert_int_equal(system(command), 0);
+    leat__free(command);
+    snprintf(certificate, sizeof certificate, "%s/c.pem", w.dir);
+    snprintf(key, sizeof key, "%s/k.pem", w.dir);
+    rig_world_set(&w, "leat.http.listen", "0");
+    rig_world_set(&w, "leat.http.certificate", certificate);
+    rig_world_set(&w, "leat.http.key", key);
+    app = http_start(&w);
+    ask_by_tls(leat__http_port(app->http), w.dir, reply, sizeof reply);
+    assert_non_null(strstr(reply, "{\"state\":\"RUNNING\"}"));
+    gives(leat__http_port(app->http), 0, "GET /health/live HTTP/1.0\r\n\r\n");
+    leat_app_free(app);
+    rig_world_close(&w);
+}
+
 /* ---- changes of a store ---- */
 
 /* Waits until the text has come; what came is kept in `in`. */
@@ -538,6 +582,8 @@ static void test_unfit_settings_are_refused(void **state)
         {"leat.http.listen", "0"}, {"leat.http.certificate", "/dev/null"}, {NULL, NULL}};
     static const char *const no_file[][2] = {{"leat.http.listen", "0"},
         {"leat.http.certificate", "/nowhere/c.pem"}, {"leat.http.key", "/nowhere/k.pem"}, {NULL, NULL}};
+    static const char *const bad_pem[][2] = {{"leat.http.listen", "0"},
+        {"leat.http.certificate", "/etc/passwd"}, {"leat.http.key", "/etc/passwd"}, {NULL, NULL}};
     static const char *const no_host[][2] = {{"leat.http.listen", "no such host:80"}, {NULL, NULL}};
     char taken[16];
     const char *const same[][2] = {{"leat.http.listen", taken}, {NULL, NULL}};
@@ -548,6 +594,7 @@ static void test_unfit_settings_are_refused(void **state)
     refuses(beyond, "leat.http.token", "lets other machines in");
     refuses(no_key, "leat.http.key", "TLS needs both");
     refuses(no_file, "leat.http.certificate", "No such file");
+    refuses(bad_pem, "leat.http.certificate", "the HTTP server does not start");
     refuses(no_host, "leat.http.listen", "no address");
     open_world(&w);
     app = http_start(&w);
@@ -565,6 +612,7 @@ int main(void)
         cmocka_unit_test(test_broken_and_huge_requests),
         cmocka_unit_test(test_slow_clients_are_cut_off),
         cmocka_unit_test(test_too_many_connections_are_told),
+        cmocka_unit_test(test_tls),
         cmocka_unit_test(test_changes_are_told),
         cmocka_unit_test(test_unfit_settings_are_refused),
     };
