@@ -55,7 +55,9 @@ LEAT_API leat_query_t *leat_query_open(leat_app_t *app, const leat_query_opts_t 
  * @errors LEAT_EUNKNOWN (no such store), LEAT_ETYPE (another kind of store), LEAT_EMOVED (the
  *         partition is not here), LEAT_ERESTORING, LEAT_EBOUND (at_least not reached in time),
  *         LEAT_ETIMEOUT (the partition's thread gave no answer), LEAT_ESTATE (the app is not
- *         running), LEAT_EARGUMENT (partitions, at_least), LEAT_ENULL LEAT_ESERDE LEAT_ESTORE
+ *         running), LEAT_EARGUMENT (partitions, at_least), LEAT_EUNSUPPORTED (routed, in a build
+ *         without HTTP), LEAT_EAUTH (another process refused our token), LEAT_ENULL LEAT_ESERDE
+ *         LEAT_ESTORE
  * @thread the query's     @role destructor     @since 0.1     @source QueryResult, FailureReason
  */
 LEAT_API int leat_query_close(leat_query_t *q, leat_error_t *err);
