@@ -337,7 +337,8 @@ leat__kclient_t *leat__kclient_new(
         use == LEAT__KPRODUCER ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, conf, text, sizeof text);
     if (c->rk)
         return c;
-    rd_kafka_conf_destroy(conf);
+    /* conf is not destroyed: rd_kafka_new() of 2.0.2 has freed its interceptors already, through a
+     * copy, and a second time is a crash. It is lost; a client that cannot be made ends a start. */
     pthread_mutex_destroy(&c->lock);
     leat__free(c->servers);
     leat__free(c);
