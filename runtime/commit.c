@@ -239,8 +239,9 @@ static bool patience_is_over(leat__thread_t *t, const leat_error_t *err)
 }
 
 /*
- * PROTOCOLS.md 14: a fence once is a timeout or a restart; twice on young transactions is somebody
- * with our name.
+ * PROTOCOLS.md 14: a fence once is a timeout or a restart; again and again on young transactions is
+ * somebody with our name. DIFFERS: at the third, not the second, since a leader that took us for gone
+ * may fence once more while we are coming back.
  */
 static bool fenced_by_a_twin(leat__thread_t *t)
 {
@@ -249,11 +250,11 @@ static bool fenced_by_a_twin(leat__thread_t *t)
 
     if (!t->transaction || t->now_ms - t->transaction_since_ms < t->transaction_timeout_ms / 2)
         t->fenced_in_row++; /* no timeout of ours */
-    if (t->fenced_in_row < 2)
+    if (t->fenced_in_row < 3)
         return false;
     leat__transactional_id(id, sizeof id, t->w->application_id, t->w->process_id, t->index, 'a');
     leat__error(&fatal, LEAT_EFENCED, LEAT_FATAL, id,
-        "fenced twice in a row: another live process uses the process id %s, so the state "
+        "fenced three times in a row: another live process uses the process id %s, so the state "
         "directory %s was copied or is shared; stop one of them, or give it a state.dir of its own",
         t->w->process_id, t->w->state_dir ? t->w->state_dir : "");
     leat__thread_fail(t, &fatal);

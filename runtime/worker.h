@@ -85,7 +85,7 @@ typedef struct leat__worker_t {
     char *advertised;                    /* where other processes reach this one by HTTP; NULL: nowhere */
     bool exactly_once;
     bool shows_restores;                 /* how they get on is on a terminal, and not in the log */
-    int thread_count;                    /* seats; changed by the control thread, and read only where it makes threads */
+    _Atomic int thread_count;            /* seats; changed by the control thread alone */
     void *block_cache;
     struct leat__globals_t *globals;     /* the process's global stores; NULL: none */
     struct leat__checkpointer_t *checkpointer;
